@@ -1,0 +1,302 @@
+package stablewrite
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"stablepages/crcguard"
+)
+
+// overlapping is a Device on which a second writer starts while the first one's
+// first submission is in flight.
+type overlapping struct {
+	scripted
+	inFlight func() // during the submission of caller memory
+	mu       sync.Mutex
+}
+
+func (d *overlapping) WriteAt(p []byte, off int64) (int, error) {
+	d.mu.Lock()
+	copy(d.media[off:], p)
+	d.mu.Unlock()
+	if within(p, d.buf) && d.inFlight != nil {
+		d.inFlight()
+	}
+	return len(p), nil
+}
+
+// An acknowledged write is never undone by the resubmission of another that was
+// submitted before it. Without the range lock the second write lands between
+// submission and resubmission, is acknowledged, and is lost.
+func TestResubmissionNeverOverwritesANewerWrite(t *testing.T) {
+	const rounds = 10_000
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, resubmit := range []Resubmit{ChangedBlocks, Whole} {
+		d := &overlapping{scripted: *newScripted(4 * kib4)}
+		first, err := NewDevice(d, Options{Resubmit: resubmit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := NewDevice(d, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		newer := AlignedBuffer(2 * kib4)
+		for round := range rounds {
+			for i := range newer {
+				newer[i] = byte(round)
+			}
+			lo := rng.IntN(3) * kib4
+			var done sync.WaitGroup
+			var acknowledged atomic.Bool
+			d.inFlight = func() {
+				d.buf[rng.IntN(len(d.buf))] ^= 0x55 // the first write will resubmit
+				started := make(chan struct{})
+				done.Go(func() {
+					close(started)
+					if _, err := second.WriteAt(newer, int64(lo)); err != nil {
+						t.Error(err)
+					}
+					acknowledged.Store(true)
+				})
+				<-started
+				for range rng.IntN(3) {
+					time.Sleep(time.Microsecond)
+				}
+			}
+			w := Write{Buf: d.buf}
+			if err := first.Do(&w); err != nil || w.Receipt.Resubmitted == 0 {
+				t.Fatalf("%v, receipt %+v: the round tests nothing", err, w.Receipt)
+			}
+			done.Wait()
+			if !bytes.Equal(d.media[lo:lo+len(newer)], newer) {
+				t.Fatalf("round %d: an acknowledged write of 2 blocks at %d was undone", round, lo)
+			}
+		}
+		first.Close()
+		second.Close()
+	}
+}
+
+// The lock is by file and is given back: it is gone when the last File is closed.
+func TestRangeLocksAreForgotten(t *testing.T) {
+	d := newScripted(kib4)
+	a, _ := NewDevice(d, Options{})
+	b, _ := NewDevice(d, Options{})
+	if a.lock != b.lock {
+		t.Error("two Files on one Device do not share a lock")
+	}
+	a.Close()
+	if fileLocks.byKey[d] == nil {
+		t.Error("the lock went with the first File")
+	}
+	b.Close()
+	if fileLocks.byKey[d] != nil {
+		t.Error("the lock stayed after the last File")
+	}
+}
+
+func TestRangeLock(t *testing.T) {
+	l := &rangeLock{}
+	var a, b, c, d span
+	l.lock(&a, 0, 8)
+	l.lock(&b, 8, 8) // disjoint: does not wait
+	var order []string
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	wait := func(name string, s *span, off int64, n int) {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			l.lock(s, off, n)
+			mu.Lock()
+			order = append(order, name)
+			mu.Unlock()
+			l.unlock(s)
+		}()
+		for {
+			l.mu.Lock()
+			queued := l.last == s
+			l.mu.Unlock()
+			if queued {
+				return
+			}
+			time.Sleep(time.Microsecond)
+		}
+	}
+	wait("c", &c, 4, 8) // over both
+	wait("d", &d, 0, 4) // over a and not c, but after it in line for nothing
+	l.unlock(&a)        // d may go, c waits for b
+	for {
+		mu.Lock()
+		n := len(order)
+		mu.Unlock()
+		if n == 1 {
+			break
+		}
+		time.Sleep(time.Microsecond)
+	}
+	l.unlock(&b)
+	wg.Wait()
+	if order[0] != "d" || order[1] != "c" {
+		t.Errorf("order %v", order)
+	}
+	if l.first != nil || l.last != nil {
+		t.Error("spans left behind")
+	}
+}
+
+// Many overlapping writers at once on few pieces of memory: nothing deadlocks,
+// nothing waits for ever, the media end up as one of the writes, whole.
+func TestManyOverlappingWritersWithASmallPool(t *testing.T) {
+	d := &overlapping{scripted: *newScripted(0)}
+	pool := NewPool(4 * kib4)
+	var wg sync.WaitGroup
+	for k := range 16 {
+		f, err := NewDevice(d, Options{Strategy: []Strategy{Verify, Bounce, Detect, Buffered}[k%4], Pool: pool})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(k), 0))
+			p := AlignedBuffer(2 * kib4)
+			for i := range p {
+				p[i] = byte(k)
+			}
+			for range 500 {
+				if _, err := f.WriteAt(p, int64(rng.IntN(4))*kib4); err != nil {
+					t.Error(err)
+				}
+			}
+			f.Close()
+		})
+	}
+	wg.Wait()
+	for b := range 5 {
+		block := d.media[b*kib4 : (b+1)*kib4]
+		if !bytes.Equal(block, bytes.Repeat(block[:1], kib4)) {
+			t.Errorf("block %d is a mixture", b)
+		}
+	}
+	if peak := pool.Peak(); peak > 4*kib4 || peak == 0 {
+		t.Errorf("peak %d", peak)
+	}
+}
+
+// A write that must wait for memory has submitted nothing yet: waiting never
+// holds a crash window or a range open.
+func TestMemoryIsReservedBeforeSubmitting(t *testing.T) {
+	d := newScripted(2 * kib4)
+	pool := NewPool(2 * kib4)
+	f := d.file(t, Options{Pool: pool})
+	taken := pool.get(kib4)
+	done := make(chan error)
+	go func() {
+		_, err := f.WriteAt(d.buf, 0)
+		done <- err
+	}()
+	for {
+		pool.mu.Lock()
+		waiting := pool.next > pool.serving
+		pool.mu.Unlock()
+		if waiting {
+			break
+		}
+		time.Sleep(time.Microsecond)
+	}
+	f.lock.mu.Lock()
+	if len(d.calls) != 0 || f.lock.first != nil {
+		t.Error("submitted or locked a range before its memory was there")
+	}
+	f.lock.mu.Unlock()
+	pool.put(taken)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPoolStaysWithinItsBound(t *testing.T) {
+	p := NewPool(64 << 10)
+	var wg sync.WaitGroup
+	for k := range 8 {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(k), 1))
+			for range 2000 {
+				n := 1 + rng.IntN(p.largest())
+				b := p.get(n)
+				if len(b) != n || !aligned(b, memoryAlign) {
+					t.Errorf("get(%d): %d bytes", n, len(b))
+				}
+				b[0], b[n-1] = byte(k), byte(k)
+				p.put(b)
+			}
+		})
+	}
+	wg.Wait()
+	if p.peak > p.limit || p.inUse != 0 || p.idle > p.limit || p.next != p.serving {
+		t.Errorf("limit %d, peak %d, in use %d, idle %d", p.limit, p.peak, p.inUse, p.idle)
+	}
+}
+
+type panicking struct{ scripted }
+
+func (d *panicking) WriteAt([]byte, int64) (int, error) { panic("device") }
+
+func TestAPanickingDeviceLeaksNothing(t *testing.T) {
+	d := &panicking{*newScripted(kib4)}
+	pool := NewPool(kib4)
+	f, err := NewDevice(d, Options{Pool: pool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // a leaked piece or range would make the second one wait for ever
+		func() {
+			defer func() { recover() }()
+			f.WriteAt(d.buf, 0)
+		}()
+	}
+	if pool.inUse != 0 || f.lock.first != nil {
+		t.Error("memory or range leaked")
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Close waits for what is under way.
+func TestCloseWaitsForWrites(t *testing.T) {
+	d := &overlapping{scripted: *newScripted(kib4)}
+	f, err := NewDevice(d, Options{Strategy: Raw})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inFlight, release := make(chan struct{}), make(chan struct{})
+	d.inFlight = func() { close(inFlight); <-release }
+	wrote := make(chan error, 1)
+	go func() {
+		_, err := f.WriteAt(d.buf, 0)
+		wrote <- err
+	}()
+	<-inFlight
+	closed := make(chan error, 1)
+	go func() { closed <- f.Close() }()
+	select {
+	case <-closed:
+		t.Error("Close returned while a write was in flight")
+	case <-time.After(10 * time.Millisecond):
+	}
+	close(release)
+	if err := <-wrote; err != nil {
+		t.Error(err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if got := crcguard.Checksum(d.media[:kib4]); got != crcguard.Checksum(d.buf) {
+		t.Error("the write did not land")
+	}
+}

@@ -1,0 +1,41 @@
+package stablewrite
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrChanged: the buffer changed while it was written, and the strategy
+	// refuses that (Detect). What is on the media is unknown where it changed.
+	ErrChanged = errors.New("buffer changed while it was written")
+	// ErrUnaligned: an offset, a length or (under Raw) a buffer is not aligned
+	// as Geometry asks. Nothing was written.
+	ErrUnaligned = errors.New("not aligned for direct I/O")
+	// ErrNotDirect: the kernel would not write this file directly.
+	ErrNotDirect = errors.New("not written directly")
+)
+
+// WriteError is the error of a write that was begun and failed. It divides the
+// range of the write in three: first Good bytes, then Spoiled bytes, then bytes
+// that were not touched.
+type WriteError struct {
+	Off     int64
+	Len     int
+	Good    int // bytes from Off on the media as the receipt's sum says (Raw: that the device accepted)
+	Spoiled int // bytes after Good whose old content may be gone and whose new content is unknown
+	Attempt int // 1: the first submission failed; 2: the resubmission
+	Err     error
+}
+
+func (e *WriteError) Error() string {
+	what := "submission"
+	if e.Attempt > 1 {
+		what = "resubmission"
+	}
+	return fmt.Sprintf("stablewrite: write %d bytes at %d: %s: %v (of these bytes %d are good, the next %d may have lost their old content)",
+		e.Len, e.Off, what, e.Err, e.Good, e.Spoiled)
+}
+
+// Unwrap returns the cause.
+func (e *WriteError) Unwrap() error { return e.Err }

@@ -1,0 +1,194 @@
+package stablewrite
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// linuxFile is the Device of a regular file or a block device.
+type linuxFile struct {
+	f   *os.File // keeps fd open
+	fd  int
+	geo Geometry
+}
+
+func (d *linuxFile) WriteAt(p []byte, off int64) (int, error) {
+	n, err := unix.Pwrite(d.fd, p, off)
+	return max(n, 0), err
+}
+
+// ReadAt reads until p is full, the file ends or an error. A count that is no
+// multiple of the alignment is the end of the file: going on from there would
+// be refused.
+func (d *linuxFile) ReadAt(p []byte, off int64) (n int, err error) {
+	for n < len(p) {
+		got, err := unix.Pread(d.fd, p[n:], off+int64(n))
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return n, err
+		}
+		if n += got; got == 0 || n%d.geo.OffsetAlign != 0 && n < len(p) {
+			return n, io.EOF
+		}
+	}
+	return n, nil
+}
+
+// Sync is fdatasync: the data, and of the metadata what reading them needs.
+func (d *linuxFile) Sync() error {
+	for {
+		if err := unix.Fdatasync(d.fd); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+func (d *linuxFile) Geometry() Geometry { return d.geo }
+
+func (d *linuxFile) Close() error { return d.f.Close() }
+
+// inode is what the range lock of a file goes by: block devices go by their
+// number, whatever node they were opened through.
+type inode struct {
+	dev, ino uint64
+	block    bool
+}
+
+// openFile opens by name. Whatever can be refused is found out before anything
+// is truncated, and what was created here is removed again on failure.
+func openFile(name string, flag int, perm fs.FileMode, o Options) (*File, error) {
+	f, created, err := openOrCreate(name, flag&^(os.O_TRUNC|unix.O_DIRECT), perm)
+	if err != nil {
+		return nil, fmt.Errorf("stablewrite: %w", err)
+	}
+	file, err := adopt(f, o)
+	if err == nil && flag&os.O_TRUNC != 0 {
+		if err = truncate(f); err != nil {
+			file.lock.release()
+		}
+	}
+	if err != nil {
+		if created {
+			removeSame(name, f)
+		}
+		f.Close()
+		return nil, fmt.Errorf("stablewrite: open %s: %w", name, err)
+	}
+	return file, nil
+}
+
+// openOrCreate is os.OpenFile that also says whether it created the file.
+func openOrCreate(name string, flag int, perm fs.FileMode) (f *os.File, created bool, err error) {
+	if flag&os.O_CREATE == 0 {
+		f, err = os.OpenFile(name, flag, 0)
+		return f, false, err
+	}
+	f, err = os.OpenFile(name, flag|os.O_EXCL, perm)
+	if flag&os.O_EXCL != 0 || !errors.Is(err, fs.ErrExist) {
+		return f, err == nil, err
+	}
+	f, err = os.OpenFile(name, flag&^os.O_CREATE, 0)
+	if errors.Is(err, fs.ErrNotExist) { // removed just now, or a dangling symbolic link
+		f, err = os.OpenFile(name, flag, perm)
+	}
+	return f, false, err
+}
+
+// removeSame removes name if it still is the file that f has open.
+func removeSame(name string, f *os.File) {
+	was, err := f.Stat()
+	if err != nil {
+		return
+	}
+	if is, err := os.Lstat(name); err == nil && os.SameFile(was, is) {
+		os.Remove(name)
+	}
+}
+
+// truncate empties a regular file; a block device has no size to lose.
+func truncate(f *os.File) error {
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		return err
+	}
+	return f.Truncate(0)
+}
+
+// reopenFile opens what f has open once more, so that f's flags stay as they
+// are.
+func reopenFile(f *os.File, o Options) (*File, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("stablewrite: %w", err)
+	}
+	var again *os.File
+	if ctl := raw.Control(func(fd uintptr) {
+		var flags int
+		if flags, err = unix.FcntlInt(fd, unix.F_GETFL, 0); err != nil {
+			return
+		}
+		if flags&unix.O_APPEND != 0 {
+			err = errors.New("it is open for appending: O_APPEND overrides the offset of every write")
+			return
+		}
+		again, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), flags&unix.O_ACCMODE, 0)
+	}); ctl != nil {
+		err = ctl
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stablewrite: open %s again: %w", f.Name(), err)
+	}
+	file, err := adopt(again, o)
+	if err != nil {
+		again.Close()
+		return nil, fmt.Errorf("stablewrite: open %s again: %w", f.Name(), err)
+	}
+	return file, nil
+}
+
+// adopt makes a File of f, which belongs to the File if there is no error.
+func adopt(f *os.File, o Options) (*File, error) {
+	fd := int(f.Fd())
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, err
+	}
+	key := inode{dev: st.Dev, ino: st.Ino}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+	case unix.S_IFBLK:
+		key = inode{dev: st.Rdev, block: true}
+	case unix.S_IFDIR:
+		return nil, unix.EISDIR
+	default:
+		return nil, fmt.Errorf("%w: neither a regular file nor a block device", fs.ErrInvalid)
+	}
+	d := &linuxFile{f: f, fd: fd}
+	if o.Strategy.Direct() {
+		if err := setDirect(fd); err != nil {
+			return nil, err
+		}
+	}
+	d.geo = geometry(fd, &st, o.Strategy.Direct())
+	return newFile(d, key, o)
+}
+
+// setDirect sets O_DIRECT on an open file, so that a file system that refuses it
+// is told from a file that cannot be opened, before anything was changed.
+func setDirect(fd int) error {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil {
+		return err
+	}
+	_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags|unix.O_DIRECT)
+	if err == unix.EINVAL {
+		return fmt.Errorf("%w: %s does not support O_DIRECT", ErrNotDirect, fileSystem(fd))
+	}
+	return err
+}

@@ -1,0 +1,183 @@
+package stablewrite
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// geometry learns what fd asks of direct I/O: from statx (Linux 6.1, where the
+// file system tells), else from the sector size of the device, else from what a
+// read is accepted with.
+func geometry(fd int, st *unix.Stat_t, direct bool) Geometry {
+	if !direct {
+		return Geometry{MemAlign: 1, OffsetAlign: 1, Source: "page cache", Direct: No, Why: "opened without O_DIRECT"}
+	}
+	var g Geometry
+	var stx unix.Statx_t
+	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_DIOALIGN, &stx)
+	if err == nil && stx.Mask&unix.STATX_DIOALIGN != 0 {
+		if stx.Dio_offset_align == 0 {
+			g.Direct, g.Why = No, "statx says that direct I/O is not supported on this file"
+		} else {
+			g.MemAlign, g.OffsetAlign, g.Source = int(stx.Dio_mem_align), int(stx.Dio_offset_align), "statx"
+		}
+	}
+	if g.Source == "" {
+		if n := sectorSize(fd, st); n > 0 {
+			g.MemAlign, g.OffsetAlign, g.Source = n, n, "sector size"
+		} else {
+			n, source := probeAlign(fd)
+			g.MemAlign, g.OffsetAlign, g.Source = min(n, memoryAlign), n, source
+		}
+	}
+	if g.Why == "" {
+		g.Direct, g.Why = directness(fd, st)
+	}
+	return g
+}
+
+// sectorSize is the logical sector size of the device that holds fd, or 0 if
+// that is not one device (btrfs, tmpfs, network file systems).
+func sectorSize(fd int, st *unix.Stat_t) int {
+	if st.Mode&unix.S_IFMT == unix.S_IFBLK {
+		n, err := unix.IoctlGetInt(fd, unix.BLKSSZGET)
+		if err != nil {
+			return 0
+		}
+		return n
+	}
+	dev := fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(st.Dev), unix.Minor(st.Dev))
+	for _, queue := range []string{"/queue", "/../queue"} { // a disk; a partition
+		b, err := os.ReadFile(dev + queue + "/logical_block_size")
+		if err != nil {
+			continue
+		}
+		if n, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil {
+			return n
+		}
+	}
+	return 0
+}
+
+// largestBlock is the largest block size of a file system that Linux mounts.
+const largestBlock = 64 << 10
+
+// probeAlign reads with growing alignment until the kernel accepts. It begins
+// at the block size of the file system: some accept less and then do not read
+// directly, which is not what alignment is for.
+func probeAlign(fd int) (int, string) {
+	first := 512
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err == nil && fs.Bsize >= 512 && fs.Bsize&(fs.Bsize-1) == 0 {
+		first = int(min(fs.Bsize, largestBlock))
+	}
+	p := AlignedBuffer(largestBlock)
+	for n := first; n <= largestBlock; n *= 2 {
+		if _, err := unix.Pread(fd, p[:n], 0); err == nil {
+			return n, "read probe"
+		}
+	}
+	return first, "assumed: no read was accepted"
+}
+
+// fileSystem names the file system that fd is on.
+func fileSystem(fd int) string {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil {
+		return "the file system"
+	}
+	switch int64(fs.Type) {
+	case unix.BTRFS_SUPER_MAGIC:
+		return "btrfs"
+	case unix.EXT4_SUPER_MAGIC:
+		return "ext4"
+	case unix.XFS_SUPER_MAGIC:
+		return "xfs"
+	case unix.TMPFS_MAGIC:
+		return "tmpfs"
+	case unix.RAMFS_MAGIC:
+		return "ramfs"
+	}
+	return fmt.Sprintf("a file system of type %#x", fs.Type)
+}
+
+// Inode flags of FS_IOC_GETFLAGS, include/uapi/linux/fs.h.
+const (
+	extentsFlag = 0x00080000 // FS_EXTENT_FL
+	noCowFlag   = 0x00800000 // FS_NOCOW_FL
+)
+
+// inodeFlags are the flags of chattr(1), or 0 where there are none.
+func inodeFlags(fd int) uint32 {
+	flags, err := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS)
+	if err != nil {
+		return 0
+	}
+	return flags
+}
+
+// directness is what is known without trying.
+func directness(fd int, st *unix.Stat_t) (Directness, string) {
+	if st.Mode&unix.S_IFMT == unix.S_IFBLK {
+		return Yes, "a block device"
+	}
+	switch name := fileSystem(fd); name {
+	case "xfs":
+		return Yes, "xfs"
+	case "ext4":
+		if inodeFlags(fd)&extentsFlag == 0 {
+			return Unknown, "ext4 without extents writes holes through the page cache"
+		}
+		return Yes, "ext4"
+	case "tmpfs":
+		return No, "tmpfs accepts O_DIRECT and has no media to write to"
+	case "btrfs":
+		return btrfsDirectness(inodeFlags(fd))
+	default:
+		return Unknown, name + " is not known to this program"
+	}
+}
+
+// btrfsDirectness: from Linux 6.15 on (commit 968f19c5b1b7) btrfs writes inodes
+// with data checksums through the page cache; stable kernels took that over at
+// various times.
+func btrfsDirectness(flags uint32) (Directness, string) {
+	if flags&noCowFlag != 0 {
+		return Yes, "btrfs without data checksums (nodatacow)"
+	}
+	if mounts, err := os.ReadFile("/proc/self/mountinfo"); err != nil || btrfsWithoutSums(string(mounts)) {
+		return Unknown, "btrfs, perhaps mounted without data checksums"
+	}
+	if kernelAtLeast(6, 15) {
+		return No, "btrfs with data checksums writes through the page cache from Linux 6.15 on"
+	}
+	return Unknown, "btrfs with data checksums: some stable kernels before 6.15 write through the page cache too"
+}
+
+// btrfsWithoutSums reports whether any btrfs is mounted without data checksums:
+// which file belongs to which mount cannot be told from its device number.
+func btrfsWithoutSums(mountinfo string) bool {
+	for line := range strings.Lines(mountinfo) {
+		_, super, _ := strings.Cut(line, " - btrfs ")
+		if strings.Contains(super, "nodatasum") || strings.Contains(super, "nodatacow") {
+			return true
+		}
+	}
+	return false
+}
+
+func kernelAtLeast(major, minor int) bool {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return false
+	}
+	var a, b int
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &a, &b); err != nil {
+		return false
+	}
+	return a > major || a == major && b >= minor
+}

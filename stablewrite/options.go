@@ -1,0 +1,112 @@
+package stablewrite
+
+import (
+	"fmt"
+
+	"stablepages/crcguard"
+)
+
+// Options say how a File writes. The zero value is a File that verifies.
+type Options struct {
+	// Strategy is what to do about changes. Default Verify.
+	Strategy Strategy
+
+	// Resubmit is what of a changed write goes out again. Default
+	// ChangedBlocks.
+	Resubmit Resubmit
+
+	// Detect is what blocks are compared by. Default ByDigest.
+	Detect Detection
+
+	// Pool is where private memory comes from. Default: one of the File's own,
+	// of DefaultPoolBytes.
+	Pool *Pool
+
+	// SegmentBytes is the longest submission of a summed write, in bytes, a
+	// multiple of 4096; longer writes go out in segments, in order, each
+	// verified before the next. Default DefaultSegmentBytes. A write reserves
+	// one segment of the Pool, so it is lowered to what the Pool can give.
+	SegmentBytes int
+
+	// RequireDirect makes it an error, ErrNotDirect, to open a file that is
+	// known not to be written directly. Where that is unknown it is not.
+	RequireDirect bool
+}
+
+const (
+	// DefaultPoolBytes lets 16 writes of 1 MiB proceed at a time.
+	DefaultPoolBytes = 16 << 20
+	// DefaultSegmentBytes keeps a write of 1 MiB, the size of the 2011
+	// reproducer, one submission.
+	DefaultSegmentBytes = 1 << 20
+)
+
+// Resubmit says what of a changed write goes out again. After a submission that
+// failed it is always the whole segment.
+type Resubmit uint8
+
+const (
+	ChangedBlocks Resubmit = iota // 4 KiB blocks of the file that changed, adjacent ones together
+	Whole                         // the whole segment
+)
+
+// Detection says what blocks are compared by, before and after a submission.
+type Detection uint8
+
+const (
+	// ByDigest compares CRC-32C and a second, independent sum.
+	ByDigest Detection = iota
+	// BySum compares CRC-32C alone, to the letter of the 2011 proposal. It
+	// cannot see a page that carries its own CRC-32C change.
+	BySum
+)
+
+var detections = [...]string{ByDigest: "digest", BySum: "crc32c"}
+
+// String returns "digest" or "crc32c".
+func (d Detection) String() string {
+	if int(d) >= len(detections) {
+		return fmt.Sprintf("Detection(%d)", uint8(d))
+	}
+	return detections[d]
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Detection) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Detection) UnmarshalText(text []byte) error {
+	for i, name := range detections {
+		if name == string(text) {
+			*d = Detection(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("stablewrite: unknown detection %q", text)
+}
+
+// Validate reports what is wrong with o, if anything.
+func (o Options) Validate() error {
+	switch {
+	case !o.Strategy.valid():
+		return fmt.Errorf("stablewrite: no such strategy: %d", uint8(o.Strategy))
+	case o.Resubmit > Whole:
+		return fmt.Errorf("stablewrite: no such Resubmit: %d", uint8(o.Resubmit))
+	case o.Detect > BySum:
+		return fmt.Errorf("stablewrite: no such Detection: %d", uint8(o.Detect))
+	case o.SegmentBytes < 0 || o.SegmentBytes%crcguard.BlockSize != 0:
+		return fmt.Errorf("stablewrite: SegmentBytes %d is not a multiple of %d", o.SegmentBytes, crcguard.BlockSize)
+	}
+	return nil
+}
+
+// withDefaults fills in what was left zero.
+func (o Options) withDefaults() Options {
+	if o.Pool == nil {
+		o.Pool = NewPool(DefaultPoolBytes)
+	}
+	if o.SegmentBytes == 0 {
+		o.SegmentBytes = DefaultSegmentBytes
+	}
+	return o
+}

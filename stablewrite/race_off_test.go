@@ -1,0 +1,5 @@
+//go:build !race
+
+package stablewrite
+
+const raceEnabled = false

@@ -1,0 +1,138 @@
+package stablewrite
+
+import "fmt"
+
+// Strategy says what a File does about buffers that change while they are
+// written. The zero value is Verify. It is a flag.Value by its text.
+type Strategy uint8
+
+const (
+	// Verify sums, submits the buffer itself, sums again, and resubmits what
+	// changed from private memory: the fix proposed in 2011.
+	Verify Strategy = iota
+	// Detect is Verify that returns ErrChanged instead of resubmitting, as
+	// OpenZFS 2.3 does.
+	Detect
+	// Bounce always copies, sums the copy and submits the copy.
+	Bounce
+	// Raw submits the buffer once, as a plain program does, and takes no sum.
+	Raw
+	// Buffered copies and sums as Bounce does, and writes the copy through the
+	// page cache.
+	Buffered
+)
+
+// Promise is what a Strategy promises of a write that returned without error,
+// unless another write overlapped it.
+type Promise struct {
+	// Changed: the media is what the receipt says even if the buffer changed
+	// in flight, up to a collision of the detection digest.
+	Changed bool
+	// Restored: ... even if the buffer changed in flight and was restored.
+	Restored bool
+	// Refuses: a change that is seen is an error, not healed.
+	Refuses bool
+	// CrashWindow: a crash between first submission and the first successful
+	// Sync after the last can leave blocks that no receipt describes. What
+	// every write risks in a crash (old bytes, new bytes, some of each) does
+	// not count.
+	CrashWindow bool
+	// AfterSync: the promise holds of the media only once Sync succeeded.
+	AfterSync bool
+}
+
+// Holds reports whether the receipt stays true of the media when the buffer is
+// changed in flight and, if restored, changed back before the write returns.
+func (p Promise) Holds(restored bool) bool {
+	if restored {
+		return p.Restored
+	}
+	return p.Changed
+}
+
+// strategies is the table that everything about strategies is read from.
+var strategies = [...]struct {
+	name    string
+	about   string
+	promise Promise
+	steps   strategy
+	private bool // every write reserves private memory
+	copies  bool // every write copies
+	direct  bool // writes with O_DIRECT
+	sums    bool // receipts carry sums
+}{
+	Verify: {
+		name: "verify", about: "sum, submit, sum again, resubmit what changed from private memory (the 2011 proposal)",
+		promise: Promise{Changed: true, CrashWindow: true},
+		steps:   verify{}, private: true, direct: true, sums: true,
+	},
+	Detect: {
+		name: "detect", about: "as verify, but a change is an error (OpenZFS 2.3)",
+		promise: Promise{Changed: true, Refuses: true, CrashWindow: true},
+		steps:   verify{refuse: true}, direct: true, sums: true,
+	},
+	Bounce: {
+		name: "bounce", about: "always copy, sum the copy, submit the copy (semantically Linux 7.0)",
+		promise: Promise{Changed: true, Restored: true},
+		steps:   bounce{}, private: true, copies: true, direct: true, sums: true,
+	},
+	Raw: {
+		name: "raw", about: "one submission, no sum: a plain O_DIRECT program",
+		steps: raw{}, direct: true,
+	},
+	Buffered: {
+		name: "buffered", about: "copy and sum, then write the copy through the page cache",
+		promise: Promise{Changed: true, Restored: true, AfterSync: true},
+		steps:   bounce{}, private: true, copies: true, sums: true,
+	},
+}
+
+// Strategies lists every Strategy, the zero value first.
+func Strategies() []Strategy {
+	all := make([]Strategy, len(strategies))
+	for i := range all {
+		all[i] = Strategy(i)
+	}
+	return all
+}
+
+func (s Strategy) valid() bool { return int(s) < len(strategies) }
+
+// String returns the name of s: "verify", "bounce", ...
+func (s Strategy) String() string {
+	if !s.valid() {
+		return fmt.Sprintf("Strategy(%d)", uint8(s))
+	}
+	return strategies[s].name
+}
+
+// About says in a line what s does.
+func (s Strategy) About() string { return strategies[s].about }
+
+// Promise returns what s promises.
+func (s Strategy) Promise() Promise { return strategies[s].promise }
+
+// Sums reports whether receipts of s carry a sum.
+func (s Strategy) Sums() bool { return strategies[s].sums }
+
+// Direct reports whether s writes with O_DIRECT.
+func (s Strategy) Direct() bool { return strategies[s].direct }
+
+// MarshalText implements encoding.TextMarshaler.
+func (s Strategy) MarshalText() ([]byte, error) {
+	if !s.valid() {
+		return nil, fmt.Errorf("stablewrite: no such strategy: %d", uint8(s))
+	}
+	return []byte(s.String()), nil
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Strategy) UnmarshalText(text []byte) error {
+	for i := range strategies {
+		if strategies[i].name == string(text) {
+			*s = Strategy(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("stablewrite: unknown strategy %q", text)
+}

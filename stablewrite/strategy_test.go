@@ -1,0 +1,606 @@
+package stablewrite
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"stablepages/crcguard"
+)
+
+const kib4 = crcguard.BlockSize
+
+// call is one WriteAt that a scripted device saw.
+type call struct {
+	off    int64
+	n      int
+	caller bool // the memory was the caller's
+}
+
+// scripted is a Device in memory that does what a test says during each
+// submission: change the caller's buffer, fail, land a part.
+type scripted struct {
+	media  []byte
+	buf    []byte // the caller's
+	geo    Geometry
+	script []step // one per call; beyond the last, all is well
+	calls  []call
+	synced int
+	sync   error
+}
+
+type step struct {
+	before, after func() // around the transfer
+	land          int    // bytes that land; -1: all
+	err           error
+}
+
+func (d *scripted) WriteAt(p []byte, off int64) (int, error) {
+	st := step{land: -1}
+	if k := len(d.calls); k < len(d.script) {
+		st = d.script[k]
+	}
+	d.calls = append(d.calls, call{off, len(p), within(p, d.buf)})
+	if st.before != nil {
+		st.before()
+	}
+	n := len(p)
+	if st.land >= 0 {
+		n = min(n, st.land)
+	}
+	copy(d.media[off:], p[:n])
+	if st.after != nil {
+		st.after()
+	}
+	return n, st.err
+}
+
+func (d *scripted) ReadAt(p []byte, off int64) (int, error) {
+	n := copy(p, d.media[min(off, int64(len(d.media))):])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+func (d *scripted) Sync() error        { d.synced++; return d.sync }
+func (d *scripted) Geometry() Geometry { return d.geo }
+func (d *scripted) Close() error       { return nil }
+
+func within(p, buf []byte) bool {
+	at, base := uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(unsafe.Pointer(unsafe.SliceData(buf)))
+	return at >= base && at < base+uintptr(len(buf))
+}
+
+// newScripted returns a device of 64 blocks full of old bytes, and a buffer of
+// n new ones.
+func newScripted(n int, script ...step) *scripted {
+	d := &scripted{
+		media: bytes.Repeat([]byte{0xee}, 64*kib4), buf: AlignedBuffer(n),
+		geo: Geometry{MemAlign: 512, OffsetAlign: 512}, script: script,
+	}
+	for i := range d.buf {
+		d.buf[i] = byte(i/512 + 1)
+	}
+	return d
+}
+
+func (d *scripted) file(t *testing.T, o Options) *File {
+	t.Helper()
+	f, err := NewDevice(d, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// true of the media: the receipt, every block sum of it.
+func (d *scripted) check(t *testing.T, w *Write) {
+	t.Helper()
+	got := d.media[w.Off : w.Off+int64(w.Receipt.N)]
+	sums := make([]uint32, crcguard.BlocksAt(w.Off, len(got)))
+	if sum := crcguard.ChecksumBlocksAt(got, w.Off, sums); sum != w.Receipt.Sum {
+		t.Errorf("receipt says %#x of %d bytes, the media %#x", w.Receipt.Sum, w.Receipt.N, sum)
+	}
+	if w.Sums != nil && !slices.Equal(w.Sums[:len(sums)], sums) {
+		t.Error("block sums differ from the media")
+	}
+}
+
+func TestVerifyResubmitsOnlyChangedBlocks(t *testing.T) {
+	d := newScripted(8 * kib4)
+	d.script = []step{{land: -1, after: func() { d.buf[2*kib4]++; d.buf[3*kib4+9]++; d.buf[6*kib4]++ }}}
+	f := d.file(t, Options{})
+	w := &Write{Buf: d.buf, Off: kib4, Sums: make([]uint32, 8)}
+	if err := f.Do(w); err != nil {
+		t.Fatal(err)
+	}
+	want := []call{{kib4, 8 * kib4, true}, {3 * kib4, 2 * kib4, false}, {7 * kib4, kib4, false}}
+	if !slices.Equal(d.calls, want) {
+		t.Errorf("calls %v, want %v", d.calls, want)
+	}
+	if changed := []Extent{{2 * kib4, 2 * kib4}, {6 * kib4, kib4}}; !slices.Equal(w.Changed, changed) {
+		t.Errorf("Changed = %v, want %v", w.Changed, changed)
+	}
+	if r := w.Receipt; r.Changed != 3 || r.Submissions != 3 || r.Resubmitted != 3*kib4 || r.N != len(d.buf) {
+		t.Errorf("receipt %+v", r)
+	}
+	d.check(t, w)
+	if !bytes.Equal(d.media[kib4:9*kib4], d.buf) {
+		t.Error("media differs from the buffer, which did not change after the resubmission")
+	}
+	if s := f.Stats(); s.Writes != 1 || s.Changed != 1 || s.Resubmitted != 3*kib4 || s.Submissions != 3 || s.PoolPeak < len(d.buf) {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+// Blocks are those of the file: a write that begins in one resubmits no more
+// than the part of it that it covers.
+func TestBlocksLieOnTheFilesGrid(t *testing.T) {
+	for _, o := range []Options{{}, {SegmentBytes: kib4}, {SegmentBytes: 2 * kib4}} {
+		d := newScripted(4 * kib4)
+		d.script = []step{{land: -1, after: func() { d.buf[kib4-512]++ }}} // the first byte of the second block
+		d.geo.Direct = Yes
+		w := &Write{Buf: d.buf, Off: 512, Sums: make([]uint32, 5)}
+		if err := d.file(t, o).Do(w); err != nil {
+			t.Fatal(err)
+		}
+		d.check(t, w)
+		if o.SegmentBytes == 0 {
+			want := []call{{512, 4 * kib4, true}, {kib4, kib4, false}}
+			if !slices.Equal(d.calls, want) {
+				t.Errorf("calls %v, want %v", d.calls, want)
+			}
+		}
+		for i, c := range d.calls {
+			if end := c.off + int64(c.n); i < len(d.calls)-1 && c.caller && end%kib4 != 0 && o.SegmentBytes != 0 {
+				t.Errorf("segment %d ends at %d, inside a block", i, end)
+			}
+		}
+	}
+}
+
+func TestResubmitWhole(t *testing.T) {
+	d := newScripted(4 * kib4)
+	d.script = []step{{land: -1, after: func() { d.buf[5]++ }}}
+	w := &Write{Buf: d.buf}
+	if err := d.file(t, Options{Resubmit: Whole}).Do(w); err != nil {
+		t.Fatal(err)
+	}
+	if want := []call{{0, 4 * kib4, true}, {0, 4 * kib4, false}}; !slices.Equal(d.calls, want) {
+		t.Errorf("calls %v, want %v", d.calls, want)
+	}
+	if w.Receipt.Changed != 1 {
+		t.Errorf("Changed = %d, want 1", w.Receipt.Changed)
+	}
+	d.check(t, w)
+}
+
+func TestDetectRefusesAChange(t *testing.T) {
+	d := newScripted(4 * kib4)
+	d.script = []step{{land: -1, after: func() { d.buf[2*kib4]++ }}}
+	w := &Write{Buf: d.buf}
+	err := d.file(t, Options{Strategy: Detect}).Do(w)
+	var we *WriteError
+	if !errors.Is(err, ErrChanged) || !errors.As(err, &we) || we.Good != 2*kib4 || we.Spoiled != 2*kib4 {
+		t.Errorf("%v, want ErrChanged with two good blocks", err)
+	}
+	if len(d.calls) != 1 || w.Receipt.N != 2*kib4 || len(w.Changed) != 1 {
+		t.Errorf("calls %v, receipt %+v, changed %v", d.calls, w.Receipt, w.Changed)
+	}
+	d.check(t, w)
+}
+
+func TestBounceNeverSubmitsCallerMemory(t *testing.T) {
+	for _, s := range []Strategy{Bounce, Buffered} {
+		d := newScripted(4 * kib4)
+		d.script = []step{{land: -1, before: func() { d.buf[5]++ }, after: func() { d.buf[5]-- }}}
+		w := &Write{Buf: d.buf, Sums: make([]uint32, 4)}
+		if err := d.file(t, Options{Strategy: s}).Do(w); err != nil {
+			t.Fatal(err)
+		}
+		if want := []call{{0, 4 * kib4, false}}; !slices.Equal(d.calls, want) {
+			t.Errorf("%v: calls %v, want %v", s, d.calls, want)
+		}
+		d.check(t, w)
+	}
+}
+
+// The hole in the proposal: this is what verify cannot see.
+func TestVerifyMissesARestoredChange(t *testing.T) {
+	d := newScripted(4 * kib4)
+	d.script = []step{{land: -1, before: func() { d.buf[5]++ }, after: func() { d.buf[5]-- }}}
+	w := &Write{Buf: d.buf}
+	if err := d.file(t, Options{}).Do(w); err != nil {
+		t.Fatal(err)
+	}
+	if crcguard.Checksum(d.media[:len(d.buf)]) == w.Receipt.Sum || w.Receipt.Changed != 0 {
+		t.Error("verify saw an A-B-A change: then its promise can be better than it is")
+	}
+	if Verify.Promise().Restored {
+		t.Error("verify promises what it cannot keep")
+	}
+}
+
+// Nothing of a failed submission counts as landed, blocks that did not change
+// included, and EILSEQ proves a change even if none is seen.
+func TestRefusedSubmissionGoesOutWhole(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err    error
+		change bool
+		calls  int
+	}{
+		"EILSEQ, change seen":     {syscall.EILSEQ, true, 2},
+		"EILSEQ, change restored": {syscall.EILSEQ, false, 2},
+		"EIO, change seen":        {syscall.EIO, true, 2},
+		"EIO, no change":          {syscall.EIO, false, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newScripted(4 * kib4)
+			d.script = []step{{land: kib4, err: tc.err, after: func() {
+				if tc.change {
+					d.buf[3*kib4]++
+				}
+			}}}
+			w := &Write{Buf: d.buf, Sums: make([]uint32, 4)}
+			err := d.file(t, Options{}).Do(w)
+			if len(d.calls) != tc.calls {
+				t.Fatalf("calls %v, want %d", d.calls, tc.calls)
+			}
+			if tc.calls == 1 {
+				var we *WriteError
+				if !errors.Is(err, tc.err) || !errors.As(err, &we) || we.Good != 0 || we.Spoiled != len(d.buf) || w.Receipt.N != 0 {
+					t.Errorf("%v, receipt %+v", err, w.Receipt)
+				}
+				return
+			}
+			if err != nil || d.calls[1] != (call{0, 4 * kib4, false}) {
+				t.Errorf("%v, calls %v", err, d.calls)
+			}
+			d.check(t, w)
+		})
+	}
+}
+
+func TestSecondFailureIsTheError(t *testing.T) {
+	d := newScripted(4 * kib4)
+	d.script = []step{{land: 0, err: syscall.EILSEQ}, {land: 0, err: syscall.EILSEQ}}
+	w := &Write{Buf: d.buf, Off: kib4}
+	err := d.file(t, Options{}).Do(w)
+	want := WriteError{Off: kib4, Len: 4 * kib4, Good: 0, Spoiled: 4 * kib4, Attempt: 2, Err: syscall.EILSEQ}
+	var we *WriteError
+	if !errors.As(err, &we) || *we != want {
+		t.Errorf("%+v, want %+v", err, want)
+	}
+	if len(d.calls) != 2 {
+		t.Errorf("calls %v: the device was asked again and again", d.calls)
+	}
+}
+
+func TestFailedResubmissionSaysWhatIsGood(t *testing.T) {
+	d := newScripted(8 * kib4)
+	d.script = []step{
+		{land: -1, after: func() { d.buf[2*kib4]++; d.buf[5*kib4]++; d.buf[7*kib4]++ }},
+		{land: -1}, {land: 0, err: syscall.EIO},
+	}
+	w := &Write{Buf: d.buf}
+	err := d.file(t, Options{}).Do(w)
+	var we *WriteError
+	if !errors.As(err, &we) || we.Good != 5*kib4 || we.Spoiled != 3*kib4 || we.Attempt != 2 {
+		t.Errorf("%+v", err)
+	}
+	if len(d.calls) != 3 {
+		t.Errorf("calls %v: went on writing to a device that fails", d.calls)
+	}
+	d.check(t, w)
+}
+
+func TestFullDiskSaysWhatIsGood(t *testing.T) {
+	for _, s := range []Strategy{Verify, Detect, Bounce, Buffered, Raw} {
+		d := newScripted(8 * kib4)
+		d.script = []step{{land: 3*kib4 + 512}, {land: 0, err: syscall.ENOSPC}}
+		w := &Write{Buf: d.buf}
+		err := d.file(t, Options{Strategy: s}).Do(w)
+		good := 3 * kib4
+		if s == Raw { // no sums, no blocks
+			good += 512
+		}
+		var we *WriteError
+		if !errors.Is(err, syscall.ENOSPC) || !errors.As(err, &we) || we.Good != good || we.Good+we.Spoiled != len(d.buf) || w.Receipt.N != good {
+			t.Errorf("%v: %+v, receipt %+v", s, err, w.Receipt)
+		}
+		if s.Sums() {
+			d.check(t, w)
+		}
+	}
+}
+
+func TestShortWritesGoOnFromTheLastWholeUnit(t *testing.T) {
+	for _, s := range Strategies() {
+		d := newScripted(8 * kib4)
+		d.script = []step{{land: 1000}, {land: 2 * kib4, err: syscall.EINTR}, {land: 0, err: syscall.EINTR}, {land: -1}}
+		w := &Write{Buf: d.buf, Off: kib4}
+		if err := d.file(t, Options{Strategy: s}).Do(w); err != nil {
+			t.Fatalf("%v: %v", s, err)
+		}
+		offs := []int64{kib4, kib4 + 512, 3*kib4 + 512, 3*kib4 + 512}
+		for i, c := range d.calls {
+			if c.off != offs[i] {
+				t.Errorf("%v: call %d at %d, want %d", s, i, c.off, offs[i])
+			}
+		}
+		if !bytes.Equal(d.media[kib4:9*kib4], d.buf) || w.Receipt.Submissions != 4 {
+			t.Errorf("%v: media differs, or receipt %+v", s, w.Receipt)
+		}
+	}
+}
+
+type stuck struct {
+	scripted
+	n     int
+	err   error
+	count int
+}
+
+func (d *stuck) WriteAt(p []byte, off int64) (int, error) { d.count++; return d.n, d.err }
+
+func TestLoopsAreBounded(t *testing.T) {
+	for _, d := range []*stuck{{err: syscall.EINTR}, {n: 100}, {n: 0}, {n: -5}, {n: 1 << 30}} {
+		d.geo = Geometry{MemAlign: 512, OffsetAlign: 512}
+		f, err := NewDevice(d, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt(AlignedBuffer(kib4), 0); err == nil || d.count > 2*maxIdle {
+			t.Errorf("n=%d err=%v: %v after %d calls", d.n, d.err, err, d.count)
+		}
+	}
+}
+
+func TestUnalignedIsRefusedBeforeAnythingIsWritten(t *testing.T) {
+	d := newScripted(4 * kib4)
+	for _, s := range Strategies() {
+		f := d.file(t, Options{Strategy: s})
+		for _, w := range []*Write{{Buf: d.buf, Off: 1}, {Buf: d.buf[:100]}, {Buf: d.buf[:kib4], Off: 256}} {
+			if err := f.Do(w); !errors.Is(err, ErrUnaligned) {
+				t.Errorf("%v: %d bytes at %d: %v", s, len(w.Buf), w.Off, err)
+			}
+		}
+		for _, w := range []*Write{{Buf: d.buf, Off: -512}, {Buf: d.buf, Off: 1<<63 - 512}, {Buf: d.buf, Sums: make([]uint32, 3)}} {
+			if err := f.Do(w); !errors.Is(err, os.ErrInvalid) {
+				t.Errorf("%v: %d bytes at %d: %v", s, len(w.Buf), w.Off, err)
+			}
+		}
+	}
+	if len(d.calls) != 0 {
+		t.Errorf("calls %v", d.calls)
+	}
+}
+
+func TestUnalignedMemoryIsCopiedAndUnderRawRefused(t *testing.T) {
+	for _, s := range Strategies() {
+		d := newScripted(4*kib4 + 100)
+		d.script = []step{{land: -1, before: func() { d.buf[200]++ }}}
+		f := d.file(t, Options{Strategy: s})
+		w := &Write{Buf: d.buf[100:]}
+		err := f.Do(w)
+		if s == Raw {
+			if !errors.Is(err, ErrUnaligned) || len(d.calls) != 0 {
+				t.Errorf("raw: %v, calls %v", err, d.calls)
+			}
+			continue
+		}
+		if err != nil || len(d.calls) != 1 || d.calls[0].caller {
+			t.Errorf("%v: %v, calls %v", s, err, d.calls)
+		}
+		d.check(t, w)
+		if got, want := f.Stats().Unaligned, int64(1); (s == Verify || s == Detect) && got != want {
+			t.Errorf("%v: Unaligned = %d, want %d", s, got, want)
+		}
+	}
+}
+
+func TestSegmentsGoOutInOrderEachVerified(t *testing.T) {
+	d := newScripted(10 * kib4)
+	d.script = []step{{land: -1, after: func() { d.buf[0]++ }}, {land: -1}, {land: -1, after: func() { d.buf[5*kib4]++ }}}
+	w := &Write{Buf: d.buf, Off: 2 * kib4, Sums: make([]uint32, 10)}
+	if err := d.file(t, Options{SegmentBytes: 4 * kib4}).Do(w); err != nil {
+		t.Fatal(err)
+	}
+	want := []call{
+		{2 * kib4, 4 * kib4, true}, {2 * kib4, kib4, false},
+		{6 * kib4, 4 * kib4, true}, {7 * kib4, kib4, false},
+		{10 * kib4, 2 * kib4, true},
+	}
+	if !slices.Equal(d.calls, want) {
+		t.Errorf("calls %v, want %v", d.calls, want)
+	}
+	if changed := []Extent{{0, kib4}, {5 * kib4, kib4}}; !slices.Equal(w.Changed, changed) {
+		t.Errorf("Changed = %v", w.Changed)
+	}
+	d.check(t, w)
+}
+
+func TestRawIsOneSubmissionOfAnyLength(t *testing.T) {
+	d := newScripted(10 * kib4)
+	w := &Write{Buf: d.buf, Off: 512}
+	if err := d.file(t, Options{Strategy: Raw, SegmentBytes: kib4}).Do(w); err != nil {
+		t.Fatal(err)
+	}
+	if want := []call{{512, 10 * kib4, true}}; !slices.Equal(d.calls, want) || w.Receipt.Summed {
+		t.Errorf("calls %v, receipt %+v", d.calls, w.Receipt)
+	}
+}
+
+func TestDetectionBySumMissesSelfSummedPages(t *testing.T) {
+	for _, detect := range []Detection{ByDigest, BySum} {
+		d := newScripted(kib4)
+		stamp := func() {
+			d.buf[0]++
+			sum := crcguard.Checksum(d.buf[:kib4-4])
+			for i := range 4 {
+				d.buf[kib4-4+i] = byte(sum >> (8 * i))
+			}
+		}
+		stamp()
+		d.script = []step{{land: 2048, after: stamp}, {land: -1}}
+		w := &Write{Buf: d.buf}
+		if err := d.file(t, Options{Detect: detect}).Do(w); err != nil {
+			t.Fatal(err)
+		}
+		torn := crcguard.Checksum(d.media[:kib4]) != w.Receipt.Sum
+		if torn != (detect == BySum) {
+			t.Errorf("%v: torn = %v", detect, torn)
+		}
+	}
+}
+
+func TestSyncFailureIsSticky(t *testing.T) {
+	d := newScripted(kib4)
+	f, err := NewDevice(d, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	d.sync = syscall.EIO
+	first := f.Sync()
+	d.sync = nil
+	if second := f.Sync(); !errors.Is(first, syscall.EIO) || second != first || d.synced != 2 {
+		t.Errorf("first %v, second %v, %d calls", first, second, d.synced)
+	}
+	if err := f.Close(); !errors.Is(err, syscall.EIO) {
+		t.Errorf("Close = %v, forgot the failed Sync", err)
+	}
+}
+
+func TestUseAfterClose(t *testing.T) {
+	d := newScripted(kib4)
+	f, err := NewDevice(d, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	_, writeErr := f.WriteAt(d.buf, 0)
+	_, readErr := f.ReadAt(d.buf, 0)
+	for _, err := range []error{writeErr, readErr, f.Sync(), f.Close()} {
+		if !errors.Is(err, os.ErrClosed) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestReadAtAnyOffsetAndLength(t *testing.T) {
+	d := newScripted(4 * kib4)
+	for i := range d.media {
+		d.media[i] = byte(i * 7 / 512)
+	}
+	f := d.file(t, Options{SegmentBytes: 2 * kib4})
+	size := int64(len(d.media))
+	for _, off := range []int64{0, 1, 511, 512, 4095, 100_000, size - 512, size - 5, size, size + 5000} {
+		for _, n := range []int{0, 1, 512, 600, 3*kib4 + 1} {
+			p := make([]byte, n)
+			got, err := f.ReadAt(p, off)
+			want := max(0, min(int64(n), size-off))
+			if int64(got) != want || (want < int64(n)) != (err == io.EOF) || err != nil && err != io.EOF {
+				t.Errorf("%d at %d: %d, %v", n, off, got, err)
+			}
+			if want > 0 && !bytes.Equal(p[:got], d.media[off:off+want]) {
+				t.Errorf("%d at %d: wrong bytes", n, off)
+			}
+		}
+	}
+}
+
+// readGuard fails reads into memory that is not private, as a file system does
+// that checks sums while somebody changes the memory.
+type readGuard struct {
+	*scripted
+	always bool
+}
+
+func (d readGuard) ReadAt(p []byte, off int64) (int, error) {
+	if d.always || within(p, d.buf) {
+		return 0, syscall.EIO
+	}
+	return d.scripted.ReadAt(p, off)
+}
+
+func TestFailedReadIsTriedThroughPrivateMemory(t *testing.T) {
+	for _, always := range []bool{false, true} {
+		d := readGuard{newScripted(2 * kib4), always}
+		f, err := NewDevice(d, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := f.ReadAt(d.buf, kib4)
+		if always != errors.Is(err, syscall.EIO) || always == (n == len(d.buf)) {
+			t.Errorf("always=%v: %d, %v", always, n, err)
+		}
+	}
+}
+
+func TestNothingAllocates(t *testing.T) {
+	for _, s := range []Strategy{Verify, Bounce, Raw, Buffered} {
+		d := newScripted(8 * kib4)
+		change := step{land: -1, after: func() { d.buf[kib4]++ }}
+		for range 200 {
+			d.script = append(d.script, change)
+		}
+		d.calls = make([]call, 0, 1000)
+		f := d.file(t, Options{Strategy: s})
+		w := &Write{Buf: d.buf, Sums: make([]uint32, 8)}
+		f.Do(w)
+		if n := testing.AllocsPerRun(40, func() { f.Do(w) }); n != 0 {
+			t.Errorf("%v: Do allocates %v times", s, n)
+		}
+		f.WriteAt(d.buf, 0)
+		if n := testing.AllocsPerRun(40, func() { f.WriteAt(d.buf, 0) }); n != 0 && !raceEnabled {
+			t.Errorf("%v: WriteAt allocates %v times", s, n)
+		}
+	}
+}
+
+func TestStrategyText(t *testing.T) {
+	for _, s := range Strategies() {
+		text, err := s.MarshalText()
+		var back Strategy
+		if err != nil || back.UnmarshalText(text) != nil || back != s || s.About() == "" {
+			t.Errorf("%v: %q %v", s, text, err)
+		}
+	}
+	var s Strategy
+	if s != Verify || s.UnmarshalText([]byte("hope")) == nil {
+		t.Error("zero value or unknown name")
+	}
+	if _, err := Strategy(99).MarshalText(); err == nil {
+		t.Error("Strategy(99) has a text")
+	}
+}
+
+func TestOptionsAreValidated(t *testing.T) {
+	for _, o := range []Options{{Strategy: 99}, {Resubmit: 9}, {Detect: 9}, {SegmentBytes: -1}, {SegmentBytes: 100}} {
+		if _, err := NewDevice(newScripted(kib4), o); err == nil {
+			t.Errorf("%+v accepted", o)
+		}
+	}
+	d := newScripted(kib4)
+	d.geo.Direct, d.geo.Why = No, "it says so"
+	if _, err := NewDevice(d, Options{RequireDirect: true}); !errors.Is(err, ErrNotDirect) {
+		t.Errorf("%v", err)
+	}
+	d.geo = Geometry{MemAlign: 8192}
+	if _, err := NewDevice(d, Options{}); err == nil {
+		t.Error("memory alignment of 8192 accepted")
+	}
+	d.geo = Geometry{OffsetAlign: 16384}
+	if _, err := NewDevice(d, Options{Pool: NewPool(8192)}); err == nil {
+		t.Error("a pool smaller than the device's unit accepted")
+	}
+}

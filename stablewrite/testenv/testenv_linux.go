@@ -1,0 +1,105 @@
+package testenv
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Missing ends a test that cannot run without what is described.
+func Missing(tb testing.TB, format string, args ...any) {
+	tb.Helper()
+	what := fmt.Sprintf(format, args...)
+	if os.Getenv("STABLEPAGES_REQUIRE") == "all" {
+		tb.Fatalf("STABLEPAGES_REQUIRE=all, and missing: %s", what)
+	}
+	tb.Skipf("missing: %s", what)
+}
+
+// DirectDir returns an empty directory whose files are written directly; it is
+// removed when the test ends.
+func DirectDir(tb testing.TB) string {
+	tb.Helper()
+	for _, parent := range []string{os.Getenv("STABLEPAGES_TEST_DIR"), os.TempDir(), "/var/tmp", "."} {
+		dir, err := os.MkdirTemp(parent, "stablepages-test-")
+		if err != nil || parent == "" && dir == "" {
+			continue
+		}
+		if direct(dir) {
+			tb.Cleanup(func() { os.RemoveAll(dir) })
+			return dir
+		}
+		os.RemoveAll(dir)
+	}
+	Missing(tb, "a directory on ext4 or xfs: name one in STABLEPAGES_TEST_DIR")
+	return ""
+}
+
+// direct reports whether dir is on a file system that is known to write
+// directly.
+func direct(dir string) bool {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return false
+	}
+	return int64(fs.Type) == unix.EXT4_SUPER_MAGIC || int64(fs.Type) == unix.XFS_SUPER_MAGIC
+}
+
+// Tool ends the test unless root and every command named are to be had.
+func Tool(tb testing.TB, names ...string) {
+	tb.Helper()
+	if os.Geteuid() != 0 {
+		Missing(tb, "root, for %s", strings.Join(names, " and "))
+	}
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			Missing(tb, "the command %s", name)
+		}
+	}
+}
+
+// run runs a command and returns what it printed.
+func run(tb testing.TB, name string, args ...string) string {
+	tb.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		tb.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// LoopDevice returns a loop device of the given size on a new file.
+func LoopDevice(tb testing.TB, bytes int64) string {
+	tb.Helper()
+	Tool(tb, "losetup")
+	image := filepath.Join(DirectDir(tb), "image")
+	f, err := os.Create(image)
+	if err == nil {
+		err = f.Truncate(bytes)
+		f.Close()
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	dev := run(tb, "losetup", "--find", "--show", "--direct-io=on", image)
+	tb.Cleanup(func() { run(tb, "losetup", "--detach", dev) })
+	return dev
+}
+
+// Mount makes a file system on a new loop device with mkfs (a command and its
+// arguments), mounts it with options and returns directory and device.
+func Mount(tb testing.TB, bytes int64, options string, mkfs ...string) (dir, dev string) {
+	tb.Helper()
+	Tool(tb, "mount", mkfs[0])
+	dev = LoopDevice(tb, bytes)
+	run(tb, mkfs[0], append(mkfs[1:], dev)...)
+	dir = tb.TempDir()
+	run(tb, "mount", "-o", "defaults"+options, dev, dir)
+	tb.Cleanup(func() { run(tb, "umount", dir) })
+	return dir, dev
+}
