@@ -124,7 +124,7 @@ func TestVerifyResubmitsOnlyChangedBlocks(t *testing.T) {
 	if !slices.Equal(d.calls, want) {
 		t.Errorf("calls %v, want %v", d.calls, want)
 	}
-	if changed := []Extent{{2 * kib4, 2 * kib4}, {6 * kib4, kib4}}; !slices.Equal(w.Changed, changed) {
+	if changed := []Extent{{Off: 2 * kib4, Len: 2 * kib4}, {Off: 6 * kib4, Len: kib4}}; !slices.Equal(w.Changed, changed) {
 		t.Errorf("Changed = %v, want %v", w.Changed, changed)
 	}
 	if r := w.Receipt; r.Changed != 3 || r.Submissions != 3 || r.Resubmitted != 3*kib4 || r.N != len(d.buf) {
@@ -420,7 +420,7 @@ func TestSegmentsGoOutInOrderEachVerified(t *testing.T) {
 	if !slices.Equal(d.calls, want) {
 		t.Errorf("calls %v, want %v", d.calls, want)
 	}
-	if changed := []Extent{{0, kib4}, {5 * kib4, kib4}}; !slices.Equal(w.Changed, changed) {
+	if changed := []Extent{{Off: 0, Len: kib4}, {Off: 5 * kib4, Len: kib4}}; !slices.Equal(w.Changed, changed) {
 		t.Errorf("Changed = %v", w.Changed)
 	}
 	d.check(t, w)

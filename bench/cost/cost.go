@@ -1,0 +1,187 @@
+package cost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+)
+
+// Plan says what to time.
+type Plan struct {
+	Target     *os.File // overwritten from its start
+	Strategies []stablewrite.Strategy
+	Sizes      []int // bytes of each write
+	Depths     []int // writers at a time, each with one write in flight
+	Rounds     int
+	Time       time.Duration // of each cell, before its Sync
+}
+
+// regionBytes is the part of the target that is written, from start to end and
+// around: larger than the largest write times the largest depth that is
+// evaluated, small enough to be filled in a moment.
+const regionBytes = 64 << 20
+
+// Cells is how many cells a Plan has, warm-up included.
+func (p Plan) Cells() int {
+	return len(p.Strategies) * len(p.Sizes) * len(p.Depths) * (p.Rounds + 1)
+}
+
+// Run times every cell and hands each one to emit. The first round, round 0,
+// warms up and is not handed on. Progress, if not nil, is called before every
+// cell.
+func Run(ctx context.Context, p Plan, progress func(), emit func(record.Cost) error) error {
+	files := make([]*stablewrite.File, len(p.Strategies))
+	defer func() {
+		for _, f := range files {
+			if f != nil {
+				f.Close()
+			}
+		}
+	}()
+	for i, s := range p.Strategies {
+		f, err := stablewrite.New(p.Target, stablewrite.Options{Strategy: s, RequireDirect: s.Direct()})
+		if err != nil {
+			return err
+		}
+		files[i] = f
+	}
+	if err := fill(files[0]); err != nil {
+		return fmt.Errorf("filling %d MiB to overwrite: %w", regionBytes>>20, err)
+	}
+	system := record.SystemOf(p.Target)
+	for round := range p.Rounds + 1 {
+		for _, size := range p.Sizes {
+			for _, depth := range p.Depths {
+				for i := range p.Strategies {
+					k := (i + round + len(p.Strategies) - 1) % len(p.Strategies) // round 1 begins with the first
+					if err := ctx.Err(); err != nil {
+						return err
+					}
+					if progress != nil {
+						progress()
+					}
+					rec, err := cell(files[k], size, depth, p.Time)
+					if err != nil {
+						return err
+					}
+					if !p.Strategies[k].Direct() {
+						dropCache(p.Target)
+					}
+					if round == 0 {
+						continue
+					}
+					rec.Strategy, rec.Round, rec.System = p.Strategies[k].String(), round, system
+					if err := emit(rec); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// fill writes the region once: the first write of a block allocates it, which
+// is not what is being timed.
+func fill(f *stablewrite.File) error {
+	p := pattern(1 << 20)
+	for off := int64(0); off < regionBytes; off += int64(len(p)) {
+		if _, err := f.WriteAt(p, off); err != nil {
+			return err
+		}
+	}
+	return f.Sync()
+}
+
+// pattern is a buffer that neither compresses nor is all zeros.
+func pattern(n int) []byte {
+	p := stablewrite.AlignedBuffer(n)
+	x := uint32(2463534242)
+	for i := range p {
+		x ^= x << 13
+		x ^= x >> 17
+		x ^= x << 5
+		p[i] = byte(x)
+	}
+	return p
+}
+
+// cell times one strategy at one size and depth.
+func cell(f *stablewrite.File, size, depth int, d time.Duration) (record.Cost, error) {
+	if int64(size)*int64(depth) > regionBytes {
+		return record.Cost{}, fmt.Errorf("%d writers of %d bytes would overlap in %d", depth, size, regionBytes)
+	}
+	buffers := make([][]byte, depth)
+	latencies := make([][]time.Duration, depth)
+	errs := make([]error, depth)
+	for i := range buffers {
+		buffers[i] = pattern(size)
+		latencies[i] = make([]time.Duration, 0, 1<<12)
+	}
+	slots := regionBytes / int64(size)
+	var next atomic.Int64
+	stats, cpu := f.Stats(), cpuTime()
+	began := time.Now()
+	var writers sync.WaitGroup
+	for i := range depth {
+		writers.Go(func() {
+			w := stablewrite.Write{Buf: buffers[i]}
+			for start := time.Now(); start.Sub(began) < d; {
+				k := next.Add(1) - 1
+				if w.Off = k % slots * int64(size); w.Off == 0 && k > 0 {
+					if errs[i] = f.Sync(); errs[i] != nil {
+						return
+					}
+				}
+				if errs[i] = f.Do(&w); errs[i] != nil {
+					return
+				}
+				end := time.Now()
+				latencies[i] = append(latencies[i], end.Sub(start))
+				start = end
+			}
+		})
+	}
+	writers.Wait()
+	err := errors.Join(append(errs, f.Sync())...)
+	seconds := time.Since(began).Seconds()
+	after := cpuTime()
+	did := f.Stats()
+	all := slices.Concat(latencies...)
+	slices.Sort(all)
+	bytes := did.Bytes - stats.Bytes
+	if err == nil && bytes == 0 {
+		err = errors.New("nothing was written")
+	}
+	if err != nil {
+		return record.Cost{}, err
+	}
+	return record.Cost{
+		Kind: record.KindCost, Size: size, Depth: depth, Bytes: bytes, Seconds: seconds,
+		P50NS: quantile(all, 0.5), P99NS: quantile(all, 0.99), P999NS: quantile(all, 0.999),
+		CPUUserSeconds: (after.user - cpu.user).Seconds(), CPUSystemSeconds: (after.system - cpu.system).Seconds(),
+		Amplification: float64(bytes+did.Resubmitted-stats.Resubmitted) / float64(bytes),
+		PoolPeak:      did.PoolPeak, Direct: f.Geometry().Direct.String(), Version: record.Version,
+	}, nil
+}
+
+// quantile is the smallest of the sorted latencies that the share q do not
+// exceed, in nanoseconds.
+func quantile(sorted []time.Duration, q float64) int64 {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))].Nanoseconds()
+}
+
+// cpuUsed is processor time of this process. What the kernel does in threads of
+// its own, writing back the page cache above all, is not in it.
+type cpuUsed struct{ user, system time.Duration }

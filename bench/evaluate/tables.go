@@ -1,0 +1,58 @@
+package evaluate
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"stablepages/bench/cost"
+	"stablepages/bench/mutator"
+	"stablepages/bench/record"
+)
+
+// WriteMatrix writes the races as a table: torn writes of writes, by strategy
+// and mutator. A * marks torn writes, a ! those that break a promise, an r
+// writes that the strategy refused for a change.
+func WriteMatrix(out io.Writer, races []record.Repro) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, k := range mutator.Kinds() {
+		fmt.Fprintf(t, "\t%v", k)
+	}
+	var last row
+	for i, r := range races {
+		if w := rowOf(r); i == 0 || w != last {
+			fmt.Fprintf(t, "\t\n%v", w)
+			last = w
+		}
+		mark := ""
+		if r.Torn > 0 {
+			mark = "*"
+			if rowOf(r).promises(kindOf(r)) {
+				mark = "!"
+			}
+		}
+		refused := ""
+		if r.Refused > 0 {
+			refused = "r"
+		}
+		fmt.Fprintf(t, "\t%s%d/%d%s", mark, r.Torn, r.Writes, refused)
+	}
+	fmt.Fprintln(t, "\t")
+	return t.Flush()
+}
+
+// WriteCosts writes the timings as a table.
+func WriteCosts(out io.Writer, recs []record.Cost) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "size\tdepth\tstrategy\tMB/s\tratio to raw\t95% interval\tCPU s/GiB\tp99 us\tn\t")
+	size, depth := 0, 0
+	for _, c := range cost.Compare(recs) {
+		if size != 0 && (c.Size != size || c.Depth != depth) {
+			fmt.Fprintln(t, "\t\t\t\t\t\t\t\t\t")
+		}
+		size, depth = c.Size, c.Depth
+		fmt.Fprintf(t, "%dk\t%d\t%s\t%.0f\t%.2f\t%.2f to %.2f\t%.2f\t%.0f\t%d\t\n",
+			c.Size>>10, c.Depth, c.Strategy, c.Throughput/1e6, c.Ratio, c.Lo, c.Hi, c.CPU, c.P99/1e3, c.N)
+	}
+	return t.Flush()
+}

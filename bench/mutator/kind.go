@@ -1,0 +1,101 @@
+package mutator
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// Kind says how a mutator changes the buffer. Its zero value is None. It is a
+// flag.Value by its text.
+type Kind uint8
+
+const (
+	None    Kind = iota // nothing
+	Stock               // the whole buffer, the next letter each second: 2011
+	Storm               // the whole buffer, over and over
+	Flip                // one random bit, stays
+	ABA                 // one random block, restored after the hold
+	CRCPage             // every page anew, each ending in its own CRC-32C
+	Once                // one random bit, exactly once per write
+	Hint                // one bit per 8 KiB page, never cleared
+)
+
+// pace is what a free-running mutator that makes small changes waits after each:
+// short enough for several within any write, long enough to leave the memory to
+// the writer.
+const pace = 20 * time.Microsecond
+
+// kinds is the table that everything about mutators is read from.
+var kinds = [...]struct {
+	name, about string
+	restores    bool // changes are undone by the mutator
+	prepare     func(buf []byte)
+	fill        func(buf []byte) // nil: the writer leaves the buffer as it is
+	new         func(*victim) func()
+	pause       time.Duration // of a free-running mutator after each change
+}{
+	None:    {name: "none", about: "nothing changes", fill: fillLetter},
+	Stock:   {name: "stock", about: "the whole buffer, the next letter each second (the 2011 program)", fill: fillLetter, new: stock, pause: time.Second},
+	Storm:   {name: "storm", about: "the whole buffer, over and over", fill: fillLetter, new: storm},
+	Flip:    {name: "flip", about: "one random bit, stays", fill: fillLetter, new: flip, pause: pace},
+	ABA:     {name: "aba", about: "one random block changed, restored after --hold", restores: true, fill: fillLetter, new: aba, pause: pace},
+	CRCPage: {name: "crcpage", about: "every 4 KiB page rewritten with content that ends in its own CRC-32C", prepare: stampPages, new: crcPage},
+	Once:    {name: "once", about: "one random bit, exactly once per write", fill: fillLetter, new: flip},
+	Hint:    {name: "hint", about: "one bit set per 8 KiB page, never cleared (a database's hint bits)", fill: fillLetter, new: hint, pause: pace},
+}
+
+// victim is the buffer and what a mutator may draw on.
+type victim struct {
+	buf  []byte
+	rng  *rand.Rand
+	hold time.Duration
+}
+
+// fillLetter is what the writer of 2011 does before each write.
+func fillLetter(buf []byte) {
+	for i := range buf {
+		buf[i] = 'a'
+	}
+}
+
+// Kinds lists every Kind.
+func Kinds() []Kind {
+	all := make([]Kind, len(kinds))
+	for i := range all {
+		all[i] = Kind(i)
+	}
+	return all
+}
+
+// String returns the name of k.
+func (k Kind) String() string {
+	if int(k) >= len(kinds) {
+		return fmt.Sprintf("Kind(%d)", uint8(k))
+	}
+	return kinds[k].name
+}
+
+// About says in a line what k does.
+func (k Kind) About() string { return kinds[k].about }
+
+// Restores reports whether k undoes its changes: A-B-A.
+func (k Kind) Restores() bool { return kinds[k].restores }
+
+// SelfSummed reports whether pages that k leaves end in their own CRC-32C, so
+// that CRC-32C cannot tell them apart.
+func (k Kind) SelfSummed() bool { return k == CRCPage }
+
+// MarshalText implements encoding.TextMarshaler.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (k *Kind) UnmarshalText(text []byte) error {
+	for i := range kinds {
+		if kinds[i].name == string(text) {
+			*k = Kind(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("unknown mutator %q", text)
+}

@@ -1,0 +1,222 @@
+package mutator
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// Where a mutator runs. The zero value is Process.
+type Where uint8
+
+const (
+	Process Where = iota // another process, sharing the buffer through a memfd
+	Thread               // a thread of this process
+)
+
+var places = [...]string{Process: "process", Thread: "thread"}
+
+// String returns "process" or "thread".
+func (w Where) String() string {
+	if int(w) >= len(places) {
+		return fmt.Sprintf("Where(%d)", uint8(w))
+	}
+	return places[w]
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (w Where) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (w *Where) UnmarshalText(text []byte) error {
+	for i, name := range places {
+		if name == string(text) {
+			*w = Where(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("a mutator runs in a process or in a thread, not in a %q", text)
+}
+
+// Config describes a mutator.
+type Config struct {
+	Kind  Kind
+	In    Where
+	Gated bool
+	Hold  time.Duration // how long ABA leaves a block changed
+	Seed  uint64        // of its random choices
+	Size  int           // of the buffer, in bytes, a multiple of 4096
+}
+
+// control is the page before the shared buffer.
+type control struct {
+	ready   atomic.Uint32 // the mutator runs
+	stop    atomic.Uint32 // end
+	changes atomic.Uint64 // twice the changes made; odd while one is under way
+	asked   atomic.Uint64 // gated: changes asked for
+	made    atomic.Uint64 // gated: changes made
+	writes  atomic.Uint64 // writes that the harness began
+}
+
+// Mutator is a running mutator and the buffer it changes.
+type Mutator struct {
+	cfg    Config
+	ctl    *control
+	buf    []byte
+	ended  chan struct{} // closed when it no longer runs
+	why    error         // set before ended is closed, if that was not asked for
+	finish func() error  // frees what Start made
+	// lastAsked is the write for which Once was last asked to change.
+	lastAsked uint64
+}
+
+// ErrDied: the process of a mutator ended without having been told to.
+var ErrDied = errors.New("the mutator died")
+
+// Buffer is the memory that the mutator changes: page-aligned, of Config.Size.
+// It is gone after Close.
+func (m *Mutator) Buffer() []byte { return m.buf }
+
+// BeginWrite prepares the buffer for the next write, as the writer would: with
+// content of its own, unless the mutator's must stay.
+func (m *Mutator) BeginWrite() {
+	if fill := kinds[m.cfg.Kind].fill; fill != nil {
+		fill(m.buf)
+	}
+	m.ctl.writes.Add(1)
+}
+
+// Mark is a moment, for Overlapped.
+func (m *Mutator) Mark() uint64 { return m.ctl.changes.Load() }
+
+// Overlapped reports whether the mutator changed the buffer, or was about to,
+// between mark and now.
+func (m *Mutator) Overlapped(mark uint64) bool { return mark%2 == 1 || m.ctl.changes.Load() != mark }
+
+// patience is how long a gated change may take beyond its hold before the
+// mutator is given up.
+const patience = 10 * time.Second
+
+// Change makes a gated mutator change the buffer and returns when it did. It
+// reports whether there was a change to make: None has none, and Once has one
+// per write.
+func (m *Mutator) Change() (bool, error) {
+	if m.cfg.Kind == None || m.cfg.Kind == Once && m.lastAsked == m.ctl.writes.Load() {
+		return false, nil
+	}
+	m.lastAsked = m.ctl.writes.Load()
+	want := m.ctl.asked.Add(1)
+	asked := time.Now()
+	for i := 0; m.ctl.made.Load() < want; i++ {
+		if i%1024 != 0 {
+			continue
+		}
+		select {
+		case <-m.ended:
+			return false, m.Err()
+		default:
+		}
+		waited := time.Since(asked)
+		if waited > m.cfg.Hold+patience {
+			return false, fmt.Errorf("the mutator did not answer within %v", waited.Round(time.Second))
+		}
+		rest(waited)
+	}
+	return true, nil
+}
+
+// Err is nil while the mutator runs, and after Close.
+func (m *Mutator) Err() error {
+	select {
+	case <-m.ended:
+		return m.why
+	default:
+		return nil
+	}
+}
+
+// Close ends the mutator and frees the buffer. It returns an error if the
+// mutator had ended before.
+func (m *Mutator) Close() error {
+	died := m.Err()
+	m.ctl.stop.Store(1)
+	return errors.Join(died, m.finish())
+}
+
+// run is the mutator itself, until told to stop.
+func run(ctl *control, buf []byte, cfg Config) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	kind := &kinds[cfg.Kind]
+	step := kind.new(&victim{buf: buf, rng: rand.New(rand.NewPCG(cfg.Seed, uint64(cfg.Kind))), hold: cfg.Hold})
+	change := func() {
+		ctl.changes.Add(1)
+		step()
+		ctl.changes.Add(1)
+	}
+	ctl.ready.Store(1)
+	seen := ctl.writes.Load()
+	for ctl.stop.Load() == 0 {
+		switch {
+		case cfg.Gated:
+			if awaitMore(&ctl.asked, ctl.made.Load(), ctl) {
+				change()
+				ctl.made.Add(1)
+			}
+		case cfg.Kind == Once:
+			if awaitMore(&ctl.writes, seen, ctl) {
+				seen = ctl.writes.Load()
+				change()
+			}
+		default:
+			change()
+			wait(kind.pause, ctl)
+		}
+	}
+}
+
+// awaitMore waits until count exceeds n and reports whether it does: false
+// means stop.
+func awaitMore(count *atomic.Uint64, n uint64, ctl *control) bool {
+	began := time.Now()
+	for i := 0; count.Load() <= n; i++ {
+		if i%1024 == 0 {
+			if ctl.stop.Load() != 0 {
+				return false
+			}
+			rest(time.Since(began))
+		}
+	}
+	return true
+}
+
+// rest gives way to others, the longer the waiting has lasted already. The gate
+// works by how fast the mutator answers, so at first it does not rest at all.
+func rest(waited time.Duration) {
+	switch {
+	case waited > 100*time.Millisecond:
+		time.Sleep(time.Millisecond)
+	case waited > 5*time.Millisecond:
+		time.Sleep(20 * time.Microsecond)
+	case waited > 100*time.Microsecond:
+		runtime.Gosched()
+	}
+}
+
+// wait waits for d, or until ctl, if there is one, says stop. Short waits spin:
+// the timers of a busy machine are coarser than a write is long.
+func wait(d time.Duration, ctl *control) {
+	const short = 2 * time.Millisecond
+	for began := time.Now(); ; {
+		left := d - time.Since(began)
+		if left <= 0 || ctl != nil && ctl.stop.Load() != 0 {
+			return
+		}
+		if left > short {
+			time.Sleep(min(left-short/2, 20*time.Millisecond))
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package record
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// SystemOf describes this machine and what f, a file, directory or block device,
+// lies on.
+func SystemOf(f *os.File) *System {
+	s := &System{
+		CPU: cpuModel(), CPUs: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		Kernel: kernelRelease(), Go: runtime.Version(),
+	}
+	fd := int(f.Fd())
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return s
+	}
+	dev := st.Dev
+	if st.Mode&unix.S_IFMT == unix.S_IFBLK {
+		dev, s.Device = st.Rdev, f.Name()
+	} else {
+		m := mountOf(fd)
+		s.FileSystem, s.MountOptions, s.Device = m.fs, m.options, m.source
+		var source unix.Stat_t // btrfs files have a device number that no device has
+		if err := unix.Stat(m.source, &source); err == nil && source.Mode&unix.S_IFMT == unix.S_IFBLK {
+			dev = source.Rdev
+		}
+	}
+	if dir, err := filepath.EvalSymlinks(fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(dev), unix.Minor(dev))); err == nil {
+		s.Device = filepath.Base(dir)
+		s.StableWrites = stableWrites(dir)
+	}
+	return s
+}
+
+// stableWrites reads the attribute of a disk, or of the disk of a partition
+// (Documentation/ABI/stable/sysfs-block).
+func stableWrites(dir string) *bool {
+	for _, queue := range []string{"queue", "../queue"} {
+		b, err := os.ReadFile(filepath.Join(dir, queue, "stable_writes"))
+		if err != nil {
+			continue
+		}
+		on := strings.TrimSpace(string(b)) == "1"
+		return &on
+	}
+	return nil
+}
+
+func kernelRelease() string {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}
+
+func cpuModel() string {
+	info, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(info)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+type mount struct{ fs, options, source string }
+
+// mountOf finds the mount of fd in /proc/self/mountinfo (proc(5)) by its number.
+func mountOf(fd int) mount {
+	var stx unix.Statx_t
+	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &stx); err != nil || stx.Mask&unix.STATX_MNT_ID == 0 {
+		return mount{}
+	}
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return mount{}
+	}
+	return parseMount(table, strconv.FormatUint(stx.Mnt_id, 10))
+}
+
+func parseMount(table []byte, id string) mount {
+	lines := bufio.NewScanner(bytes.NewReader(table))
+	for lines.Scan() {
+		before, after, ok := strings.Cut(lines.Text(), " - ")
+		head, tail := strings.Fields(before), strings.Fields(after)
+		if ok && len(head) >= 6 && len(tail) >= 3 && head[0] == id {
+			return mount{fs: tail[0], source: tail[1], options: head[5] + "," + tail[2]}
+		}
+	}
+	return mount{}
+}

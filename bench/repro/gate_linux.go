@@ -1,0 +1,127 @@
+package repro
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"stablepages/stablewrite"
+)
+
+// gate is a Device on which every submission is changed under while it is in
+// flight: io_submit, change, io_getevents. It is for one submission at a time.
+type gate struct {
+	f      *os.File
+	geo    stablewrite.Geometry
+	ctx    uintptr              // aio_context_t
+	change func() (bool, error) // has the mutator change the buffer once
+	made   int                  // changes made in flight
+}
+
+// iocb and ioEvent are the kernel's, include/uapi/linux/aio_abi.h, for
+// little-endian machines.
+type iocb struct {
+	data      uint64
+	key       uint32
+	rwFlags   uint32
+	opcode    uint16
+	reqprio   int16
+	fildes    uint32
+	buf       uint64
+	nbytes    uint64
+	offset    int64
+	reserved2 uint64
+	flags     uint32
+	resfd     uint32
+}
+
+type ioEvent struct {
+	data, obj uint64
+	res, res2 int64
+}
+
+const pwriteCommand = 1 // IOCB_CMD_PWRITE
+
+// newGate opens target once more, directly if direct, as geo was learned.
+func newGate(target *os.File, direct bool, geo stablewrite.Geometry, change func() (bool, error)) (*gate, error) {
+	f, err := again(target, os.O_RDWR, direct)
+	if err != nil {
+		return nil, err
+	}
+	g := &gate{f: f, geo: geo, change: change}
+	if _, _, errno := unix.Syscall(unix.SYS_IO_SETUP, 1, uintptr(unsafe.Pointer(&g.ctx)), 0); errno != 0 {
+		f.Close()
+		return nil, fmt.Errorf("io_setup, which the gate needs: %w", errno)
+	}
+	return g, nil
+}
+
+// again opens what f has open by a descriptor of its own.
+func again(f *os.File, flag int, direct bool) (*os.File, error) {
+	if direct {
+		flag |= unix.O_DIRECT
+	}
+	return os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), flag, 0)
+}
+
+func (g *gate) WriteAt(p []byte, off int64) (int, error) {
+	cb := &iocb{
+		opcode: pwriteCommand, fildes: uint32(g.f.Fd()),
+		buf: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(p)))), nbytes: uint64(len(p)), offset: off,
+	}
+	var pin runtime.Pinner // the kernel holds both until the completion
+	defer pin.Unpin()
+	pin.Pin(cb)
+	pin.Pin(unsafe.SliceData(p))
+	list := [1]*iocb{cb}
+	for {
+		_, _, errno := unix.Syscall(unix.SYS_IO_SUBMIT, g.ctx, 1, uintptr(unsafe.Pointer(&list)))
+		if errno == 0 {
+			break
+		}
+		if errno != unix.EINTR && errno != unix.EAGAIN {
+			return 0, errno
+		}
+		time.Sleep(time.Millisecond) // EAGAIN: the kernel's room for requests is full
+	}
+	changed, changeErr := g.change()
+	if changed {
+		g.made++
+	}
+	n, err := g.reap()
+	if changeErr != nil {
+		return n, changeErr
+	}
+	return n, err
+}
+
+// reap waits for the completion, for ever: until then the memory is the
+// kernel's.
+func (g *gate) reap() (int, error) {
+	var ev ioEvent
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_IO_GETEVENTS, g.ctx, 1, 1, uintptr(unsafe.Pointer(&ev)), 0, 0)
+		switch {
+		case errno == unix.EINTR || errno == 0 && n == 0:
+			continue
+		case errno != 0:
+			return 0, errno
+		case ev.res < 0:
+			return 0, unix.Errno(-ev.res)
+		}
+		return int(ev.res), nil
+	}
+}
+
+func (g *gate) ReadAt(p []byte, off int64) (int, error) { return g.f.ReadAt(p, off) }
+func (g *gate) Sync() error                             { return g.f.Sync() }
+func (g *gate) Geometry() stablewrite.Geometry          { return g.geo }
+
+func (g *gate) Close() error {
+	unix.Syscall(unix.SYS_IO_DESTROY, g.ctx, 0, 0)
+	return g.f.Close()
+}

@@ -1,0 +1,244 @@
+package repro
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"stablepages/bench/mutator"
+	"stablepages/bench/record"
+	"stablepages/crcguard"
+	"stablepages/stablewrite"
+)
+
+// Config describes a race.
+type Config struct {
+	Target   *os.File // overwritten from its start
+	Strategy stablewrite.Strategy
+	Detect   stablewrite.Detection
+	// Buffered writes through the page cache whatever the strategy: with Raw,
+	// the negative control.
+	Buffered bool
+	// Indirect runs even where the kernel is known not to write directly, which
+	// otherwise is an error: nothing could be shown.
+	Indirect bool
+	Mutator  mutator.Kind
+	In       mutator.Where
+	Gate     bool // changes are made in flight, and only then
+	Hold     time.Duration
+	Seed     uint64
+	Size     int // of each write, a multiple of 4096
+
+	// The race ends after Duration or Writes, whichever is first, if they are
+	// not zero; when the context does; and at the first failing read if
+	// StopAtReadError.
+	Duration        time.Duration
+	Writes          int
+	StopAtReadError bool
+}
+
+// How long ABA leaves a block changed unless told otherwise. Free-running, a
+// change is torn and unseen if it begins and ends between the two looks of the
+// writer: on the disks of virtual machines, where a write of 1 MiB takes half a
+// millisecond, 200 us hits most often. Gated, a longer hold only covers more of
+// the transfer.
+const (
+	DefaultHold      = 200 * time.Microsecond
+	DefaultGatedHold = time.Millisecond
+)
+
+// maxFailures is how many writes may fail in a row before the device is given
+// up: a device that vanished fails them all, for ever.
+const maxFailures = 100
+
+// Run runs the race and returns what was counted, in either case. The error is
+// of the run, not of the race: torn writes are no error. Progress, if not nil,
+// is called after every write.
+func Run(ctx context.Context, cfg Config, progress func(record.Repro)) (record.Repro, error) {
+	r := &race{cfg: cfg, rec: record.Repro{
+		Kind: record.KindRepro, Strategy: cfg.Strategy.String(), Buffered: cfg.Buffered, Mutator: cfg.Mutator.String(),
+		Gate: cfg.Gate, Detect: cfg.Detect.String(), In: cfg.In.String(), Size: cfg.Size, HoldNS: cfg.Hold.Nanoseconds(),
+		Seed: cfg.Seed, System: record.SystemOf(cfg.Target), Version: record.Version,
+	}}
+	err := r.open()
+	if err == nil {
+		began := time.Now()
+		err = r.loop(ctx, began, progress)
+		r.rec.Seconds = time.Since(began).Seconds()
+	}
+	return r.rec, errors.Join(err, r.close(err))
+}
+
+// race is a Run under way.
+type race struct {
+	cfg      Config
+	m        *mutator.Mutator
+	gate     *gate // nil if free-running
+	file     *stablewrite.File
+	oracle   *oracle
+	w        stablewrite.Write
+	failures int // in a row
+	rec      record.Repro
+}
+
+func (r *race) open() (err error) {
+	direct := r.cfg.Strategy.Direct() && !r.cfg.Buffered
+	opts := stablewrite.Options{Strategy: r.cfg.Strategy, Detect: r.cfg.Detect, RequireDirect: direct && !r.cfg.Indirect}
+	if r.file, err = openFile(r.cfg.Target, direct, opts); errors.Is(err, stablewrite.ErrNotDirect) {
+		return fmt.Errorf("%w; name a file on ext4 or xfs, or a block device", err)
+	} else if err != nil {
+		return err
+	}
+	geo := r.file.Geometry()
+	r.rec.Direct = geo.Direct.String()
+	if r.cfg.Size%geo.OffsetAlign != 0 {
+		return fmt.Errorf("writes of %d bytes: this device takes multiples of %d", r.cfg.Size, geo.OffsetAlign)
+	}
+	if r.oracle, err = newOracle(r.cfg.Target, r.cfg.Size); err != nil {
+		return err
+	}
+	if r.m, err = mutator.Start(mutator.Config{
+		Kind: r.cfg.Mutator, In: r.cfg.In, Gated: r.cfg.Gate, Hold: r.cfg.Hold, Seed: r.cfg.Seed, Size: r.cfg.Size,
+	}); err != nil {
+		return err
+	}
+	if r.cfg.Gate {
+		if r.gate, err = newGate(r.cfg.Target, direct, geo, r.m.Change); err != nil {
+			return err
+		}
+		plain := r.file
+		opts.RequireDirect = false // settled by the file itself
+		if r.file, err = stablewrite.NewDevice(r.gate, opts); err != nil {
+			return errors.Join(err, r.gate.Close(), plain.Close())
+		}
+		if err := plain.Close(); err != nil {
+			return err
+		}
+	}
+	r.w = stablewrite.Write{Buf: r.m.Buffer(), Sums: make([]uint32, crcguard.Blocks(r.cfg.Size))}
+	return nil
+}
+
+// openFile opens target for the strategy; with O_DIRECT only if direct.
+func openFile(target *os.File, direct bool, opts stablewrite.Options) (*stablewrite.File, error) {
+	if direct || !opts.Strategy.Direct() {
+		return stablewrite.New(target, opts)
+	}
+	d, err := newCached(target)
+	if err != nil {
+		return nil, err
+	}
+	return stablewrite.NewDevice(d, opts)
+}
+
+// close ends everything, and takes the mutator's death for the cause of nothing
+// that was known before.
+func (r *race) close(cause error) (err error) {
+	if r.file != nil {
+		err = errors.Join(err, r.file.Close())
+	}
+	if r.oracle != nil {
+		err = errors.Join(err, r.oracle.f.Close())
+	}
+	if r.m != nil {
+		if died := r.m.Close(); cause == nil || !errors.Is(died, mutator.ErrDied) {
+			err = errors.Join(err, died)
+		}
+	}
+	return err
+}
+
+func (r *race) loop(ctx context.Context, began time.Time, progress func(record.Repro)) error {
+	for {
+		planned := r.cfg.Writes > 0 && r.rec.Writes >= r.cfg.Writes || r.cfg.Duration > 0 && time.Since(began) >= r.cfg.Duration
+		if planned || r.cfg.StopAtReadError && r.rec.ReadErrors > 0 {
+			return nil
+		}
+		if ctx.Err() != nil {
+			r.rec.Interrupted = r.cfg.Writes > 0 || r.cfg.Duration > 0
+			return nil
+		}
+		if err := r.once(); err != nil {
+			if ctx.Err() != nil && errors.Is(err, mutator.ErrDied) {
+				continue // the interrupt reached it before it knew to ignore it
+			}
+			return err
+		}
+		if progress != nil {
+			r.rec.Seconds = time.Since(began).Seconds()
+			progress(r.rec)
+		}
+	}
+}
+
+// once is one write and its judgement.
+func (r *race) once() error {
+	if err := r.m.Err(); err != nil {
+		return err
+	}
+	r.m.BeginWrite()
+	mark := r.m.Mark()
+	made := 0
+	if r.gate != nil {
+		made = r.gate.made
+	}
+	if !r.cfg.Strategy.Sums() {
+		crcguard.ChecksumBlocks(r.w.Buf, r.w.Sums)
+	}
+	err := r.file.Do(&r.w)
+	if err == nil && r.cfg.Strategy.Promise().AfterSync {
+		err = r.file.Sync()
+	}
+	overlapped := r.m.Overlapped(mark)
+	if r.gate != nil {
+		overlapped = r.gate.made > made
+	}
+	r.count(overlapped)
+	if err != nil {
+		return r.failed(err)
+	}
+	r.failures = 0
+	torn, readErr, err := r.oracle.judge(r.w.Sums)
+	if torn {
+		r.rec.Torn++
+	}
+	if readErr {
+		r.rec.ReadErrors++
+	}
+	return err
+}
+
+func (r *race) count(overlapped bool) {
+	r.rec.Writes++
+	if overlapped {
+		r.rec.Overlapped++
+	}
+	if len(r.w.Changed) > 0 {
+		r.rec.Changed++
+	}
+	if r.w.Receipt.Resubmitted > 0 {
+		r.rec.Resubmitted++
+	}
+}
+
+// failed counts the errors that the race can cause, and returns the others.
+func (r *race) failed(err error) error {
+	switch {
+	case errors.Is(err, stablewrite.ErrChanged):
+		r.rec.Refused++
+		r.rec.WriteErrors++
+		return nil
+	case errors.Is(err, syscall.EILSEQ), errors.Is(err, syscall.EIO):
+		r.rec.WriteErrors++
+		if r.failures++; r.failures < maxFailures {
+			return nil
+		}
+		return fmt.Errorf("%d writes in a row failed, the device may be gone: %w", r.failures, err)
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("%w: make room, or name a file on another disk", err)
+	}
+	return err
+}

@@ -1,0 +1,114 @@
+package repro
+
+import (
+	"fmt"
+	"strings"
+
+	"stablepages/bench/mutator"
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+)
+
+// Verdict is what a Record means.
+type Verdict struct {
+	Outcome Outcome
+	Text    string // two lines or three, the first one the verdict
+}
+
+// Outcome is the kind of a Verdict.
+type Outcome uint8
+
+const (
+	Clean        Outcome = iota // no torn write
+	Torn                        // some
+	Failed                      // writes failed, and none was torn
+	Inconclusive                // the mutator never overlapped a write, or nothing was written
+)
+
+// Judge says what rec means.
+func Judge(rec record.Repro) Verdict {
+	v := Verdict{Outcome: outcome(rec)}
+	v.Text = counts(rec) + ": " + conclusion(rec, v.Outcome)
+	if n := rec.Overlapped - rec.WriteErrors; v.Outcome == Clean && n > 0 {
+		v.Text += fmt.Sprintf("\n0 of %d such writes torn bounds the rate below %s, and says no more", n, Bound(n))
+	}
+	v.Text += "\nby the measure of 2011, which only asks whether reading fails: " + original(rec)
+	return v
+}
+
+// Bound is what no event in n trials says of the rate of events, with 95%
+// confidence: the rule of three.
+func Bound(n int) string { return fmt.Sprintf("%.2g%% (3/n, 95%%)", min(100, 300/float64(max(1, n)))) }
+
+func outcome(rec record.Repro) Outcome {
+	switch {
+	case rec.Torn > 0:
+		return Torn
+	case rec.WriteErrors > rec.Refused:
+		return Failed
+	case rec.Writes == 0, rec.Mutator != mutator.None.String() && rec.Overlapped == 0:
+		return Inconclusive
+	}
+	return Clean
+}
+
+// counts is "972 writes, 453 changed in flight, 330 resubmitted, 123 torn".
+func counts(rec record.Repro) string {
+	overlapped := "overlapped by changes"
+	if rec.Gate {
+		overlapped = "changed in flight"
+	}
+	parts := []string{plural(rec.Writes, "write"), fmt.Sprintf("%d %s", rec.Overlapped, overlapped)}
+	for _, c := range []struct {
+		n    int
+		what string
+	}{{rec.Resubmitted, "resubmitted"}, {rec.Refused, "refused by the strategy"}, {rec.WriteErrors - rec.Refused, "refused by the device"}} {
+		if c.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
+		}
+	}
+	return strings.Join(append(parts, fmt.Sprintf("%d torn", rec.Torn)), ", ")
+}
+
+func conclusion(rec record.Repro, o Outcome) string {
+	who := rec.Strategy
+	if rec.Detect != stablewrite.ByDigest.String() && (who == stablewrite.Verify.String() || who == stablewrite.Detect.String()) {
+		who += " by " + rec.Detect
+	}
+	if rec.Buffered {
+		who += " through the page cache"
+	}
+	switch {
+	case o == Torn:
+		return fmt.Sprintf("%s does not protect against %s", who, rec.Mutator)
+	case o == Failed:
+		return "the device refused writes"
+	case rec.Writes == 0:
+		return "inconclusive, nothing was written"
+	case o == Inconclusive:
+		return "inconclusive, no change overlapped a write; run longer, or use --gate"
+	case rec.Mutator == mutator.None.String():
+		return fmt.Sprintf("%s writes what it is given", who)
+	case rec.Refused > 0:
+		return fmt.Sprintf("%s reported every change by %s that mattered", who, rec.Mutator)
+	case rec.Strategy == stablewrite.Raw.String():
+		return fmt.Sprintf("%s was not torn by %s", who, rec.Mutator)
+	default:
+		return fmt.Sprintf("%s protected against %s", who, rec.Mutator)
+	}
+}
+
+// original is the verdict of the program of 2011.
+func original(rec record.Repro) string {
+	if rec.ReadErrors > 0 {
+		return plural(rec.ReadErrors, "read") + " failed"
+	}
+	return "no read failed"
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

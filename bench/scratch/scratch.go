@@ -1,0 +1,97 @@
+package scratch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// File is what a tool writes to.
+type File struct {
+	*os.File
+	ours bool
+	keep bool
+}
+
+// Open opens name, or creates it with mode 0644. With force it may exist; with
+// keep a file that was created stays.
+func Open(name string, force, keep bool) (*File, error) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
+	switch {
+	case err == nil:
+		return &File{File: f, ours: true, keep: keep}, nil
+	case !errors.Is(err, fs.ErrExist):
+		return nil, explain(name, err)
+	}
+	st, err := os.Stat(name)
+	if err != nil {
+		return nil, explain(name, err)
+	}
+	mode := st.Mode()
+	switch {
+	case mode.IsDir():
+		return nil, fmt.Errorf("%s is a directory: name a file in it", name)
+	case mode.IsRegular() && !force:
+		return nil, fmt.Errorf("%s exists and would be overwritten: name a new file, or use --force", name)
+	case mode.IsRegular():
+		f, err = os.OpenFile(name, os.O_RDWR, 0)
+	case mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0:
+		if !force {
+			return nil, fmt.Errorf("%s is a block device and would be overwritten: use --force if nothing on it matters", name)
+		}
+		f, err = os.OpenFile(name, os.O_RDWR|os.O_EXCL, 0)
+	default:
+		return nil, fmt.Errorf("%s is neither a regular file nor a block device", name)
+	}
+	if err != nil {
+		return nil, explain(name, err)
+	}
+	return &File{File: f}, nil
+}
+
+// Temporary creates a file in dir and removes its name at once, so that nothing
+// is left even if this process is killed.
+func Temporary(dir string) (*File, error) {
+	f, err := os.CreateTemp(dir, ".stablewrite-*")
+	if err != nil {
+		return nil, explain(dir, err)
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return nil, explain(dir, err)
+	}
+	return &File{File: f}, nil
+}
+
+// Close closes the file, and removes it if it is ours and still there.
+func (f *File) Close() error {
+	if f.ours && !f.keep {
+		if was, err := f.Stat(); err == nil {
+			if is, err := os.Lstat(f.Name()); err == nil && os.SameFile(was, is) {
+				os.Remove(f.Name())
+			}
+		}
+	}
+	return f.File.Close()
+}
+
+// explain adds what to do to the errors of opening.
+func explain(name string, err error) error {
+	hint := ""
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		hint = fmt.Sprintf(": make the directory %s first, or name another", filepath.Dir(name))
+	case errors.Is(err, syscall.EROFS):
+		hint = ": the file system is mounted read-only; name a file on another"
+	case errors.Is(err, fs.ErrPermission):
+		hint = ": name a place that you may write to"
+	case errors.Is(err, syscall.EBUSY):
+		hint = ": it is mounted or otherwise in use; unmount it first, or name another"
+	case errors.Is(err, syscall.ENOSPC):
+		hint = ": the disk is full; make room, or name another"
+	}
+	return fmt.Errorf("%w%s", err, hint)
+}

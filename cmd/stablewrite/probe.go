@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"stablepages/bench/probe"
+	"stablepages/bench/record"
+)
+
+func newProbe() *cobra.Command {
+	var force, json bool
+	cmd := &cobra.Command{
+		Use:   "probe PATH",
+		Short: "Say whether this stack is affected, and what to choose",
+		Long: `probe looks at a file, directory or block device: kernel, file system, device,
+whether the device asks for stable pages, the alignment of direct I/O and where
+that is known from, and whether writes are direct. The last it measures: it
+changes buffers while raw writes of them are in flight, and counts the changes
+that reach the media. That takes a nameless scratch file of 1 MiB in the
+directory; a block device is written to only with --force.`,
+		Example: `  stablewrite probe /var/lib/postgresql
+  stablewrite probe --json /dev/nvme1n1`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := interruptible(cmd)
+			defer stop()
+			p, err := probe.Run(ctx, args[0], force)
+			if err != nil {
+				return failed(err)
+			}
+			if ctx.Err() != nil {
+				return &exit{exitInterrupted, fmt.Errorf("interrupted")}
+			}
+			if json {
+				err = record.Write(cmd.OutOrStdout(), p)
+			} else {
+				err = printProbe(cmd.OutOrStdout(), p)
+			}
+			if err != nil {
+				return failed(err)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite the first MiB of a block device")
+	cmd.Flags().BoolVar(&json, "json", false, "print a Record")
+	return cmd
+}
+
+func printProbe(out io.Writer, p record.Probe) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("path", "%s", p.Path)
+	line("kernel", "%s", p.System.Kernel)
+	if p.System.FileSystem != "" {
+		line("file system", "%s (%s)", p.System.FileSystem, p.System.MountOptions)
+	}
+	line("device", "%s", p.System.Device)
+	switch {
+	case p.StableWrites == nil:
+		line("stable_writes", "not known")
+	case *p.StableWrites:
+		line("stable_writes", "1: the device asks for stable pages")
+	default:
+		line("stable_writes", "0: the device does not ask for stable pages")
+	}
+	if p.OffsetAlign > 0 {
+		line("alignment", "memory %d, offset and length %d (from: %s)", p.MemAlign, p.OffsetAlign, p.AlignSource)
+	}
+	line("direct", "%s: %s", p.Direct, p.DirectWhy)
+	if p.Measured {
+		line("measured", "of %d gated writes the change in flight reached the media in %d, %d failed", p.Writes, p.Reached, p.WriteErrors)
+	} else {
+		line("measured", "no")
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "\n%s\n", p.Advice)
+	return err
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stablepages/bench/mutator"
+	"stablepages/bench/record"
+	"stablepages/bench/repro"
+	"stablepages/bench/scratch"
+	"stablepages/stablewrite"
+)
+
+type reproFlags struct {
+	cfg         repro.Config
+	size        size
+	keep, force bool
+	json        bool
+}
+
+func newRepro() *cobra.Command {
+	f := reproFlags{size: 1 << 20, cfg: repro.Config{Strategy: stablewrite.Raw, Mutator: mutator.Stock}}
+	cmd := &cobra.Command{
+		Use:   "repro [FILE]",
+		Short: "Race a mutator against writes and judge the media",
+		Long: `repro writes a buffer to the start of FILE with O_DIRECT, over and over, while a
+mutator changes the buffer, and reads back after every write what is on the
+media. Alone it is the program of 2011: raw writes of 1 MiB, a second process
+that fills the buffer with another letter each second, a file named testfile,
+until SIGINT or until a read fails.
+
+A write is torn if the media differ from what the writer was told. With --gate
+every change is made in flight: after the submission was accepted, before its
+completion is reaped. Without, the mutator runs free, as in 2011.
+
+FILE must not exist, and is removed at the end. With --force it may exist or be
+a block device; its first bytes are then overwritten, and it stays.
+
+` + choices(),
+		Example: `  stablewrite repro                                          # the program of 2011
+  stablewrite repro --strategy raw --mutator storm --writes 1000
+  stablewrite repro --strategy verify --mutator aba --gate --duration 10s /mnt/scratch/f`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			if !cmd.Flags().Changed("hold") {
+				f.cfg.Hold = repro.DefaultHold
+				if f.cfg.Gate {
+					f.cfg.Hold = repro.DefaultGatedHold
+				}
+			}
+			name := "testfile"
+			if len(args) == 1 {
+				name = args[0]
+			}
+			return f.run(cmd, name)
+		},
+	}
+	fl := cmd.Flags()
+	fl.SortFlags = false
+	fl.TextVar(&f.cfg.Strategy, "strategy", f.cfg.Strategy, "the writer's `strategy`")
+	fl.TextVar(&f.cfg.Mutator, "mutator", f.cfg.Mutator, "who changes the buffer: a `mutator`")
+	fl.BoolVar(&f.cfg.Gate, "gate", false, "make every change in flight")
+	fl.TextVar(&f.cfg.Detect, "detect", f.cfg.Detect, "what verify and detect compare blocks by: `digest|crc32c`")
+	fl.BoolVar(&f.cfg.Buffered, "buffered", false, "write through the page cache: with raw and --gate the negative control")
+	fl.Var(&f.size, "size", "bytes of each write, a multiple of 4096")
+	fl.DurationVar(&f.cfg.Duration, "duration", 0, "end after this time (0: no end)")
+	fl.IntVar(&f.cfg.Writes, "writes", 0, "end after `N` writes (0: no end)")
+	fl.DurationVar(&f.cfg.Hold, "hold", 0, fmt.Sprintf("how long aba leaves a block changed (default %v, with --gate %v)", repro.DefaultHold, repro.DefaultGatedHold))
+	fl.TextVar(&f.cfg.In, "in", f.cfg.In, "run the mutator in another `process|thread`")
+	fl.Uint64Var(&f.cfg.Seed, "seed", 0, "of the mutator's choices (0: a random one)")
+	fl.BoolVar(&f.keep, "keep", false, "leave the file that was created")
+	fl.BoolVar(&f.force, "force", false, "overwrite FILE if it exists or is a block device")
+	fl.BoolVar(&f.json, "json", false, "print a Record instead of a verdict")
+	return cmd
+}
+
+// choices lists the values of --strategy and --mutator.
+func choices() string {
+	var b strings.Builder
+	b.WriteString("Strategies:\n")
+	for _, s := range stablewrite.Strategies() {
+		fmt.Fprintf(&b, "  %-9s %s\n", s, s.About())
+	}
+	b.WriteString("\nMutators:\n")
+	for _, k := range mutator.Kinds() {
+		fmt.Fprintf(&b, "  %-9s %s\n", k, k.About())
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// check refuses what no run could mean.
+func (f *reproFlags) check() error {
+	switch {
+	case f.size <= 0 || f.size%4096 != 0:
+		return usage("--size is %d: it must be a multiple of 4096 and not 0", int(f.size))
+	case f.cfg.Writes < 0 || f.cfg.Duration < 0 || f.cfg.Hold < 0:
+		return usage("--writes, --duration and --hold must not be negative")
+	}
+	f.cfg.Size = int(f.size)
+	if f.cfg.Seed == 0 {
+		f.cfg.Seed = rand.Uint64()
+	}
+	f.cfg.StopAtReadError = f.cfg.Writes == 0 && f.cfg.Duration == 0
+	return nil
+}
+
+func (f *reproFlags) run(cmd *cobra.Command, name string) error {
+	target, err := scratch.Open(name, f.force, f.keep)
+	if err != nil {
+		return failed(err)
+	}
+	defer target.Close()
+	ctx, stop := interruptible(cmd)
+	defer stop()
+	f.cfg.Target = target.File
+	line := newStatus(cmd.ErrOrStderr())
+	rec, err := repro.Run(ctx, f.cfg, func(r record.Repro) {
+		line.show("%s against %s: %s, %d writes, %d overlapped, %d resubmitted, %d torn",
+			r.Strategy, r.Mutator, time.Duration(r.Seconds*1e9).Round(100*time.Millisecond), r.Writes, r.Overlapped, r.Resubmitted, r.Torn)
+	})
+	line.clear()
+	if err != nil {
+		return failed(err)
+	}
+	v := repro.Judge(rec)
+	if f.json {
+		err = record.Write(cmd.OutOrStdout(), rec)
+	} else {
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), v.Text)
+	}
+	if err != nil {
+		return failed(err)
+	}
+	return verdictExit(rec, v)
+}
+
+func verdictExit(rec record.Repro, v repro.Verdict) error {
+	switch {
+	case rec.Interrupted:
+		return &exit{code: exitInterrupted}
+	case v.Outcome == repro.Torn:
+		return &exit{code: exitTorn}
+	case v.Outcome != repro.Clean:
+		return &exit{code: exitFailed}
+	}
+	return nil
+}
