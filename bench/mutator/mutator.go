@@ -146,12 +146,14 @@ func (m *Mutator) Close() error {
 	return errors.Join(died, m.finish())
 }
 
+func newRand(seed uint64, k Kind) *rand.Rand { return rand.New(rand.NewPCG(seed, uint64(k))) }
+
 // run is the mutator itself, until told to stop.
 func run(ctl *control, buf []byte, cfg Config) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	kind := &kinds[cfg.Kind]
-	step := kind.new(&victim{buf: buf, rng: rand.New(rand.NewPCG(cfg.Seed, uint64(cfg.Kind))), hold: cfg.Hold})
+	step := kind.new(&victim{buf: buf, rng: newRand(cfg.Seed, cfg.Kind), hold: cfg.Hold})
 	change := func() {
 		ctl.changes.Add(1)
 		step()

@@ -18,41 +18,55 @@ type gate struct {
 	f      *os.File
 	geo    stablewrite.Geometry
 	ctx    uintptr              // aio_context_t
+	shared []byte               // the buffer that the mutator changes
 	change func() (bool, error) // has the mutator change the buffer once
-	made   int                  // changes made in flight
+	made   int                  // changes made in flight, in this write
+	calls  int                  // submissions, in this write
+}
+
+// begin is called before each write.
+func (g *gate) begin() { g.made, g.calls = 0, 0 }
+
+// opens reports whether the buffer is to be changed under a submission of p:
+// under every one of the buffer itself, and under the first one of a write,
+// whatever its memory. What a resubmission of private memory would show, the
+// first has shown.
+func (g *gate) opens(p []byte) bool {
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(p)))
+	base := uintptr(unsafe.Pointer(unsafe.SliceData(g.shared)))
+	return g.calls == 1 || at >= base && at < base+uintptr(len(g.shared))
 }
 
 // iocb and ioEvent are the kernel's, include/uapi/linux/aio_abi.h, for
 // little-endian machines.
 type iocb struct {
-	data      uint64
-	key       uint32
-	rwFlags   uint32
-	opcode    uint16
-	reqprio   int16
-	fildes    uint32
-	buf       uint64
-	nbytes    uint64
-	offset    int64
-	reserved2 uint64
-	flags     uint32
-	resfd     uint32
+	_      uint64 // aio_data
+	_, _   uint32 // aio_key, aio_rw_flags
+	opcode uint16
+	_      int16 // aio_reqprio
+	fildes uint32
+	buf    uint64
+	nbytes uint64
+	offset int64
+	_      uint64 // aio_reserved2
+	_, _   uint32 // aio_flags, aio_resfd
 }
 
 type ioEvent struct {
-	data, obj uint64
-	res, res2 int64
+	_, _ uint64 // data, obj
+	res  int64
+	_    int64 // res2
 }
 
 const pwriteCommand = 1 // IOCB_CMD_PWRITE
 
 // newGate opens target once more, directly if direct, as geo was learned.
-func newGate(target *os.File, direct bool, geo stablewrite.Geometry, change func() (bool, error)) (*gate, error) {
+func newGate(target *os.File, direct bool, geo stablewrite.Geometry, shared []byte, change func() (bool, error)) (*gate, error) {
 	f, err := again(target, os.O_RDWR, direct)
 	if err != nil {
 		return nil, err
 	}
-	g := &gate{f: f, geo: geo, change: change}
+	g := &gate{f: f, geo: geo, shared: shared, change: change}
 	if _, _, errno := unix.Syscall(unix.SYS_IO_SETUP, 1, uintptr(unsafe.Pointer(&g.ctx)), 0); errno != 0 {
 		f.Close()
 		return nil, fmt.Errorf("io_setup, which the gate needs: %w", errno)
@@ -88,9 +102,12 @@ func (g *gate) WriteAt(p []byte, off int64) (int, error) {
 		}
 		time.Sleep(time.Millisecond) // EAGAIN: the kernel's room for requests is full
 	}
-	changed, changeErr := g.change()
-	if changed {
-		g.made++
+	var changeErr error
+	if g.calls++; g.opens(p) {
+		var changed bool
+		if changed, changeErr = g.change(); changed {
+			g.made++
+		}
 	}
 	n, err := g.reap()
 	if changeErr != nil {

@@ -14,7 +14,9 @@ type gate struct {
 	made int
 }
 
-func newGate(*os.File, bool, stablewrite.Geometry, func() (bool, error)) (*gate, error) {
+func (*gate) begin() {}
+
+func newGate(*os.File, bool, stablewrite.Geometry, []byte, func() (bool, error)) (*gate, error) {
 	return nil, errors.ErrUnsupported
 }
 

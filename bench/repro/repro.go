@@ -106,7 +106,7 @@ func (r *race) open() (err error) {
 		return err
 	}
 	if r.cfg.Gate {
-		if r.gate, err = newGate(r.cfg.Target, direct, geo, r.m.Change); err != nil {
+		if r.gate, err = newGate(r.cfg.Target, direct, geo, r.m.Buffer(), r.m.Change); err != nil {
 			return err
 		}
 		plain := r.file
@@ -181,9 +181,8 @@ func (r *race) once() error {
 	}
 	r.m.BeginWrite()
 	mark := r.m.Mark()
-	made := 0
 	if r.gate != nil {
-		made = r.gate.made
+		r.gate.begin()
 	}
 	if !r.cfg.Strategy.Sums() {
 		crcguard.ChecksumBlocks(r.w.Buf, r.w.Sums)
@@ -194,7 +193,7 @@ func (r *race) once() error {
 	}
 	overlapped := r.m.Overlapped(mark)
 	if r.gate != nil {
-		overlapped = r.gate.made > made
+		overlapped = r.gate.made > 0
 	}
 	r.count(overlapped)
 	if err != nil {

@@ -22,6 +22,7 @@ const resultsName = "results.jsonl"
 type evaluateFlags struct {
 	dir, out           string
 	quick, force, json bool
+	madeOut            bool // out did not exist before
 }
 
 func newEvaluate() *cobra.Command {
@@ -90,22 +91,26 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 // create makes the file of results, in a directory of its own unless told
 // otherwise.
 func (f *evaluateFlags) create() (*os.File, error) {
-	dir := f.out
-	if dir == "" {
-		dir = "stablewrite-" + time.Now().UTC().Format("20060102T150405Z")
+	if f.out == "" {
+		f.out = "stablewrite-" + time.Now().UTC().Format("20060102T150405Z")
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	err := os.Mkdir(f.out, 0o777)
+	if err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("%w: name another directory with --out", err)
 	}
+	f.madeOut = err == nil
 	flag := os.O_EXCL
 	if f.force {
 		flag = os.O_TRUNC
 	}
-	file, err := os.OpenFile(filepath.Join(dir, resultsName), os.O_WRONLY|os.O_CREATE|flag, 0o666)
+	file, err := os.OpenFile(filepath.Join(f.out, resultsName), os.O_WRONLY|os.O_CREATE|flag, 0o666)
 	if errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("%w: name another directory with --out, or use --force", err)
 	}
-	return file, err
+	if err != nil {
+		return nil, fmt.Errorf("%w: name another directory with --out", err)
+	}
+	return file, nil
 }
 
 // conclude says what was found and chooses the exit code. Of an evaluation that
@@ -113,8 +118,8 @@ func (f *evaluateFlags) create() (*os.File, error) {
 func (f *evaluateFlags) conclude(out io.Writer, res evaluate.Results, name string, err error) error {
 	if err != nil && len(res.Races) == 0 {
 		os.Remove(name)
-		if f.out == "" {
-			os.Remove(filepath.Dir(name))
+		if f.madeOut {
+			os.Remove(f.out)
 		}
 	}
 	if errors.Is(err, context.Canceled) {

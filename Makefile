@@ -1,0 +1,61 @@
+# `make` alone lists the targets.
+
+GO ?= go
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# Commands that the tests need, and the Debian packages that have them. With
+# root `make test` installs what is missing.
+NEEDS = gcc:gcc mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs losetup:mount mount:mount findmnt:util-linux
+HEADERS = libc6-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help build evaluate test deps vet lint unit race bench fuzz clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+build: ## build the program as bin/stablewrite
+	CGO_ENABLED=0 $(GO) build -o bin/stablewrite ./cmd/stablewrite
+
+evaluate: ## run the evaluation here, about a minute
+	$(GO) run ./cmd/stablewrite evaluate
+
+test: deps vet lint unit race ## everything that must hold; .ci/run calls it
+
+deps: ## install the Debian packages that the tests need, or name them
+	@missing=; for need in $(NEEDS); do \
+		PATH=$$PATH:/usr/sbin:/sbin command -v $${need%%:*} >/dev/null || missing="$$missing $${need##*:}"; \
+	done; \
+	[ -e /usr/include/stdlib.h ] || missing="$$missing $(HEADERS)"; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "make test: not installed, and some tests need them:$$missing" >&2; exit 0; \
+	fi; \
+	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing
+
+vet: ## go vet for every platform that compiles, and a tidy tree
+	$(GO) vet ./...
+	GOOS=linux GOARCH=arm64 $(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+	$(GO) mod tidy -diff
+	@dirty=$$(gofmt -l .); if [ -n "$$dirty" ]; then echo "gofmt would change: $$dirty" >&2; exit 1; fi
+
+lint: ## staticcheck
+	$(GO) run $(STATICCHECK) ./...
+
+unit: ## all tests, and that they allocate nothing where they must not
+	PATH=$$PATH:/usr/sbin:/sbin $(GO) test ./...
+
+race: ## all tests under the race detector
+	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 $(GO) test -race ./...
+
+bench: ## benchmarks of the checksums
+	$(GO) test -run '^$$' -bench . ./crcguard
+
+fuzz: ## fuzz each target for half a minute
+	$(GO) test -run '^$$' -fuzz FuzzSums -fuzztime 30s ./crcguard
+	$(GO) test -run '^$$' -fuzz FuzzGuard -fuzztime 30s ./crcguard
+
+clean: ## remove what was built
+	rm -rf bin

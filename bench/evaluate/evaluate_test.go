@@ -1,0 +1,127 @@
+package evaluate
+
+import (
+	"strings"
+	"testing"
+
+	"stablepages/bench/mutator"
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+)
+
+// honest is what an evaluation finds where all promises are kept and every hole
+// shows.
+func honest() (races []record.Repro) {
+	for _, w := range rows {
+		for _, k := range mutator.Kinds() {
+			r := record.Repro{Strategy: w.strategy.String(), Detect: w.detect.String(), Buffered: w.buffered, Mutator: k.String(), Gate: true, Writes: 20}
+			if k != mutator.None {
+				r.Overlapped = 20
+			}
+			if !w.promises(k) {
+				r.Torn = 7
+			}
+			if w.strategy.Promise().Refuses && k != mutator.None && !k.Restores() {
+				r.Refused, r.WriteErrors = 20, 20
+			}
+			races = append(races, r)
+		}
+	}
+	return races
+}
+
+func find(t *testing.T, races []record.Repro, s stablewrite.Strategy, k mutator.Kind) *record.Repro {
+	t.Helper()
+	for i := range races {
+		if races[i].Strategy == s.String() && races[i].Mutator == k.String() && !races[i].Buffered && races[i].Detect == "digest" {
+			return &races[i]
+		}
+	}
+	t.Fatalf("no race of %v against %v", s, k)
+	return nil
+}
+
+func TestJudgeHonest(t *testing.T) {
+	v := Judge(honest())
+	if len(v.Broken) != 0 || len(v.Inconclusive) != 0 {
+		t.Errorf("broken %v, inconclusive %v", v.Broken, v.Inconclusive)
+	}
+	text := strings.Join(v.Lines, "\n")
+	for _, want := range []string{
+		"without the fix  raw: 49 of 140 writes changed in flight were torn",
+		"with verify      0 of 120 torn where none is promised, so below 2.5% (3/n, 95%); 7 of 20 torn where the change was restored",
+		"with detect      0 of 0 torn where none is promised; 120 refused",
+		"with bounce      0 of 140 torn",
+		"control          raw through the page cache: 0 of 140 torn",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
+func TestJudgeFindsABrokenPromise(t *testing.T) {
+	for _, tc := range []struct {
+		s     stablewrite.Strategy
+		k     mutator.Kind
+		spoil func(*record.Repro)
+	}{
+		{stablewrite.Verify, mutator.Storm, func(r *record.Repro) { r.Torn = 1 }},
+		{stablewrite.Verify, mutator.CRCPage, func(r *record.Repro) { r.Torn = 1 }},
+		{stablewrite.Bounce, mutator.ABA, func(r *record.Repro) { r.Torn = 1 }},
+		{stablewrite.Raw, mutator.None, func(r *record.Repro) { r.Torn = 1 }},
+		{stablewrite.Bounce, mutator.Flip, func(r *record.Repro) { r.WriteErrors = 1 }},
+	} {
+		races := honest()
+		tc.spoil(find(t, races, tc.s, tc.k))
+		if v := Judge(races); len(v.Broken) != 1 || !strings.Contains(v.Broken[0], tc.s.String()+" against "+tc.k.String()) {
+			t.Errorf("%v against %v: broken %v", tc.s, tc.k, v.Broken)
+		}
+	}
+	races := honest()
+	races[len(races)-1].Torn = 1
+	if v := Judge(races); len(v.Broken) != 1 {
+		t.Errorf("a torn negative control: broken %v", v.Broken)
+	}
+}
+
+func TestJudgeSaysWhatWasNotShown(t *testing.T) {
+	races := honest()
+	find(t, races, stablewrite.Verify, mutator.Storm).Overlapped = 0
+	if v := Judge(races); len(v.Inconclusive) != 1 {
+		t.Errorf("no change in flight: inconclusive %v", v.Inconclusive)
+	}
+	races = honest()
+	for i := range races {
+		if races[i].Strategy == "raw" {
+			races[i].Torn = 0
+		}
+	}
+	if v := Judge(races); len(v.Inconclusive) != 1 || !strings.Contains(v.Inconclusive[0], "the race does not happen here") {
+		t.Errorf("raw never torn: inconclusive %v", v.Inconclusive)
+	}
+}
+
+func TestMatrix(t *testing.T) {
+	var b strings.Builder
+	races := honest()
+	find(t, races, stablewrite.Bounce, mutator.Hint).Torn = 2
+	if err := WriteMatrix(&b, races); err != nil {
+		t.Fatal(err)
+	}
+	want := `                    none   stock   storm   flip    aba  crcpage   once   hint
+               raw  0/20   *7/20   *7/20  *7/20  *7/20    *7/20  *7/20  *7/20
+            verify  0/20    0/20    0/20   0/20  *7/20     0/20   0/20   0/20
+  verify by crc32c  0/20    0/20    0/20   0/20  *7/20    *7/20   0/20   0/20
+            detect  0/20  0/20r   0/20r  0/20r  *7/20    0/20r  0/20r  0/20r
+            bounce  0/20    0/20    0/20   0/20   0/20     0/20   0/20  !2/20
+          buffered  0/20    0/20    0/20   0/20   0/20     0/20   0/20   0/20
+   raw, page cache  0/20    0/20    0/20   0/20   0/20     0/20   0/20   0/20
+`
+	if squeeze(b.String()) != squeeze(want) {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+// squeeze leaves the columns to tabwriter.
+func squeeze(s string) string { return strings.Join(strings.Fields(s), " ") }

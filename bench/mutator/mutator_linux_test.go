@@ -1,0 +1,311 @@
+package mutator
+
+import (
+	"bytes"
+	"errors"
+	"math/bits"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"stablepages/crcguard"
+	"stablepages/stablewrite/testenv"
+)
+
+func TestMain(m *testing.M) {
+	Main()
+	os.Exit(m.Run())
+}
+
+func start(t *testing.T, cfg Config) *Mutator {
+	t.Helper()
+	m, err := Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Errorf("%+v: %v", cfg, err)
+		}
+	})
+	return m
+}
+
+// everywhere runs a test for each place where a mutator runs.
+func everywhere(t *testing.T, f func(*testing.T, Where)) {
+	for _, in := range []Where{Process, Thread} {
+		t.Run(in.String(), func(t *testing.T) { f(t, in) })
+	}
+}
+
+func change(t *testing.T, m *Mutator) {
+	t.Helper()
+	if ok, err := m.Change(); err != nil || !ok {
+		t.Fatalf("Change = %v, %v", ok, err)
+	}
+}
+
+// A gated mutator changes the buffer when it is told to, and only then.
+func TestGatedChangesAreMadeOnDemand(t *testing.T) {
+	everywhere(t, func(t *testing.T, in Where) {
+		for _, k := range Kinds() {
+			m := start(t, Config{Kind: k, In: in, Gated: true, Seed: 7, Size: 64 << 10, Hold: time.Millisecond})
+			for range 20 {
+				m.BeginWrite()
+				was, mark := slices.Clone(m.Buffer()), m.Mark()
+				time.Sleep(100 * time.Microsecond)
+				if !bytes.Equal(was, m.Buffer()) || m.Overlapped(mark) {
+					t.Fatalf("%v changed the buffer without leave", k)
+				}
+				ok, err := m.Change()
+				if err != nil || ok != (k != None) || m.Overlapped(mark) != ok {
+					t.Fatalf("%v: Change = %v, %v; overlapped %v", k, ok, err, m.Overlapped(mark))
+				}
+				if changed := !bytes.Equal(was, m.Buffer()); changed != (ok && !k.Restores()) {
+					t.Fatalf("%v: the buffer differs after the change: %v", k, changed)
+				}
+				if ok, _ := m.Change(); ok != (k != None && k != Once) {
+					t.Errorf("%v: a second change in one write: %v", k, ok)
+				}
+			}
+		}
+	})
+}
+
+// Free-running mutators change the buffer by themselves; a sequence number tells.
+func TestFreeRunningMutatorsOverlap(t *testing.T) {
+	everywhere(t, func(t *testing.T, in Where) {
+		for _, k := range Kinds() {
+			m := start(t, Config{Kind: k, In: in, Seed: 7, Size: 64 << 10, Hold: 10 * time.Microsecond})
+			m.BeginWrite()
+			mark := m.Mark()
+			deadline := time.Now().Add(3 * time.Second) // stock changes once a second
+			for k != None && !m.Overlapped(mark) && time.Now().Before(deadline) {
+				time.Sleep(100 * time.Microsecond)
+			}
+			if m.Overlapped(mark) != (k != None) {
+				t.Errorf("%v: overlapped %v", k, m.Overlapped(mark))
+			}
+		}
+	})
+}
+
+func TestOnceIsOncePerWrite(t *testing.T) {
+	everywhere(t, func(t *testing.T, in Where) {
+		m := start(t, Config{Kind: Once, In: in, Seed: 1, Size: 8192})
+		for range 50 {
+			mark := m.Mark()
+			m.BeginWrite()
+			for !m.Overlapped(mark) {
+				time.Sleep(10 * time.Microsecond)
+			}
+			time.Sleep(200 * time.Microsecond)
+			if made := m.Mark() - mark; made != 2 {
+				t.Fatalf("%d half changes in one write, want 2", made)
+			}
+			if n := differing(m.Buffer(), 'a'); n != 1 {
+				t.Fatalf("%d bits differ, want 1", n)
+			}
+		}
+	})
+}
+
+func differing(buf []byte, from byte) (n int) {
+	for _, b := range buf {
+		n += bits.OnesCount8(b ^ from)
+	}
+	return n
+}
+
+// A bit flipped twice is an A-B-A change, which flip must never make.
+func TestFlipReturnsToNoBitBeforeAllWereFlipped(t *testing.T) {
+	for seed := range uint64(20) {
+		v := &victim{buf: make([]byte, 12288), rng: newRand(seed, Flip)}
+		step := flip(v)
+		for n := 1; n <= len(v.buf)*8; n++ {
+			step()
+		}
+		if n := differing(v.buf, 0); n != len(v.buf)*8 {
+			t.Errorf("seed %d: after as many flips as bits %d are flipped", seed, n)
+		}
+	}
+}
+
+func TestABARestoresWhatItChanged(t *testing.T) {
+	m := start(t, Config{Kind: ABA, In: Thread, Gated: true, Hold: 20 * time.Millisecond, Size: 16 * 4096})
+	for range 5 {
+		m.BeginWrite()
+		was := slices.Clone(m.Buffer())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			change(t, m)
+		}()
+		for m.Mark()%2 == 0 {
+			time.Sleep(10 * time.Microsecond)
+		}
+		time.Sleep(5 * time.Millisecond) // a quarter of the hold
+		held := slices.Clone(m.Buffer())
+		<-done
+		blocks := 0
+		for lo := 0; lo < len(was); lo += 4096 {
+			if !bytes.Equal(was[lo:lo+4096], held[lo:lo+4096]) {
+				blocks++
+			}
+		}
+		if blocks != 1 || !bytes.Equal(was, m.Buffer()) {
+			t.Errorf("%d blocks changed during the hold, want 1; restored: %v", blocks, bytes.Equal(was, m.Buffer()))
+		}
+	}
+}
+
+func TestCRCPagesAreValidAndNoVersionComesTwice(t *testing.T) {
+	v := &victim{buf: make([]byte, 4*4096), rng: newRand(3, CRCPage)}
+	stampPages(v.buf)
+	whole := crcguard.Checksum(v.buf[:4096]) // the same for every valid page: CRC is linear
+	seen := map[string]bool{}
+	step := crcPage(v)
+	for range 200 {
+		for lo := 0; lo < len(v.buf); lo += 4096 {
+			page := v.buf[lo : lo+4096]
+			if crcguard.Checksum(page) != whole {
+				t.Fatal("a page does not end in its own CRC-32C")
+			}
+			if seen[string(page[:16])] {
+				t.Fatal("a version came twice")
+			}
+			seen[string(page[:16])] = true
+		}
+		step()
+	}
+}
+
+func TestHintOnlySetsOneBitPerPage(t *testing.T) {
+	v := &victim{buf: make([]byte, 3*hintPage), rng: newRand(3, Hint)}
+	step := hint(v)
+	for n := 1; n <= 3*hintPage; n++ {
+		was := slices.Clone(v.buf)
+		step()
+		for i := range was {
+			if v.buf[i]&was[i] != was[i] {
+				t.Fatal("a bit was cleared")
+			}
+		}
+		if got := differing(v.buf, 0); got != 3*n {
+			t.Fatalf("after %d changes of 3 pages %d bits are set", n, got)
+		}
+	}
+}
+
+func children(t *testing.T) (pids []int) {
+	t.Helper()
+	tasks := glob(t, "/proc/self/task/*/children")
+	if len(tasks) == 0 {
+		testenv.Missing(t, "/proc/PID/task/TID/children, of a kernel with CONFIG_PROC_CHILDREN")
+	}
+	for _, task := range tasks {
+		b, _ := os.ReadFile(task) // the thread may be gone
+		for _, f := range strings.Fields(string(b)) {
+			pid, err := strconv.Atoi(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+func glob(t *testing.T, pattern string) []string {
+	names, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func TestASignalForTheGroupDoesNotEndTheMutatorAndItsDeathIsNoticed(t *testing.T) {
+	m, err := Start(Config{Kind: Storm, Gated: true, Size: 8192})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pids := children(t)
+	if len(pids) != 1 {
+		t.Fatalf("children %v", pids)
+	}
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
+		syscall.Kill(pids[0], sig)
+	}
+	time.Sleep(20 * time.Millisecond)
+	change(t, m)
+	syscall.Kill(pids[0], syscall.SIGKILL)
+	for m.Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	if _, err := m.Change(); !errors.Is(err, ErrDied) {
+		t.Errorf("Change after its death: %v", err)
+	}
+	if err := m.Close(); !errors.Is(err, ErrDied) {
+		t.Errorf("Close after its death: %v", err)
+	}
+}
+
+func TestCloseLeavesNothingBehind(t *testing.T) {
+	open := func() int { return len(glob(t, "/proc/self/fd/*")) }
+	mapped := func() int {
+		b, err := os.ReadFile("/proc/self/maps")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Count(b, []byte("stablewrite-buffer"))
+	}
+	before := open()
+	everywhere(t, func(t *testing.T, in Where) {
+		for range 5 {
+			m, err := Start(Config{Kind: Storm, In: in, Size: 8192})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := m.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if after := open(); after > before+2 { // the runtime's own
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+	if n := mapped(); n != 0 {
+		t.Errorf("%d mappings left", n)
+	}
+	if pids := children(t); len(pids) != 0 {
+		t.Errorf("children left: %v", pids)
+	}
+}
+
+func TestBadSizesAreRefused(t *testing.T) {
+	for _, n := range []int{0, -4096, 100} {
+		if _, err := Start(Config{Kind: Storm, Size: n}); err == nil {
+			t.Errorf("a buffer of %d bytes", n)
+		}
+	}
+}
+
+func TestText(t *testing.T) {
+	for _, k := range Kinds() {
+		text, _ := k.MarshalText()
+		var back Kind
+		if back.UnmarshalText(text) != nil || back != k || k.About() == "" {
+			t.Errorf("%v does not survive its text", k)
+		}
+	}
+	var k Kind
+	var w Where
+	if k.UnmarshalText([]byte("x")) == nil || w.UnmarshalText([]byte("x")) == nil {
+		t.Error("unknown names accepted")
+	}
+}

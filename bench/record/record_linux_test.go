@@ -1,0 +1,58 @@
+package record
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"testing"
+)
+
+func TestARecordIsOneLineThatReadsBack(t *testing.T) {
+	var b bytes.Buffer
+	want := Repro{Kind: KindRepro, Strategy: "verify", Mutator: "aba", Writes: 3, Seed: 1 << 63, Version: Version, System: SystemOf(os.Stdin)}
+	if err := Write(&b, want); err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(b.Bytes(), []byte("\n")); n != 1 || b.Bytes()[b.Len()-1] != '\n' {
+		t.Errorf("%d lines", n)
+	}
+	var got Repro
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.System.Kernel != want.System.Kernel || got.System.CPU != want.System.CPU {
+		t.Errorf("system %+v, want %+v", got.System, want.System)
+	}
+	got.System = want.System
+	if got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+func TestParseMount(t *testing.T) {
+	table := []byte(`22 1 0:21 / /proc rw,relatime shared:5 - proc proc rw
+36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
+40 35 0:40 / /mnt/b rw - btrfs /dev/loop0 rw,nodatasum
+`)
+	for id, want := range map[string]mount{
+		"36": {"ext3", "rw,noatime,rw,errors=continue", "/dev/root"},
+		"40": {"btrfs", "rw,rw,nodatasum", "/dev/loop0"},
+		"99": {},
+	} {
+		if got := parseMount(table, id); got != want {
+			t.Errorf("mount %s = %+v, want %+v", id, got, want)
+		}
+	}
+}
+
+func TestSystemOfAFile(t *testing.T) {
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s := SystemOf(f)
+	if s.Kernel == "" || s.CPUs < 1 || s.FileSystem == "" || s.OS != "linux" {
+		t.Errorf("%+v", s)
+	}
+}

@@ -1,0 +1,245 @@
+package repro
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"stablepages/bench/mutator"
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+	"stablepages/stablewrite/testenv"
+)
+
+func TestMain(m *testing.M) {
+	mutator.Main()
+	os.Exit(m.Run())
+}
+
+func target(t *testing.T) *os.File {
+	t.Helper()
+	f, err := os.Create(filepath.Join(testenv.DirectDir(t), "f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func runRace(t *testing.T, cfg Config) record.Repro {
+	t.Helper()
+	if cfg.Size == 0 {
+		cfg.Size = 1 << 20
+	}
+	if cfg.Writes == 0 {
+		cfg.Writes = 40
+	}
+	if cfg.Hold == 0 {
+		cfg.Hold = DefaultHold
+	}
+	rec, err := Run(context.Background(), cfg, nil)
+	if err != nil {
+		t.Fatalf("%v against %v: %v", cfg.Strategy, cfg.Mutator, err)
+	}
+	if rec.Writes != cfg.Writes && !cfg.StopAtReadError {
+		t.Errorf("%d writes, want %d", rec.Writes, cfg.Writes)
+	}
+	return rec
+}
+
+// Bounce is never torn: every mutator, process and thread, gated and free.
+func TestBounceIsNeverTorn(t *testing.T) {
+	f := target(t)
+	for _, k := range mutator.Kinds() {
+		for _, in := range []mutator.Where{mutator.Process, mutator.Thread} {
+			for _, gate := range []bool{false, true} {
+				rec := runRace(t, Config{Target: f, Strategy: stablewrite.Bounce, Mutator: k, In: in, Gate: gate, Seed: 1})
+				if rec.Torn != 0 || rec.WriteErrors != 0 {
+					t.Errorf("%v in a %v, gated %v: %+v", k, in, gate, rec)
+				}
+				if gate && k != mutator.None && rec.Overlapped != rec.Writes {
+					t.Errorf("%v in a %v: %d of %d writes changed in flight", k, in, rec.Overlapped, rec.Writes)
+				}
+			}
+		}
+	}
+}
+
+func TestWhatEachStrategyPromisesHolds(t *testing.T) {
+	f := target(t)
+	for _, s := range stablewrite.Strategies() {
+		for _, k := range mutator.Kinds() {
+			if s == stablewrite.Raw && k != mutator.None || s == stablewrite.Bounce || !s.Promise().Holds(k.Restores()) && k != mutator.None {
+				continue
+			}
+			rec := runRace(t, Config{Target: f, Strategy: s, Mutator: k, Gate: true, Seed: 2})
+			if rec.Torn != 0 {
+				t.Errorf("%v against %v: %d of %d writes torn", s, k, rec.Torn, rec.Writes)
+			}
+			if rec.WriteErrors != rec.Refused || rec.Refused > 0 && !s.Promise().Refuses {
+				t.Errorf("%v against %v: %d writes failed, %d refused", s, k, rec.WriteErrors, rec.Refused)
+			}
+			if s == stablewrite.Verify && k != mutator.None && rec.Resubmitted == 0 {
+				t.Errorf("%v against %v: nothing was resubmitted", s, k)
+			}
+		}
+	}
+}
+
+// What is not promised is shown, not hidden.
+func TestTheHolesAreShown(t *testing.T) {
+	f := target(t)
+	for _, cfg := range []Config{
+		{Strategy: stablewrite.Raw, Mutator: mutator.Storm},
+		{Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true},
+		{Strategy: stablewrite.Verify, Mutator: mutator.ABA, Gate: true, Hold: DefaultGatedHold},
+		{Strategy: stablewrite.Verify, Mutator: mutator.ABA, Writes: 200},
+		{Strategy: stablewrite.Verify, Mutator: mutator.CRCPage, Detect: stablewrite.BySum, Writes: 200},
+	} {
+		cfg.Target, cfg.Seed = f, 3
+		if rec := runRace(t, cfg); rec.Torn == 0 {
+			t.Errorf("%v against %v, gated %v: nothing torn in %d writes", cfg.Strategy, cfg.Mutator, cfg.Gate, rec.Writes)
+		}
+	}
+}
+
+// The kernel takes its copy before the submission returns, so the gate must find
+// nothing: if it did, it would not prove that a change is in flight.
+func TestNegativeControl(t *testing.T) {
+	f := target(t)
+	for _, k := range mutator.Kinds() {
+		rec := runRace(t, Config{Target: f, Strategy: stablewrite.Raw, Buffered: true, Mutator: k, Gate: true, Writes: 100})
+		if rec.Torn != 0 || k != mutator.None && rec.Overlapped != rec.Writes {
+			t.Errorf("%v: %d of %d writes torn, %d changed in flight", k, rec.Torn, rec.Writes, rec.Overlapped)
+		}
+	}
+}
+
+func TestTheOracleSeesADamagedBlock(t *testing.T) {
+	f := target(t)
+	p := make([]byte, 8*4096)
+	if _, err := f.WriteAt(p, 0); err != nil {
+		t.Fatal(err)
+	}
+	o, err := newOracle(f, len(p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.f.Close()
+	if torn, _, err := o.judge(make([]uint32, 8)); err != nil || !torn {
+		t.Errorf("sums of nothing are true: %v, %v", torn, err)
+	}
+	want := append([]uint32(nil), o.sums...)
+	if torn, _, err := o.judge(want); err != nil || torn {
+		t.Errorf("the media as they are: %v, %v", torn, err)
+	}
+	if _, err := f.WriteAt([]byte{1}, 5*4096+77); err != nil {
+		t.Fatal(err)
+	}
+	if torn, readErr, err := o.judge(want); err != nil || !torn || readErr {
+		t.Errorf("one bit: %v, %v, %v", torn, readErr, err)
+	}
+	if err := f.Truncate(4096); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := o.judge(want); err == nil {
+		t.Error("a file that was cut short is no error")
+	}
+}
+
+func TestARaceEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	f := target(t)
+	for _, planned := range []bool{false, true} {
+		cfg := Config{Target: f, Strategy: stablewrite.Raw, Mutator: mutator.Storm, Size: 4096}
+		if planned {
+			cfg.Duration = time.Hour
+		}
+		rec, err := Run(ctx, cfg, nil)
+		if err != nil || rec.Interrupted != planned {
+			t.Errorf("planned %v: %v, interrupted %v", planned, err, rec.Interrupted)
+		}
+	}
+}
+
+func TestNothingIsLeftOpen(t *testing.T) {
+	f := target(t)
+	count := func() int {
+		names, err := filepath.Glob("/proc/self/fd/*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(names)
+	}
+	runRace(t, Config{Target: f, Mutator: mutator.Storm, Gate: true, Writes: 1})
+	before := count()
+	for range 5 {
+		runRace(t, Config{Target: f, Mutator: mutator.Storm, Gate: true, Writes: 1})
+		if _, err := Run(context.Background(), Config{Target: f, Mutator: mutator.Storm, Size: 100}, nil); err == nil {
+			t.Error("an unaligned size is no error")
+		}
+	}
+	if after := count(); after > before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+// A device that vanished fails every write: the race gives up.
+func TestADeviceThatFailsEveryWriteEndsTheRace(t *testing.T) {
+	var r race
+	for n := 1; ; n++ {
+		err := r.failed(&stablewrite.WriteError{Err: syscall.EIO})
+		if err == nil {
+			continue
+		}
+		if n != maxFailures || !errors.Is(err, syscall.EIO) {
+			t.Errorf("after %d failures: %v", n, err)
+		}
+		return
+	}
+}
+
+func TestJudge(t *testing.T) {
+	raw, verify := "raw", "verify"
+	for _, tc := range []struct {
+		rec  record.Repro
+		out  Outcome
+		text string
+	}{
+		{record.Repro{Strategy: verify, Mutator: "aba", Detect: "digest", Gate: true, Writes: 972, Overlapped: 453, Torn: 123}, Torn,
+			"972 writes, 453 changed in flight, 123 torn: verify does not protect against aba\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+		{record.Repro{Strategy: verify, Mutator: "storm", Detect: "digest", Writes: 300, Overlapped: 300, Resubmitted: 299}, Clean,
+			"300 writes, 300 overlapped by changes, 299 resubmitted, 0 torn: verify protected against storm\n0 of 300 such writes torn bounds the rate below 1% (3/n, 95%), and says no more\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+		{record.Repro{Strategy: verify, Mutator: "crcpage", Detect: "crc32c", Writes: 1, Overlapped: 1, Torn: 1, ReadErrors: 1}, Torn,
+			"1 write, 1 overlapped by changes, 1 torn: verify by crc32c does not protect against crcpage\nby the measure of 2011, which only asks whether reading fails: 1 read failed"},
+		{record.Repro{Strategy: raw, Mutator: "storm", Detect: "digest", Writes: 5, Overlapped: 5, WriteErrors: 5}, Failed,
+			"5 writes, 5 overlapped by changes, 5 refused by the device, 0 torn: the device refused writes\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+		{record.Repro{Strategy: raw, Mutator: "stock", Detect: "digest", Writes: 5}, Inconclusive,
+			"5 writes, 0 overlapped by changes, 0 torn: inconclusive, no change overlapped a write; run longer, or use --gate\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+		{record.Repro{Strategy: raw, Mutator: "stock"}, Inconclusive,
+			"0 writes, 0 overlapped by changes, 0 torn: inconclusive, nothing was written\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+		{record.Repro{Strategy: raw, Buffered: true, Mutator: "storm", Detect: "digest", Gate: true, Writes: 30, Overlapped: 30}, Clean,
+			"30 writes, 30 changed in flight, 0 torn: raw through the page cache was not torn by storm\n0 of 30 such writes torn bounds the rate below 10% (3/n, 95%), and says no more\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+		{record.Repro{Strategy: "detect", Mutator: "flip", Detect: "digest", Gate: true, Writes: 9, Overlapped: 9, Changed: 9, WriteErrors: 9, Refused: 9}, Clean,
+			"9 writes, 9 changed in flight, 9 refused by the strategy, 0 torn: detect reported every change by flip that mattered\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+		{record.Repro{Strategy: raw, Mutator: "none", Writes: 9}, Clean,
+			"9 writes, 0 overlapped by changes, 0 torn: raw writes what it is given\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+	} {
+		if v := Judge(tc.rec); v.Outcome != tc.out || v.Text != tc.text {
+			t.Errorf("%+v:\n%d %s\nwant\n%d %s", tc.rec, v.Outcome, v.Text, tc.out, tc.text)
+		}
+	}
+}
+
+func ExampleJudge() {
+	fmt.Println(Judge(record.Repro{Strategy: "verify", Mutator: "aba", Detect: "digest", Gate: true, Writes: 972, Overlapped: 453, Torn: 123}).Text)
+	// Output:
+	// 972 writes, 453 changed in flight, 123 torn: verify does not protect against aba
+	// by the measure of 2011, which only asks whether reading fails: no read failed
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// floors are the layers of the project, the lowest first. A package may import
+// only from floors below its own, or from its own by the order within bench.
+var floors = []string{"stablepages/crcguard", "stablepages/stablewrite", "stablepages/bench", "stablepages/cmd"}
+
+// benchOrder is the order within bench: a package imports only those before it.
+var benchOrder = []string{"record", "mutator", "scratch", "repro", "probe", "cost", "evaluate"}
+
+// libraries are all that the packages of the two lowest floors may need.
+var libraries = []string{"golang.org/x/sys/", "github.com/klauspost/crc32"}
+
+type listed struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string
+	Deps       []string
+}
+
+func list(t *testing.T, goos string) (all []listed) {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Standard,Imports,Deps", "stablepages/...")
+	cmd.Env = append(cmd.Environ(), "GOOS="+goos, "CGO_ENABLED=0")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := dec.Decode(&p); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func floorOf(t *testing.T, path string) int {
+	for i, prefix := range floors {
+		if path == prefix || strings.HasPrefix(path, prefix+"/") {
+			return i
+		}
+	}
+	t.Errorf("%s is on no floor", path)
+	return -1
+}
+
+func inBench(path string) int {
+	return slices.Index(benchOrder, strings.TrimPrefix(path, "stablepages/bench/"))
+}
+
+func TestImportsGoDownTheFloors(t *testing.T) {
+	for _, goos := range []string{"linux", "darwin"} {
+		ours := 0
+		for _, p := range list(t, goos) {
+			if !strings.HasPrefix(p.ImportPath, "stablepages/") {
+				continue
+			}
+			ours++
+			floor := floorOf(t, p.ImportPath)
+			if floor == 2 && inBench(p.ImportPath) < 0 {
+				t.Errorf("%s has no place in the order within bench", p.ImportPath)
+			}
+			for _, imported := range p.Imports {
+				if !strings.HasPrefix(imported, "stablepages/") {
+					continue
+				}
+				below := floorOf(t, imported)
+				if below > floor || below == floor && (floor != 2 || inBench(imported) >= inBench(p.ImportPath)) {
+					t.Errorf("%s: %s imports %s", goos, p.ImportPath, imported)
+				}
+			}
+		}
+		if ours < 10 {
+			t.Errorf("%s: only %d packages were looked at", goos, ours)
+		}
+	}
+}
+
+func TestTheLibraryNeedsNothingElse(t *testing.T) {
+	standard := map[string]bool{}
+	all := list(t, "linux")
+	for _, p := range all {
+		standard[p.ImportPath] = p.Standard
+	}
+	for _, p := range all {
+		if p.ImportPath != "stablepages/crcguard" && p.ImportPath != "stablepages/stablewrite" {
+			continue
+		}
+		for _, dep := range p.Deps {
+			allowed := standard[dep] || strings.HasPrefix(dep, "stablepages/")
+			for _, l := range libraries {
+				allowed = allowed || strings.HasPrefix(dep, l)
+			}
+			if !allowed {
+				t.Errorf("%s needs %s", p.ImportPath, dep)
+			}
+		}
+	}
+}

@@ -1,0 +1,344 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+
+	"stablepages/bench/mutator"
+	"stablepages/bench/record"
+	"stablepages/stablewrite/testenv"
+)
+
+func TestMain(m *testing.M) {
+	mutator.Main()
+	testscript.Main(m, map[string]func(){"stablewrite": main})
+}
+
+// exits runs a command and requires its exit code: exits CODE COMMAND...
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if e := new(exec.ExitError); errors.As(err, &e) {
+		got = e.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// only requires that a directory holds these names and no others: only DIR
+// [NAME...]
+func only(ts *testscript.TestScript, neg bool, args []string) {
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	var names []string
+	for _, e := range entries {
+		if e.Name() != ".tmp" { // testscript's own
+			names = append(names, e.Name())
+		}
+	}
+	if got, want := strings.Join(names, " "), strings.Join(args[1:], " "); (got == want) == neg {
+		ts.Fatalf("%s holds %q, want %q", args[0], got, want)
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata", WorkdirRoot: testenv.DirectDir(t), RequireUniqueNames: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "only": only},
+	})
+}
+
+// Scripts that need file systems of their own, mounted by root.
+func TestCommandLineOnMounts(t *testing.T) {
+	testenv.Tool(t, "mount", "losetup", "mkfs.ext4", "mkfs.btrfs")
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "mounts"), WorkdirRoot: testenv.DirectDir(t), RequireUniqueNames: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "only": only, "mount": mount},
+		Setup: func(env *testscript.Env) error {
+			env.Vars = append(env.Vars, "LOOP="+testenv.LoopDevice(t, 64<<20))
+			return nil
+		},
+	})
+}
+
+// mount mounts a new file system for a script and sets an environment variable
+// to its directory: mount NAME ext4|ext4-ro|ext4-full|btrfs|tmpfs|ramfs
+func mount(ts *testscript.TestScript, neg bool, args []string) {
+	name, kind := args[0], args[1]
+	dir := ts.MkAbs("mnt-" + name)
+	ts.Check(os.Mkdir(dir, 0o777))
+	do := func(args ...string) {
+		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			ts.Fatalf("%v: %v\n%s", args, err, out)
+		}
+	}
+	fs, option, _ := strings.Cut(kind, "-")
+	switch fs {
+	case "tmpfs", "ramfs":
+		do("mount", "-t", fs, fs, dir)
+	default:
+		image := dir + ".image"
+		do("truncate", "-s", "128M", image)
+		do("mkfs."+fs, "-q", image)
+		do("mount", "-o", "loop", image, dir)
+	}
+	ts.Defer(func() { do("umount", dir) })
+	switch option {
+	case "ro":
+		do("mount", "-o", "remount,ro", dir)
+	case "full":
+		f, err := os.Create(filepath.Join(dir, "filler"))
+		ts.Check(err)
+		_, err = io.Copy(f, zeros{})
+		f.Close()
+		if !errors.Is(err, syscall.ENOSPC) {
+			ts.Fatalf("filling: %v", err)
+		}
+	}
+	ts.Setenv(name, dir)
+	if fs == "ext4" {
+		dev, err := exec.Command("findmnt", "-no", "SOURCE", dir).Output()
+		ts.Check(err)
+		ts.Setenv(name+"_DEVICE", strings.TrimSpace(string(dev)))
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+// command is this program as a user starts it, in a process group of its own.
+func command(dir string, args ...string) (*exec.Cmd, *bytes.Buffer) {
+	var out bytes.Buffer
+	cmd := &exec.Cmd{
+		Path: "/proc/self/exe", Args: append([]string{"stablewrite"}, args...), Dir: dir,
+		Stdout: &out, Stderr: &out, SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
+	}
+	return cmd, &out
+}
+
+func members(group int) (pids []int) {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range stats {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // it ended
+		}
+		// pid (comm) state ppid pgrp ...
+		fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		if fields[2] == strconv.Itoa(group) && fields[0] != "Z" {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// awaitMembers waits until a process group has n members, and for a file to be
+// written to.
+func awaitMembers(t *testing.T, group, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); len(members(group)) != n; time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the process group has members %v, want %d", members(group), n)
+		}
+	}
+}
+
+func awaitFile(t *testing.T, name string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		if st, err := os.Stat(name); err == nil && st.Size() > 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("nothing was written to %s", name)
+		}
+	}
+}
+
+// Ctrl-C reaches the whole process group. The program of 2011, which has no
+// planned end, gives its verdict; a run that had one says that it was
+// interrupted.
+func TestSIGINTToTheProcessGroupEndsWithTheVerdictSoFar(t *testing.T) {
+	for _, tc := range []struct {
+		args []string
+		code int
+	}{
+		{[]string{"repro"}, -1}, // as the verdict says: a change overlapped a write or none did
+		{[]string{"repro", "--mutator", "storm"}, exitTorn},
+		{[]string{"repro", "--mutator", "storm", "--strategy", "bounce", "--gate"}, exitClean},
+		{[]string{"repro", "--mutator", "storm", "--duration", "1h"}, exitInterrupted},
+		{[]string{"repro", "--mutator", "storm", "--duration", "1h", "--in", "thread", "--gate"}, exitInterrupted},
+	} {
+		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
+			dir := testenv.DirectDir(t)
+			cmd, out := command(dir, tc.args...)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			awaitFile(t, filepath.Join(dir, "testfile"))
+			time.Sleep(100 * time.Millisecond)
+			syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
+			cmd.Wait()
+			code := cmd.ProcessState.ExitCode()
+			if code != tc.code && (tc.code != -1 || code != exitTorn && code != exitFailed && code != exitClean) {
+				t.Errorf("exit code %d, want %d\n%s", code, tc.code, out)
+			}
+			if !strings.Contains(out.String(), " writes, ") || strings.Contains(out.String(), "died") {
+				t.Errorf("no verdict:\n%s", out)
+			}
+			awaitMembers(t, cmd.Process.Pid, 0)
+			if entries, _ := os.ReadDir(dir); len(entries) != 0 {
+				t.Errorf("left behind: %v", entries)
+			}
+		})
+	}
+}
+
+func TestKillingTheParentLeavesNoChild(t *testing.T) {
+	for _, gate := range []bool{false, true} {
+		dir := testenv.DirectDir(t)
+		cmd, _ := command(dir, "repro", "--mutator", "storm", "--gate="+strconv.FormatBool(gate))
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		awaitFile(t, filepath.Join(dir, "testfile"))
+		awaitMembers(t, cmd.Process.Pid, 2)
+		cmd.Process.Kill()
+		cmd.Wait()
+		awaitMembers(t, cmd.Process.Pid, 0)
+	}
+}
+
+func TestKillingTheMutatorIsAnError(t *testing.T) {
+	dir := testenv.DirectDir(t)
+	cmd, out := command(dir, "repro", "--mutator", "storm", "--gate")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	awaitFile(t, filepath.Join(dir, "testfile"))
+	awaitMembers(t, cmd.Process.Pid, 2)
+	for _, pid := range members(cmd.Process.Pid) {
+		if pid != cmd.Process.Pid {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitFailed || !strings.Contains(out.String(), "mutator died") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
+		t.Errorf("left behind: %v", entries)
+	}
+}
+
+func TestSIGINTEndsAnEvaluation(t *testing.T) {
+	dir := testenv.DirectDir(t)
+	cmd, out := command(dir, "evaluate", "--out", "results")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	awaitFile(t, filepath.Join(dir, "results", "results.jsonl"))
+	syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(out.String(), "interrupted") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	awaitMembers(t, cmd.Process.Pid, 0)
+	results, err := os.ReadFile(filepath.Join(dir, "results", "results.jsonl"))
+	for line := range strings.Lines(string(results)) {
+		var rec record.Repro
+		if err := json.Unmarshal([]byte(line), &rec); err != nil || rec.Kind != record.KindRepro || rec.Version != record.Version {
+			t.Errorf("%v in %s", err, line)
+		}
+	}
+	if err != nil || len(results) == 0 {
+		t.Errorf("%v: no results", err)
+	}
+}
+
+// Two at once, in one directory, do not meet.
+func TestTwoEvaluationsAtOnce(t *testing.T) {
+	dir := testenv.DirectDir(t)
+	var cmds []*exec.Cmd
+	for i := range 2 {
+		cmd, out := command(dir, "evaluate", "--quick", "--out", fmt.Sprint("results", i))
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		cmds = append(cmds, cmd)
+		defer func() {
+			if t.Failed() {
+				t.Log(out)
+			}
+		}()
+	}
+	for _, cmd := range cmds {
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A terminal gets a line that says how far things are; a pipe does not.
+func TestProgressIsForTerminals(t *testing.T) {
+	terminal, name := pty(t)
+	dir := testenv.DirectDir(t)
+	cmd, _ := command(dir, "repro", "--mutator", "storm", "--duration", "400ms")
+	slave, err := os.OpenFile(name, os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = slave
+	cmd.Run()
+	slave.Close()
+	seen, _ := io.ReadAll(terminal) // ends with EIO: no slave is left
+	if !bytes.Contains(seen, []byte("raw against storm")) || !bytes.HasSuffix(seen, []byte("\r\x1b[K")) {
+		t.Errorf("on the terminal: %q", seen)
+	}
+	cmd, out := command(dir, "repro", "--mutator", "storm", "--duration", "400ms")
+	cmd.Run()
+	if strings.Contains(out.String(), "\x1b") || strings.Contains(out.String(), "raw against storm") {
+		t.Errorf("in a pipe: %q", out)
+	}
+}
+
+func pty(t *testing.T) (*os.File, string) {
+	t.Helper()
+	f, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		testenv.Missing(t, "a pseudo-terminal: %v", err)
+	}
+	t.Cleanup(func() { f.Close() })
+	n, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(f.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, fmt.Sprintf("/dev/pts/%d", n)
+}
