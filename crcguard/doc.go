@@ -9,7 +9,8 @@
 //
 //   - A sum of memory that changes during the call is the sum of no moment:
 //     parts of it are older than others. Only memory that nobody else writes
-//     has a sum that stays true. [Copy] and [CopyBlocks] make such memory.
+//     has a sum that stays true. [Copy] and [CopyBlocks] make such memory, and
+//     their sum is of it.
 //   - A Guard compares two moments. A change that was restored between them
 //     (A-B-A) is invisible to it, as it is to every checksum.
 //   - Nothing here is cryptographic. A Guard's digest resists chance and data
@@ -32,8 +33,9 @@
 // # Ownership
 //
 // Buffers are read during the call only. Slices of sums belong to the caller.
-// Functions panic where a destination or a slice of sums is too short, as
-// those of crypto/cipher do: that is a bug of the caller, not of the data.
+// Functions panic where a destination or a slice of sums is too short, where
+// source and destination overlap, and at negative offsets, as those of
+// crypto/cipher do: these are bugs of the caller, not of the data.
 // Nothing allocates, but for a Guard that grows to the largest buffer it has
 // guarded.
 package crcguard

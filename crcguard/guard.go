@@ -10,6 +10,8 @@ type Guard struct {
 	SumOnly bool
 
 	off     int64
+	n       int  // bytes armed
+	sumOnly bool // as SumOnly was then
 	sums    []uint32
 	digests []digest
 }
@@ -21,8 +23,8 @@ func (g *Guard) Arm(p []byte) uint32 { return g.ArmAt(p, 0) }
 // those of the file.
 func (g *Guard) ArmAt(p []byte, off int64) uint32 {
 	n := BlocksAt(off, len(p))
-	g.off, g.sums = off, resize(g.sums, n)
-	if g.SumOnly {
+	g.off, g.n, g.sumOnly, g.sums = off, len(p), g.SumOnly, resize(g.sums, n)
+	if g.sumOnly {
 		return ChecksumBlocksAt(p, off, g.sums)
 	}
 	if g.digests = resize(g.digests, n); n == 0 {
@@ -47,9 +49,9 @@ func (g *Guard) Sums() []uint32 { return g.sums }
 
 // AppendChanged appends to dst the extents of p that differ from when p was
 // armed, in order, adjacent blocks as one, and returns the extended slice. p
-// must be as long as it was then.
+// must be as long as it was then, or AppendChanged panics.
 func (g *Guard) AppendChanged(dst []Extent, p []byte) []Extent {
-	if BlocksAt(g.off, len(p)) != len(g.sums) {
+	if len(p) != g.n {
 		panic("crcguard: AppendChanged of another buffer than was armed")
 	}
 	fresh := len(dst)
@@ -68,7 +70,7 @@ func (g *Guard) AppendChanged(dst []Extent, p []byte) []Extent {
 }
 
 func (g *Guard) changed(i int, block []byte) bool {
-	if g.SumOnly {
+	if g.sumOnly {
 		return update(0, block) != g.sums[i]
 	}
 	_, d := digestBlock(block)

@@ -1,5 +1,7 @@
 package crcguard
 
+import "unsafe"
+
 // BlockSize is the unit of per-block sums and of change detection, in bytes.
 // It is the page size of the machines and the block size of the file systems
 // whose stable pages this is about.
@@ -18,11 +20,19 @@ func BlocksAt(off int64, n int) int {
 	if n == 0 {
 		return 0
 	}
-	return (int(off%BlockSize) + n + BlockSize - 1) / BlockSize
+	return (into(off) + n + BlockSize - 1) / BlockSize
+}
+
+// into is how far into its block off is.
+func into(off int64) int {
+	if off < 0 {
+		panic("crcguard: negative offset")
+	}
+	return int(off % BlockSize)
 }
 
 // head is the length of the first block of n bytes at off.
-func head(off int64, n int) int { return min(n, BlockSize-int(off%BlockSize)) }
+func head(off int64, n int) int { return min(n, BlockSize-into(off)) }
 
 // Checksum returns the sum of p.
 func Checksum(p []byte) uint32 { return update(0, p) }
@@ -46,10 +56,26 @@ func ChecksumBlocksAt(p []byte, off int64, sums []uint32) uint32 {
 	return Combine(sums[0], sumBlocks(p[h:], sums[1:]), int64(len(p)-h))
 }
 
-// Copy copies src to dst, loading each byte of src once, and returns the sum
-// of what dst now holds. It panics if dst is shorter than src; the two must not
-// overlap.
-func Copy(dst, src []byte) uint32 { return copySum(dst[:len(src)], src) }
+// Copy copies src to dst and returns the sum of what dst now holds, whatever
+// happened to src meanwhile. It panics if dst is shorter than src or overlaps
+// it.
+func Copy(dst, src []byte) uint32 {
+	dst = dst[:len(src)]
+	apart(dst, src)
+	return copySum(dst, src)
+}
+
+// apart panics if a and b, of equal length, overlap: a copy made block by block
+// would read what it wrote.
+func apart(a, b []byte) {
+	if len(a) == 0 {
+		return
+	}
+	x, y := uintptr(unsafe.Pointer(&a[0])), uintptr(unsafe.Pointer(&b[0]))
+	if max(x, y)-min(x, y) < uintptr(len(a)) {
+		panic("crcguard: source and destination overlap")
+	}
+}
 
 // CopyBlocks is [Copy] that also stores the sum of each block in sums. It
 // panics if sums is shorter than Blocks(len(src)).
@@ -59,6 +85,7 @@ func CopyBlocks(dst, src []byte, sums []uint32) uint32 { return CopyBlocksAt(dst
 // panics if sums is shorter than BlocksAt(off, len(src)).
 func CopyBlocksAt(dst, src []byte, off int64, sums []uint32) uint32 {
 	dst, sums = dst[:len(src)], sums[:BlocksAt(off, len(src))]
+	apart(dst, src)
 	if len(src) == 0 {
 		return 0
 	}
