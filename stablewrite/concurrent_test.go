@@ -220,6 +220,9 @@ func TestMemoryIsReservedBeforeSubmitting(t *testing.T) {
 }
 
 func TestPoolStaysWithinItsBound(t *testing.T) {
+	if zero := new(Pool); len(zero.get(100)) != 100 || zero.limit != DefaultPoolBytes {
+		t.Error("the zero value is no Pool")
+	}
 	p := NewPool(64 << 10)
 	var wg sync.WaitGroup
 	for k := range 8 {

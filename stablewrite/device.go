@@ -4,7 +4,7 @@ import "fmt"
 
 // Device is what a File writes to. Null and delayed devices, fault injection
 // and tests implement it; a File on a path is a File on a Device of this
-// package. Calls are concurrent, but for Close.
+// package. Calls are concurrent, but for Close, which is the last.
 type Device interface {
 	// WriteAt submits p at off and returns when that completed. It reads p
 	// after the File summed it, which is the point. As pwrite may, it may land
@@ -36,12 +36,12 @@ type Geometry struct {
 type Directness uint8
 
 const (
-	Unknown Directness = iota
-	Yes
-	No
+	DirectUnknown Directness = iota
+	DirectYes
+	DirectNo
 )
 
-var directnesses = [...]string{Unknown: "unknown", Yes: "yes", No: "no"}
+var directnesses = [...]string{DirectUnknown: "unknown", DirectYes: "yes", DirectNo: "no"}
 
 // String returns "unknown", "yes" or "no".
 func (d Directness) String() string {
@@ -54,12 +54,23 @@ func (d Directness) String() string {
 // MarshalText implements encoding.TextMarshaler.
 func (d Directness) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Directness) UnmarshalText(text []byte) error {
+	for i, name := range directnesses {
+		if name == string(text) {
+			*d = Directness(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("directness is yes, no or unknown, not %q", text)
+}
+
 // normal is g as a File uses it, or what is wrong with it.
 func (g Geometry) normal() (Geometry, error) {
 	g.MemAlign = max(g.MemAlign, 1)
 	g.OffsetAlign = max(g.OffsetAlign, g.MemAlign)
 	if g.MemAlign > memoryAlign || g.MemAlign&(g.MemAlign-1) != 0 || g.OffsetAlign&(g.OffsetAlign-1) != 0 {
-		return g, fmt.Errorf("stablewrite: a device that asks for memory aligned to %d and offsets aligned to %d is not supported",
+		return g, fmt.Errorf("a device that asks for memory aligned to %d and offsets aligned to %d is not supported",
 			g.MemAlign, g.OffsetAlign)
 	}
 	return g, nil

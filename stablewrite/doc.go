@@ -37,7 +37,9 @@
 //
 // Copies are made in memory of a [Pool], which bounds it. A write reserves what
 // it may need before it submits anything, so a full Pool delays the start of a
-// write and never its end.
+// write and never its end. What waits for a range that another write holds has
+// its reservation already: enough such writes keep a Pool busy, and disjoint
+// ones, and reads that need private memory, wait for it.
 //
 // # Ordering and durability
 //
@@ -49,7 +51,8 @@
 //
 // From the first submission to the last resubmission of a write its range is
 // locked against other writes of the process to the same file, so a
-// resubmission never overwrites a newer write. Disjoint writes do not wait.
+// resubmission never overwrites a newer write. Disjoint writes do not wait for
+// each other's range. Reads wait for none.
 //
 // # Words
 //

@@ -27,6 +27,8 @@ func (f *File) drive(fl *flight, r *Receipt) {
 	}
 }
 
+var errCount = errors.New("the device returned an impossible count")
+
 // maxIdle bounds how often in a row a call may be interrupted with nothing landed.
 const maxIdle = 100
 
@@ -38,7 +40,7 @@ func (f *File) submit(o *op) (calls int) {
 		n, err := f.dev.WriteAt(o.buf[o.n:], o.off+int64(o.n))
 		calls++
 		if n < 0 || n > len(o.buf)-o.n {
-			n, err = 0, errors.New("the device returned an impossible count")
+			n, err = 0, errCount
 		}
 		landed := o.n + n
 		if landed < len(o.buf) {

@@ -20,6 +20,7 @@ var (
 // range of the write in three: first Good bytes, then Spoiled bytes, then bytes
 // that were not touched.
 type WriteError struct {
+	Name    string // of the file; "" on a Device
 	Off     int64
 	Len     int
 	Good    int // bytes from Off on the media as the receipt's sum says (Raw: that the device accepted)
@@ -33,8 +34,18 @@ func (e *WriteError) Error() string {
 	if e.Attempt > 1 {
 		what = "resubmission"
 	}
-	return fmt.Sprintf("stablewrite: write %d bytes at %d: %s: %v (of these bytes %d are good, the next %d may have lost their old content)",
-		e.Len, e.Off, what, e.Err, e.Good, e.Spoiled)
+	return fmt.Sprintf("stablewrite: %s: %s: %v (of these bytes %d are good, the next %d may have lost their old content)",
+		writing(e.Name, e.Len, e.Off), what, e.Err, e.Good, e.Spoiled)
+}
+
+// writing is "write f: 4096 bytes at 0".
+func writing(name string, n int, off int64) string { return transfer("write", name, n, off) }
+
+func transfer(what, name string, n int, off int64) string {
+	if name != "" {
+		what += " " + name + ":"
+	}
+	return fmt.Sprintf("%s %d bytes at %d", what, n, off)
 }
 
 // Unwrap returns the cause.

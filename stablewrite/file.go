@@ -3,6 +3,7 @@ package stablewrite
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"reflect"
@@ -12,13 +13,16 @@ import (
 // File writes to a file, a block device or a [Device] by its Strategy. Its
 // methods may be called concurrently.
 type File struct {
-	dev     Device
-	opts    Options
-	geo     Geometry
-	segment int // the longest submission of a summed write
-	lock    *rangeLock
-	stats   counters
-	writes  sync.Pool // *Write, for WriteAt
+	dev      Device
+	opts     Options
+	geo      Geometry
+	segment  int // the longest submission of a summed write
+	lock     *rangeLock
+	name     string // "" on a Device
+	readOnly bool
+	shared   bool // the Device may have other Files: the last one closes it
+	stats    counters
+	writes   sync.Pool // *Write, for WriteAt
 
 	open   sync.RWMutex // read-held by every call under way, write-held by Close
 	closed bool
@@ -27,14 +31,23 @@ type File struct {
 	syncErr error // sticky
 }
 
+var (
+	_ io.WriterAt = (*File)(nil)
+	_ io.ReaderAt = (*File)(nil)
+)
+
 // Create opens name for reading and writing, creates it with mode 0666 (before
-// umask) if it does not exist and truncates it if it does. If it fails, a file
-// that existed is as it was and one that did not does not.
+// umask) if it does not exist and truncates it if it does. Whether the file
+// system can be written as o asks is found out first, on a file without a name,
+// so that a failure neither empties an old file nor leaves a new one; only file
+// systems without O_TMPFILE may be left with an empty new file.
 func Create(name string, o Options) (*File, error) {
 	return OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666, o)
 }
 
-// Open opens the existing file or block device name for reading and writing.
+// Open opens the existing file or block device name for reading and writing. A
+// block device that is mounted opens too: OpenFile with os.O_RDWR|os.O_EXCL is
+// refused it.
 func Open(name string, o Options) (*File, error) { return OpenFile(name, os.O_RDWR, 0, o) }
 
 // OpenFile is the general open, with the flags of os.OpenFile; O_DIRECT is added
@@ -43,35 +56,63 @@ func Open(name string, o Options) (*File, error) { return OpenFile(name, os.O_RD
 // error wraps errors.ErrUnsupported.
 func OpenFile(name string, flag int, perm fs.FileMode, o Options) (*File, error) {
 	if err := o.Validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("stablewrite: open %s: %w", name, err)
 	}
 	if flag&os.O_APPEND != 0 {
 		return nil, fmt.Errorf("stablewrite: open %s: O_APPEND is refused: it overrides the offset of every write", name)
 	}
-	return openFile(name, flag, perm, o)
+	file, err := openFile(name, flag, perm, o)
+	if err != nil {
+		return nil, fmt.Errorf("stablewrite: open %s: %w", name, pathless(err))
+	}
+	file.name = name
+	return file, nil
+}
+
+// pathless is err without the operation and the path that os adds.
+func pathless(err error) error {
+	if p := (*fs.PathError)(nil); errors.As(err, &p) && err == error(p) {
+		return p.Err
+	}
+	return err
 }
 
 // New writes to the file that f has open. The caller keeps f: the file is opened
-// once more, with O_DIRECT as the Strategy asks, and f's own flags and offset
-// stay as they are. f must not be open for appending.
+// once more, through /proc/self/fd, with O_DIRECT as the Strategy asks and with
+// O_SYNC and O_DSYNC as f has them; f's own flags and offset stay as they are. f
+// must not be open for appending.
+//
+// Mind fcntl locks: POSIX drops all that the process holds on a file when any
+// descriptor of it is closed, and so does Close, and a New that fails.
 func New(f *os.File, o Options) (*File, error) {
 	if err := o.Validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("stablewrite: open %s again: %w", f.Name(), err)
 	}
-	return reopenFile(f, o)
+	file, err := reopenFile(f, o)
+	if err != nil {
+		return nil, fmt.Errorf("stablewrite: open %s again: %w", f.Name(), pathless(err))
+	}
+	file.name = f.Name()
+	return file, nil
 }
 
-// NewDevice writes to d, and closes it in Close; if NewDevice fails, d stays the
-// caller's. Files on the same Device value are ordered against each other as
-// Files on one inode are, if the value is comparable.
+// NewDevice writes to d. Several Files may be made of one Device that is a
+// pointer: they are ordered against each other as Files on one inode are. Close
+// of the last of them closes d; if NewDevice fails, d stays the caller's.
 func NewDevice(d Device, o Options) (*File, error) {
 	if err := o.Validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("stablewrite: %w", err)
 	}
-	if !reflect.ValueOf(d).Comparable() {
-		return newFile(d, new(byte), o)
+	var key any = new(byte)
+	if v := reflect.ValueOf(d); v.Kind() == reflect.Pointer && v.Type().Elem().Size() > 0 { // all pointers to nothing may be equal
+		key = d
 	}
-	return newFile(d, d, o)
+	file, err := newFile(d, key, o)
+	if err != nil {
+		return nil, fmt.Errorf("stablewrite: %w", err)
+	}
+	file.shared = true
+	return file, nil
 }
 
 // newFile makes a File of a Device whose bytes are known by key.
@@ -81,15 +122,18 @@ func newFile(d Device, key any, o Options) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.RequireDirect && geo.Direct == No {
-		return nil, fmt.Errorf("stablewrite: %w: %s", ErrNotDirect, geo.Why)
+	if o.RequireDirect && geo.Direct == DirectNo {
+		return nil, fmt.Errorf("%w: %s", ErrNotDirect, geo.Why)
 	}
 	segment := min(o.SegmentBytes, o.Pool.largest())
 	if segment < geo.OffsetAlign {
-		return nil, fmt.Errorf("stablewrite: segments of %d bytes are less than the device's unit of %d: enlarge the Pool or SegmentBytes", segment, geo.OffsetAlign)
+		return nil, fmt.Errorf("segments of %d bytes are less than the device's unit of %d: enlarge the Pool or SegmentBytes", segment, geo.OffsetAlign)
 	}
 	return &File{dev: d, opts: o, geo: geo, segment: segment - segment%geo.OffsetAlign, lock: lockOf(key)}, nil
 }
+
+// Name is the name that the File was opened by, "" on a Device.
+func (f *File) Name() string { return f.name }
 
 // Geometry says what the device asks of submissions, how that was learned, and
 // whether it is written directly.
@@ -100,9 +144,17 @@ func (f *File) enter() error {
 	f.open.RLock()
 	if f.closed {
 		f.open.RUnlock()
-		return fmt.Errorf("stablewrite: %w", os.ErrClosed)
+		return f.wrap("use", os.ErrClosed)
 	}
 	return nil
+}
+
+// wrap says what was done to which file.
+func (f *File) wrap(what string, err error) error {
+	if f.name != "" {
+		what += " " + f.name
+	}
+	return fmt.Errorf("stablewrite: %s: %w", what, err)
 }
 
 func (f *File) leave() { f.open.RUnlock() }
@@ -121,7 +173,7 @@ func (f *File) Sync() error {
 		return f.syncErr
 	}
 	if err := f.dev.Sync(); err != nil {
-		f.syncErr = fmt.Errorf("stablewrite: sync: %w", err)
+		f.syncErr = f.wrap("sync", err)
 	}
 	return f.syncErr
 }
@@ -133,13 +185,14 @@ func (f *File) Close() error {
 	f.open.Lock()
 	defer f.open.Unlock()
 	if f.closed {
-		return fmt.Errorf("stablewrite: close: %w", os.ErrClosed)
+		return f.wrap("close", os.ErrClosed)
 	}
 	f.closed = true
-	f.lock.release()
-	err := f.dev.Close()
-	if err != nil {
-		err = fmt.Errorf("stablewrite: close: %w", err)
+	var err error
+	if last := f.lock.release(); last || !f.shared {
+		if err = f.dev.Close(); err != nil {
+			err = f.wrap("close", err)
+		}
 	}
 	return errors.Join(f.syncErr, err)
 }

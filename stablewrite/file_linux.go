@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,11 +63,16 @@ type inode struct {
 }
 
 // openFile opens by name. Whatever can be refused is found out before anything
-// is truncated, and what was created here is removed again on failure.
+// is created or truncated.
 func openFile(name string, flag int, perm fs.FileMode, o Options) (*File, error) {
-	f, created, err := openOrCreate(name, flag&^(os.O_TRUNC|unix.O_DIRECT), perm)
+	if flag&os.O_CREATE != 0 {
+		if err := rehearse(name, o); err != nil {
+			return nil, err
+		}
+	}
+	f, err := os.OpenFile(name, flag&^(os.O_TRUNC|unix.O_DIRECT), perm)
 	if err != nil {
-		return nil, fmt.Errorf("stablewrite: %w", err)
+		return nil, err
 	}
 	file, err := adopt(f, o)
 	if err == nil && flag&os.O_TRUNC != 0 {
@@ -75,41 +81,30 @@ func openFile(name string, flag int, perm fs.FileMode, o Options) (*File, error)
 		}
 	}
 	if err != nil {
-		if created {
-			removeSame(name, f)
-		}
 		f.Close()
-		return nil, fmt.Errorf("stablewrite: open %s: %w", name, err)
+		return nil, err
 	}
 	return file, nil
 }
 
-// openOrCreate is os.OpenFile that also says whether it created the file.
-func openOrCreate(name string, flag int, perm fs.FileMode) (f *os.File, created bool, err error) {
-	if flag&os.O_CREATE == 0 {
-		f, err = os.OpenFile(name, flag, 0)
-		return f, false, err
+// rehearse finds out whether a new file called name could be adopted, on one
+// without a name in the same directory. A file that was created under its name
+// could not be removed again: somebody may have opened it since.
+func rehearse(name string, o Options) error {
+	if _, err := os.Stat(name); err == nil {
+		return nil // it exists, and adopt will tell
 	}
-	f, err = os.OpenFile(name, flag|os.O_EXCL, perm)
-	if flag&os.O_EXCL != 0 || !errors.Is(err, fs.ErrExist) {
-		return f, err == nil, err
-	}
-	f, err = os.OpenFile(name, flag&^os.O_CREATE, 0)
-	if errors.Is(err, fs.ErrNotExist) { // removed just now, or a dangling symbolic link
-		f, err = os.OpenFile(name, flag, perm)
-	}
-	return f, false, err
-}
-
-// removeSame removes name if it still is the file that f has open.
-func removeSame(name string, f *os.File) {
-	was, err := f.Stat()
+	f, err := os.OpenFile(filepath.Dir(name), os.O_RDWR|unix.O_TMPFILE, 0o600)
 	if err != nil {
-		return
+		return nil // no such directory, which open will say, or no O_TMPFILE here
 	}
-	if is, err := os.Lstat(name); err == nil && os.SameFile(was, is) {
-		os.Remove(name)
+	defer f.Close()
+	file, err := adopt(f, o)
+	if err != nil {
+		return err
 	}
+	file.lock.release()
+	return nil
 }
 
 // truncate empties a regular file; a block device has no size to lose.
@@ -120,12 +115,15 @@ func truncate(f *os.File) error {
 	return f.Truncate(0)
 }
 
+// keptFlags are those of an adopted descriptor that say what a write promises.
+const keptFlags = unix.O_ACCMODE | unix.O_SYNC | unix.O_DSYNC | unix.O_NOATIME
+
 // reopenFile opens what f has open once more, so that f's flags stay as they
 // are.
 func reopenFile(f *os.File, o Options) (*File, error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
-		return nil, fmt.Errorf("stablewrite: %w", err)
+		return nil, err
 	}
 	var again *os.File
 	if ctl := raw.Control(func(fd uintptr) {
@@ -134,22 +132,21 @@ func reopenFile(f *os.File, o Options) (*File, error) {
 			return
 		}
 		if flags&unix.O_APPEND != 0 {
-			err = errors.New("it is open for appending: O_APPEND overrides the offset of every write")
+			err = errors.New("it is open for appending (O_APPEND), which writes at offsets are not")
 			return
 		}
-		again, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), flags&unix.O_ACCMODE, 0)
+		again, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), flags&keptFlags, 0)
 	}); ctl != nil {
 		err = ctl
 	}
 	if err != nil {
-		return nil, fmt.Errorf("stablewrite: open %s again: %w", f.Name(), err)
+		return nil, err
 	}
 	file, err := adopt(again, o)
 	if err != nil {
 		again.Close()
-		return nil, fmt.Errorf("stablewrite: open %s again: %w", f.Name(), err)
 	}
-	return file, nil
+	return file, err
 }
 
 // adopt makes a File of f, which belongs to the File if there is no error.
@@ -159,11 +156,11 @@ func adopt(f *os.File, o Options) (*File, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, err
 	}
-	key := inode{dev: st.Dev, ino: st.Ino}
+	key := inode{dev: uint64(st.Dev), ino: st.Ino}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 	case unix.S_IFBLK:
-		key = inode{dev: st.Rdev, block: true}
+		key = inode{dev: uint64(st.Rdev), block: true}
 	case unix.S_IFDIR:
 		return nil, unix.EISDIR
 	default:
@@ -176,7 +173,16 @@ func adopt(f *os.File, o Options) (*File, error) {
 		}
 	}
 	d.geo = geometry(fd, &st, o.Strategy.Direct())
-	return newFile(d, key, o)
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil {
+		return nil, err
+	}
+	file, err := newFile(d, key, o)
+	if err != nil {
+		return nil, err
+	}
+	file.readOnly = flags&unix.O_ACCMODE == unix.O_RDONLY
+	return file, nil
 }
 
 // setDirect sets O_DIRECT on an open file, so that a file system that refuses it

@@ -19,9 +19,10 @@ type strategy interface {
 type flight struct {
 	p       []byte // the caller's memory
 	off     int64
-	private []byte // len(p) bytes from the Pool; nil if not needed
+	private []byte // from the Pool, at least as long as p; nil if not needed
 	aligned bool   // the device takes p as it is
 	whole   bool   // Options.Resubmit is Whole
+	unit    int    // Geometry.OffsetAlign, a power of two
 	guard   detector
 	mem     memory
 
@@ -41,7 +42,7 @@ type flight struct {
 type op struct {
 	buf []byte
 	off int64
-	n   int // bytes that landed; 0 if any of them failed
+	n   int // bytes that landed; after EIO or EILSEQ none is known to have
 	err error
 }
 
@@ -61,6 +62,12 @@ type plainMemory struct{}
 
 func (plainMemory) copyBlocks(dst, src []byte, off int64, sums []uint32) uint32 {
 	return crcguard.CopyBlocksAt(dst, src, off, sums)
+}
+
+// forget lets go of memory that is not the flight's.
+func (fl *flight) forget() {
+	clear(fl.ops[:cap(fl.ops)])
+	fl.p, fl.private, fl.sums, fl.ops = nil, nil, nil, fl.ops[:0]
 }
 
 // submit makes ops one submission of buf at off.
@@ -88,6 +95,24 @@ func (fl *flight) resubmit() {
 	fl.sum = fl.sumOf(len(fl.p))
 }
 
+// widen makes the extents of fl.again whole units of a device whose unit is
+// larger than a block. Extents that then touch become one.
+func (fl *flight) widen() {
+	if fl.unit <= crcguard.BlockSize {
+		return
+	}
+	wide := fl.again[:0]
+	for _, e := range fl.again {
+		lo, hi := e.Off&^(fl.unit-1), min(len(fl.p), (e.Off+e.Len+fl.unit-1)&^(fl.unit-1))
+		if k := len(wide) - 1; k >= 0 && wide[k].Off+wide[k].Len >= lo {
+			wide[k].Len = hi - wide[k].Off
+		} else {
+			wide = append(wide, Extent{Off: lo, Len: hi - lo})
+		}
+	}
+	fl.again = wide
+}
+
 // settle ends a flight whose memory was stable: what landed is what was summed.
 func (fl *flight) settle() {
 	for i := range fl.ops {
@@ -103,10 +128,11 @@ func (fl *flight) settle() {
 func (fl *flight) done() { fl.good, fl.ops = len(fl.p), fl.ops[:0] }
 
 // fail ends a flight of which only the first good bytes are on the media as
-// summed; they are rounded down to whole blocks, which have sums.
+// summed. They are rounded down to whole blocks, which have sums, and to whole
+// units of the device, from which a caller can go on.
 func (fl *flight) fail(good int, err error) {
 	if good < len(fl.p) {
-		good = max(0, good-int((fl.off+int64(good))%crcguard.BlockSize))
+		good = max(0, good-int((fl.off+int64(good))%int64(max(crcguard.BlockSize, fl.unit))))
 	}
 	fl.good, fl.err, fl.sum, fl.ops = good, err, fl.sumOf(good), fl.ops[:0]
 }

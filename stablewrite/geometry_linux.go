@@ -14,21 +14,21 @@ import (
 // read is accepted with.
 func geometry(fd int, st *unix.Stat_t, direct bool) Geometry {
 	if !direct {
-		return Geometry{MemAlign: 1, OffsetAlign: 1, Source: "page cache", Direct: No, Why: "opened without O_DIRECT"}
+		return Geometry{MemAlign: 1, OffsetAlign: 1, Source: "page cache", Direct: DirectNo, Why: "opened without O_DIRECT"}
 	}
 	var g Geometry
 	var stx unix.Statx_t
 	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_DIOALIGN, &stx)
 	if err == nil && stx.Mask&unix.STATX_DIOALIGN != 0 {
 		if stx.Dio_offset_align == 0 {
-			g.Direct, g.Why = No, "statx says that direct I/O is not supported on this file"
+			g.Direct, g.Why = DirectNo, "statx says that direct I/O is not supported on this file"
 		} else {
 			g.MemAlign, g.OffsetAlign, g.Source = int(stx.Dio_mem_align), int(stx.Dio_offset_align), "statx"
 		}
 	}
 	if g.Source == "" {
 		if n := sectorSize(fd, st); n > 0 {
-			g.MemAlign, g.OffsetAlign, g.Source = n, n, "sector size"
+			g.MemAlign, g.OffsetAlign, g.Source = min(n, memoryAlign), n, "sector size"
 		} else {
 			n, source := probeAlign(fd)
 			g.MemAlign, g.OffsetAlign, g.Source = min(n, memoryAlign), n, source
@@ -50,7 +50,7 @@ func sectorSize(fd int, st *unix.Stat_t) int {
 		}
 		return n
 	}
-	dev := fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(st.Dev), unix.Minor(st.Dev))
+	dev := fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)))
 	for _, queue := range []string{"/queue", "/../queue"} { // a disk; a partition
 		b, err := os.ReadFile(dev + queue + "/logical_block_size")
 		if err != nil {
@@ -123,51 +123,61 @@ func inodeFlags(fd int) uint32 {
 // directness is what is known without trying.
 func directness(fd int, st *unix.Stat_t) (Directness, string) {
 	if st.Mode&unix.S_IFMT == unix.S_IFBLK {
-		return Yes, "a block device"
+		return DirectYes, "a block device"
 	}
 	switch name := fileSystem(fd); name {
 	case "xfs":
-		return Yes, "xfs"
+		return DirectYes, "xfs"
 	case "ext4":
 		if inodeFlags(fd)&extentsFlag == 0 {
-			return Unknown, "ext4 without extents writes holes through the page cache"
+			return DirectUnknown, "ext4 without extents writes holes through the page cache"
 		}
-		return Yes, "ext4"
+		return DirectYes, "ext4"
 	case "tmpfs":
-		return No, "tmpfs accepts O_DIRECT and has no media to write to"
+		return DirectNo, "tmpfs accepts O_DIRECT and has no media to write to"
 	case "btrfs":
-		return btrfsDirectness(inodeFlags(fd))
+		return btrfsDirectness(fd)
 	default:
-		return Unknown, name + " is not known to this program"
+		return DirectUnknown, name + " is not known to this program"
 	}
 }
 
 // btrfsDirectness: from Linux 6.15 on (commit 968f19c5b1b7) btrfs writes inodes
 // with data checksums through the page cache; stable kernels took that over at
 // various times.
-func btrfsDirectness(flags uint32) (Directness, string) {
-	if flags&noCowFlag != 0 {
-		return Yes, "btrfs without data checksums (nodatacow)"
+func btrfsDirectness(fd int) (Directness, string) {
+	if inodeFlags(fd)&noCowFlag != 0 {
+		return DirectYes, "btrfs without data checksums (nodatacow)"
 	}
-	if mounts, err := os.ReadFile("/proc/self/mountinfo"); err != nil || btrfsWithoutSums(string(mounts)) {
-		return Unknown, "btrfs, perhaps mounted without data checksums"
+	if options, ok := mountOptions(fd); !ok {
+		return DirectUnknown, "btrfs, perhaps mounted without data checksums"
+	} else if strings.Contains(options, "nodatasum") || strings.Contains(options, "nodatacow") {
+		return DirectYes, "btrfs mounted without data checksums"
 	}
 	if kernelAtLeast(6, 15) {
-		return No, "btrfs with data checksums writes through the page cache from Linux 6.15 on"
+		return DirectNo, "btrfs with data checksums writes through the page cache from Linux 6.15 on"
 	}
-	return Unknown, "btrfs with data checksums: some stable kernels before 6.15 write through the page cache too"
+	return DirectUnknown, "btrfs with data checksums: some stable kernels before 6.15 write through the page cache too"
 }
 
-// btrfsWithoutSums reports whether any btrfs is mounted without data checksums:
-// which file belongs to which mount cannot be told from its device number.
-func btrfsWithoutSums(mountinfo string) bool {
-	for line := range strings.Lines(mountinfo) {
-		_, super, _ := strings.Cut(line, " - btrfs ")
-		if strings.Contains(super, "nodatasum") || strings.Contains(super, "nodatacow") {
-			return true
+// mountOptions are those of the file system of fd, found in
+// /proc/self/mountinfo (proc(5)) by the number of its mount (Linux 5.8).
+func mountOptions(fd int) (options string, ok bool) {
+	var stx unix.Statx_t
+	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &stx); err != nil || stx.Mask&unix.STATX_MNT_ID == 0 {
+		return "", false
+	}
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "", false
+	}
+	id := strconv.FormatUint(stx.Mnt_id, 10) + " "
+	for line := range strings.Lines(string(table)) {
+		if _, super, found := strings.Cut(line, " - "); found && strings.HasPrefix(line, id) {
+			return super, true
 		}
 	}
-	return false
+	return "", false
 }
 
 func kernelAtLeast(major, minor int) bool {

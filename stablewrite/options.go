@@ -15,8 +15,8 @@ type Options struct {
 	// ChangedBlocks.
 	Resubmit Resubmit
 
-	// Detect is what blocks are compared by. Default ByDigest.
-	Detect Detection
+	// DetectBy is what blocks are compared by. Default ByDigest.
+	DetectBy Detection
 
 	// Pool is where private memory comes from. Default: one of the File's own,
 	// of DefaultPoolBytes.
@@ -25,7 +25,8 @@ type Options struct {
 	// SegmentBytes is the longest submission of a summed write, in bytes, a
 	// multiple of 4096; longer writes go out in segments, in order, each
 	// verified before the next. Default DefaultSegmentBytes. A write reserves
-	// one segment of the Pool, so it is lowered to what the Pool can give.
+	// one segment of the Pool, so it is lowered to what the Pool can give, and
+	// to whole units of the device.
 	SegmentBytes int
 
 	// RequireDirect makes it an error, ErrNotDirect, to open a file that is
@@ -82,20 +83,22 @@ func (d *Detection) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("stablewrite: unknown detection %q", text)
+	return fmt.Errorf("unknown detection %q: there are %v", text, detections)
 }
 
 // Validate reports what is wrong with o, if anything.
 func (o Options) Validate() error {
 	switch {
 	case !o.Strategy.valid():
-		return fmt.Errorf("stablewrite: no such strategy: %d", uint8(o.Strategy))
+		return fmt.Errorf("no such strategy: %d", uint8(o.Strategy))
 	case o.Resubmit > Whole:
-		return fmt.Errorf("stablewrite: no such Resubmit: %d", uint8(o.Resubmit))
-	case o.Detect > BySum:
-		return fmt.Errorf("stablewrite: no such Detection: %d", uint8(o.Detect))
+		return fmt.Errorf("no such Resubmit: %d", uint8(o.Resubmit))
+	case o.DetectBy > BySum:
+		return fmt.Errorf("no such Detection: %d", uint8(o.DetectBy))
+	case o.RequireDirect && !o.Strategy.Direct():
+		return fmt.Errorf("RequireDirect with the strategy %v, which is not direct", o.Strategy)
 	case o.SegmentBytes < 0 || o.SegmentBytes%crcguard.BlockSize != 0:
-		return fmt.Errorf("stablewrite: SegmentBytes %d is not a multiple of %d", o.SegmentBytes, crcguard.BlockSize)
+		return fmt.Errorf("SegmentBytes %d is not a multiple of %d", o.SegmentBytes, crcguard.BlockSize)
 	}
 	return nil
 }

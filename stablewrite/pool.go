@@ -16,6 +16,10 @@ const memoryAlign = 4096
 // takes without a copy: aligned to 4096, freed by the garbage collector, seen by
 // the race detector.
 func AlignedBuffer(n int) []byte {
+	// Whole pages come aligned from the allocator as it is today.
+	if b := make([]byte, n); n >= memoryAlign && aligned(b, memoryAlign) {
+		return b[:n:n]
+	}
 	b := make([]byte, n+memoryAlign-1)
 	skip := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) & (memoryAlign - 1))
 	return b[skip : skip+n : skip+n]
@@ -25,9 +29,9 @@ func aligned(p []byte, align int) bool {
 	return uintptr(unsafe.Pointer(unsafe.SliceData(p)))%uintptr(align) == 0
 }
 
-// Pool bounds the private memory of the Files that share it. Its memory is of
-// the Go heap and goes with it; none of it is ever handed to a caller. Whoever
-// asks first is served first.
+// Pool bounds the private memory of the Files that share it. The zero value is
+// a Pool of DefaultPoolBytes. Its memory is of the Go heap and goes with it;
+// none of it is ever handed to a caller. Whoever asks first is served first.
 type Pool struct {
 	mu            sync.Mutex
 	turn          sync.Cond
@@ -42,13 +46,24 @@ type Pool struct {
 // NewPool returns a Pool of at most bytes bytes; less than 4096 is taken as
 // 4096. Pieces are powers of two.
 func NewPool(bytes int) *Pool {
-	p := &Pool{limit: max(bytes, crcguard.BlockSize)}
+	return &Pool{limit: max(bytes, crcguard.BlockSize)}
+}
+
+// lock also makes a Pool of a zero value.
+func (p *Pool) lock() {
+	p.mu.Lock()
 	p.turn.L = &p.mu
-	return p
+	if p.limit == 0 {
+		p.limit = DefaultPoolBytes
+	}
 }
 
 // largest is the longest piece that the Pool can give.
-func (p *Pool) largest() int { return 1 << (bits.Len(uint(p.limit)) - 1) }
+func (p *Pool) largest() int {
+	p.lock()
+	defer p.mu.Unlock()
+	return 1 << (bits.Len(uint(p.limit)) - 1)
+}
 
 // Peak is the most memory that was in use at a time, in bytes.
 func (p *Pool) Peak() int {
@@ -64,7 +79,7 @@ func class(n int) int { return bits.Len(uint(max(n, crcguard.BlockSize) - 1)) }
 // that holds one piece must not get another: that could deadlock.
 func (p *Pool) get(n int) []byte {
 	c := class(n)
-	p.mu.Lock()
+	p.lock()
 	ticket := p.next
 	p.next++
 	for p.serving != ticket || p.inUse+1<<c > p.limit {

@@ -102,10 +102,12 @@ func lockOf(key any) *rangeLock {
 	return l
 }
 
-func (l *rangeLock) release() {
+// release reports whether that was the last user.
+func (l *rangeLock) release() (last bool) {
 	fileLocks.mu.Lock()
 	defer fileLocks.mu.Unlock()
 	if l.users--; l.users == 0 {
 		delete(fileLocks.byKey, l.key)
 	}
+	return l.users == 0
 }

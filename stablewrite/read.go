@@ -12,32 +12,54 @@ import (
 // memory. A read that fails with EIO or EILSEQ is tried once more through
 // private memory: a layer that checks sums fails reads into memory that somebody
 // changes meanwhile.
+//
+// A read does not wait for writes. One that overlaps a write under Verify may
+// return bytes that the resubmission then replaces.
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if err := f.enter(); err != nil {
 		return 0, err
 	}
 	defer f.leave()
-	if off < 0 {
-		return 0, fmt.Errorf("stablewrite: read %d bytes at %d: %w: negative offset", len(p), off, fs.ErrInvalid)
-	}
 	if len(p) == 0 {
 		return 0, nil
 	}
-	align := f.geo.OffsetAlign
-	through := ""
-	if aligned(p, f.geo.MemAlign) && off%int64(align) == 0 && len(p)%align == 0 {
-		n, err := f.dev.ReadAt(p, off)
-		if err == nil || err == io.EOF {
-			return n, err
-		}
-		if !isMedia(err) {
-			return n, fmt.Errorf("stablewrite: read %d bytes at %d: %w", len(p), off, err)
-		}
-		through = ", again through private memory"
-	}
-	n, err := f.readPrivate(p, off)
+	n, err := f.read(p, off)
 	if err != nil && err != io.EOF {
-		err = fmt.Errorf("stablewrite: read %d bytes at %d%s: %w", len(p), off, through, err)
+		err = fmt.Errorf("stablewrite: %s: %w", transfer("read", f.name, len(p), off), err)
+	}
+	return n, err
+}
+
+func (f *File) read(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("%w: negative offset", fs.ErrInvalid)
+	}
+	align := f.geo.OffsetAlign
+	if !aligned(p, f.geo.MemAlign) || off%int64(align) != 0 || len(p)%align != 0 {
+		return f.readPrivate(p, off)
+	}
+	n, err := f.readDevice(p, off)
+	if !isMedia(err) {
+		return n, err
+	}
+	if n, err = f.readPrivate(p, off); err != nil && err != io.EOF {
+		err = fmt.Errorf("again through private memory: %w", err)
+	}
+	return n, err
+}
+
+// readDevice is Device.ReadAt, held to the contract of io.ReaderAt.
+func (f *File) readDevice(p []byte, off int64) (int, error) {
+	n, err := f.dev.ReadAt(p, off)
+	switch {
+	case n < 0 || n > len(p):
+		return 0, errCount
+	case errors.Is(err, io.EOF) && n == len(p):
+		return n, nil
+	case errors.Is(err, io.EOF):
+		return n, io.EOF
+	case err == nil && n < len(p):
+		return n, io.ErrNoProgress
 	}
 	return n, err
 }
@@ -45,31 +67,22 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 // readPrivate reads whole units of the device into private memory and copies
 // out what was asked for.
 func (f *File) readPrivate(p []byte, off int64) (n int, err error) {
-	align := int64(f.geo.OffsetAlign)
-	skip := int(off % align)
-	want := (skip + len(p) + int(align) - 1) &^ (int(align) - 1)
-	private := f.opts.Pool.get(min(want, f.segment))
+	align := f.geo.OffsetAlign
+	units := func(n int) int { return (n + align - 1) &^ (align - 1) }
+	into := func(off int64) int { return int(off % int64(align)) }
+	private := f.opts.Pool.get(min(units(into(off)+len(p)), f.segment))
 	defer f.opts.Pool.put(private)
-	for n < len(p) {
+	for n < len(p) && err == nil {
 		at := off + int64(n)
-		skip := int(at % align)
-		unit := min(len(private), (skip+len(p)-n+int(align)-1)&^(int(align)-1))
-		got, err := f.dev.ReadAt(private[:unit], at-int64(skip))
+		skip := into(at)
+		var got int
+		got, err = f.readDevice(private[:min(len(private), units(skip+len(p)-n))], at-int64(skip))
 		if got > skip {
 			n += copy(p[n:], private[skip:got])
 		}
-		if n == len(p) {
-			return n, nil // all that was asked for is here, whatever came after it
-		}
-		if err == nil && got < unit {
-			err = io.ErrNoProgress
-		}
-		if errors.Is(err, io.EOF) {
-			return n, io.EOF
-		}
-		if err != nil {
-			return n, err
-		}
 	}
-	return n, nil
+	if n == len(p) { // all that was asked for is here, whatever came after it
+		return n, nil
+	}
+	return n, err
 }

@@ -4,14 +4,14 @@ import "sync/atomic"
 
 // Stats counts what a File did since it was opened.
 type Stats struct {
-	Writes      int64 // that returned without error
-	Bytes       int64 // of these
-	Failed      int64 // writes that were begun and returned an error
-	Changed     int64 // writes whose buffer was seen to change
-	Submissions int64 // calls of Device.WriteAt
-	Resubmitted int64 // bytes submitted once more
-	Unaligned   int64 // writes copied only because their memory was not aligned for the device
-	PoolPeak    int   // most private memory in use at a time, in bytes, of the whole Pool
+	Writes        int64 // that returned without error
+	Bytes         int64 // of these
+	Failed        int64 // writes that were begun and returned an error
+	ChangedWrites int64 // writes whose buffer was seen to change
+	Submissions   int64 // calls of Device.WriteAt
+	Resubmitted   int64 // bytes submitted once more
+	Unaligned     int64 // writes copied only because their memory was not aligned for the device
+	PoolPeak      int   // most private memory in use at a time, in bytes, of all Files of the Pool, since it was made
 }
 
 type counters struct {
@@ -26,7 +26,7 @@ func (c *counters) count(w *Write, unaligned bool, err error) {
 		c.bytes.Add(int64(w.Receipt.N))
 	}
 	c.submissions.Add(int64(w.Receipt.Submissions))
-	if len(w.Changed) > 0 {
+	if w.Receipt.ChangedBlocks > 0 {
 		c.changed.Add(1)
 	}
 	if w.Receipt.Resubmitted > 0 {
@@ -42,7 +42,7 @@ func (c *counters) count(w *Write, unaligned bool, err error) {
 func (f *File) Stats() Stats {
 	c := &f.stats
 	return Stats{
-		Writes: c.writes.Load(), Bytes: c.bytes.Load(), Failed: c.failed.Load(), Changed: c.changed.Load(),
+		Writes: c.writes.Load(), Bytes: c.bytes.Load(), Failed: c.failed.Load(), ChangedWrites: c.changed.Load(),
 		Submissions: c.submissions.Load(), Resubmitted: c.resubmitted.Load(), Unaligned: c.unaligned.Load(),
 		PoolPeak: f.opts.Pool.Peak(),
 	}

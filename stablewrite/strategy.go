@@ -3,7 +3,7 @@ package stablewrite
 import "fmt"
 
 // Strategy says what a File does about buffers that change while they are
-// written. The zero value is Verify. It is a flag.Value by its text.
+// written. The zero value is Verify. Its text is its name, for flag.TextVar.
 type Strategy uint8
 
 const (
@@ -50,8 +50,7 @@ func (p Promise) Holds(restored bool) bool {
 	return p.Changed
 }
 
-// strategies is the table that everything about strategies is read from.
-var strategies = [...]struct {
+type strategyRow struct {
 	name    string
 	about   string
 	promise Promise
@@ -60,7 +59,10 @@ var strategies = [...]struct {
 	copies  bool // every write copies
 	direct  bool // writes with O_DIRECT
 	sums    bool // receipts carry sums
-}{
+}
+
+// strategies is the table that everything about strategies is read from.
+var strategies = [...]strategyRow{
 	Verify: {
 		name: "verify", about: "sum, submit, sum again, resubmit what changed from private memory (the 2011 proposal)",
 		promise: Promise{Changed: true, CrashWindow: true},
@@ -98,6 +100,14 @@ func Strategies() []Strategy {
 
 func (s Strategy) valid() bool { return int(s) < len(strategies) }
 
+// row is what is known of s: nothing, if there is no such strategy.
+func (s Strategy) row() (row strategyRow) {
+	if s.valid() {
+		row = strategies[s]
+	}
+	return row
+}
+
 // String returns the name of s: "verify", "bounce", ...
 func (s Strategy) String() string {
 	if !s.valid() {
@@ -107,21 +117,24 @@ func (s Strategy) String() string {
 }
 
 // About says in a line what s does.
-func (s Strategy) About() string { return strategies[s].about }
+func (s Strategy) About() string { return s.row().about }
 
 // Promise returns what s promises.
-func (s Strategy) Promise() Promise { return strategies[s].promise }
+func (s Strategy) Promise() Promise { return s.row().promise }
 
 // Sums reports whether receipts of s carry a sum.
-func (s Strategy) Sums() bool { return strategies[s].sums }
+func (s Strategy) Sums() bool { return s.row().sums }
+
+// Detects reports whether s looks for changes, so that Options.DetectBy matters.
+func (s Strategy) Detects() bool { return s == Verify || s == Detect }
 
 // Direct reports whether s writes with O_DIRECT.
-func (s Strategy) Direct() bool { return strategies[s].direct }
+func (s Strategy) Direct() bool { return s.row().direct }
 
 // MarshalText implements encoding.TextMarshaler.
 func (s Strategy) MarshalText() ([]byte, error) {
 	if !s.valid() {
-		return nil, fmt.Errorf("stablewrite: no such strategy: %d", uint8(s))
+		return nil, fmt.Errorf("no such strategy: %d", uint8(s))
 	}
 	return []byte(s.String()), nil
 }
@@ -134,5 +147,5 @@ func (s *Strategy) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("stablewrite: unknown strategy %q", text)
+	return fmt.Errorf("unknown strategy %q: there are %v", text, Strategies())
 }

@@ -46,6 +46,7 @@ func (v verify) landed(fl *flight) {
 		if refused || fl.whole {
 			fl.again = append(fl.again[:0], Extent{Off: 0, Len: len(fl.p)})
 		}
+		fl.widen()
 		fl.resubmit()
 	}
 }

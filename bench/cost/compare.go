@@ -12,7 +12,7 @@ import (
 // Comparison is one strategy at one size and depth, over all rounds, held
 // against raw in the same rounds.
 type Comparison struct {
-	Strategy    string
+	Strategy    stablewrite.Strategy
 	Size, Depth int
 	N           int     // rounds
 	Throughput  float64 // bytes per second, median
@@ -25,7 +25,7 @@ type Comparison struct {
 }
 
 type cellKey struct {
-	strategy    string
+	strategy    stablewrite.Strategy
 	size, depth int
 }
 
@@ -49,7 +49,7 @@ func Compare(recs []record.Cost) []Comparison {
 	})
 	var all []Comparison
 	for _, k := range order {
-		all = append(all, compare(k, cells[k], cells[cellKey{stablewrite.Raw.String(), k.size, k.depth}]))
+		all = append(all, compare(k, cells[k], cells[cellKey{stablewrite.Raw, k.size, k.depth}]))
 	}
 	return all
 }

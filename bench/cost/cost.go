@@ -38,22 +38,7 @@ func (p Plan) Cells() int {
 // warms up and is not handed on. Progress, if not nil, is called before every
 // cell.
 func Run(ctx context.Context, p Plan, progress func(), emit func(record.Cost) error) error {
-	files := make([]*stablewrite.File, len(p.Strategies))
-	defer func() {
-		for _, f := range files {
-			if f != nil {
-				f.Close()
-			}
-		}
-	}()
-	for i, s := range p.Strategies {
-		f, err := stablewrite.New(p.Target, stablewrite.Options{Strategy: s, RequireDirect: s.Direct()})
-		if err != nil {
-			return err
-		}
-		files[i] = f
-	}
-	if err := fill(files[0]); err != nil {
+	if err := fill(p.Target); err != nil {
 		return fmt.Errorf("filling %d MiB to overwrite: %w", regionBytes>>20, err)
 	}
 	system := record.SystemOf(p.Target)
@@ -61,24 +46,21 @@ func Run(ctx context.Context, p Plan, progress func(), emit func(record.Cost) er
 		for _, size := range p.Sizes {
 			for _, depth := range p.Depths {
 				for i := range p.Strategies {
-					k := (i + round + len(p.Strategies) - 1) % len(p.Strategies) // round 1 begins with the first
+					s := p.Strategies[(i+round+len(p.Strategies)-1)%len(p.Strategies)] // round 1 begins with the first
 					if err := ctx.Err(); err != nil {
 						return err
 					}
 					if progress != nil {
 						progress()
 					}
-					rec, err := cell(files[k], size, depth, p.Time)
+					rec, err := cell(p.Target, s, size, depth, p.Time)
 					if err != nil {
-						return err
-					}
-					if !p.Strategies[k].Direct() {
-						dropCache(p.Target)
+						return fmt.Errorf("%v, %d bytes, depth %d: %w", s, size, depth, err)
 					}
 					if round == 0 {
 						continue
 					}
-					rec.Strategy, rec.Round, rec.System = p.Strategies[k].String(), round, system
+					rec.Round, rec.System = round, system
 					if err := emit(rec); err != nil {
 						return err
 					}
@@ -91,7 +73,12 @@ func Run(ctx context.Context, p Plan, progress func(), emit func(record.Cost) er
 
 // fill writes the region once: the first write of a block allocates it, which
 // is not what is being timed.
-func fill(f *stablewrite.File) error {
+func fill(target *os.File) error {
+	f, err := stablewrite.New(target, stablewrite.Options{Strategy: stablewrite.Raw, RequireDirect: true})
+	if err != nil {
+		return err
+	}
+	defer f.Close()
 	p := pattern(1 << 20)
 	for off := int64(0); off < regionBytes; off += int64(len(p)) {
 		if _, err := f.WriteAt(p, off); err != nil {
@@ -114,10 +101,18 @@ func pattern(n int) []byte {
 	return p
 }
 
-// cell times one strategy at one size and depth.
-func cell(f *stablewrite.File, size, depth int, d time.Duration) (record.Cost, error) {
+// cell times one strategy at one size and depth, on a File and a Pool of its own.
+func cell(target *os.File, s stablewrite.Strategy, size, depth int, d time.Duration) (record.Cost, error) {
 	if int64(size)*int64(depth) > regionBytes {
 		return record.Cost{}, fmt.Errorf("%d writers of %d bytes would overlap in %d", depth, size, regionBytes)
+	}
+	f, err := stablewrite.New(target, stablewrite.Options{Strategy: s, RequireDirect: s.Direct()})
+	if err != nil {
+		return record.Cost{}, err
+	}
+	defer f.Close()
+	if !s.Direct() {
+		defer dropCache(target)
 	}
 	buffers := make([][]byte, depth)
 	latencies := make([][]time.Duration, depth)
@@ -128,7 +123,7 @@ func cell(f *stablewrite.File, size, depth int, d time.Duration) (record.Cost, e
 	}
 	slots := regionBytes / int64(size)
 	var next atomic.Int64
-	stats, cpu := f.Stats(), cpuTime()
+	cpu := cpuTime()
 	began := time.Now()
 	var writers sync.WaitGroup
 	for i := range depth {
@@ -140,6 +135,7 @@ func cell(f *stablewrite.File, size, depth int, d time.Duration) (record.Cost, e
 					if errs[i] = f.Sync(); errs[i] != nil {
 						return
 					}
+					start = time.Now() // a Sync is in the throughput, not in the latency of a write
 				}
 				if errs[i] = f.Do(&w); errs[i] != nil {
 					return
@@ -151,13 +147,13 @@ func cell(f *stablewrite.File, size, depth int, d time.Duration) (record.Cost, e
 		})
 	}
 	writers.Wait()
-	err := errors.Join(append(errs, f.Sync())...)
+	err = errors.Join(append(errs, f.Sync())...)
 	seconds := time.Since(began).Seconds()
 	after := cpuTime()
 	did := f.Stats()
 	all := slices.Concat(latencies...)
 	slices.Sort(all)
-	bytes := did.Bytes - stats.Bytes
+	bytes := did.Bytes
 	if err == nil && bytes == 0 {
 		err = errors.New("nothing was written")
 	}
@@ -165,11 +161,11 @@ func cell(f *stablewrite.File, size, depth int, d time.Duration) (record.Cost, e
 		return record.Cost{}, err
 	}
 	return record.Cost{
-		Kind: record.KindCost, Size: size, Depth: depth, Bytes: bytes, Seconds: seconds,
+		Kind: record.KindCost, Strategy: s, Size: size, Depth: depth, Bytes: bytes, Seconds: seconds,
 		P50NS: quantile(all, 0.5), P99NS: quantile(all, 0.99), P999NS: quantile(all, 0.999),
 		CPUUserSeconds: (after.user - cpu.user).Seconds(), CPUSystemSeconds: (after.system - cpu.system).Seconds(),
-		Amplification: float64(bytes+did.Resubmitted-stats.Resubmitted) / float64(bytes),
-		PoolPeak:      did.PoolPeak, Direct: f.Geometry().Direct.String(), Version: record.Version,
+		Amplification: float64(bytes+did.Resubmitted) / float64(bytes),
+		PoolPeak:      did.PoolPeak, Direct: f.Geometry().Direct, Version: record.Version,
 	}, nil
 }
 
@@ -181,7 +177,3 @@ func quantile(sorted []time.Duration, q float64) int64 {
 	}
 	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))].Nanoseconds()
 }
-
-// cpuUsed is processor time of this process. What the kernel does in threads of
-// its own, writing back the page cache above all, is not in it.
-type cpuUsed struct{ user, system time.Duration }

@@ -41,16 +41,19 @@ func TestEveryCellOfEveryRoundIsReported(t *testing.T) {
 	if want := 3 * 2 * 2; len(recs) != want || steps != p.Cells() || steps != 3*2*3 {
 		t.Errorf("%d records, want %d; %d steps of %d", len(recs), want, steps, p.Cells())
 	}
-	first := map[int]string{}
+	first := map[int]stablewrite.Strategy{}
 	for _, r := range recs {
 		if r.Bytes <= 0 || r.Seconds < p.Time.Seconds() || r.P50NS <= 0 || r.P50NS > r.P99NS || r.P99NS > r.P999NS || r.Amplification != 1 || r.CPUSystemSeconds+r.CPUUserSeconds <= 0 {
 			t.Errorf("%+v", r)
+		}
+		if peak := r.Size * r.Depth; r.Strategy == stablewrite.Raw && r.PoolPeak != 0 || r.Strategy != stablewrite.Raw && (r.PoolPeak == 0 || r.PoolPeak > peak) {
+			t.Errorf("%v at depth %d: the peak of the pool is %d", r.Strategy, r.Depth, r.PoolPeak)
 		}
 		if _, ok := first[r.Round]; !ok {
 			first[r.Round] = r.Strategy
 		}
 	}
-	if first[1] != "raw" || first[2] == "raw" {
+	if first[1] != stablewrite.Raw || first[2] == stablewrite.Raw {
 		t.Errorf("rounds begin with %v: the order does not rotate", first)
 	}
 }
@@ -78,11 +81,11 @@ func TestCompareHoldsRoundsAgainstTheirOwnRaw(t *testing.T) {
 	for round := 1; round <= 9; round++ {
 		speed := int64(1000 * round) // the machine gets faster and faster
 		recs = append(recs,
-			record.Cost{Strategy: "raw", Size: 4096, Depth: 1, Round: round, Bytes: speed, Seconds: 1},
-			record.Cost{Strategy: "verify", Size: 4096, Depth: 1, Round: round, Bytes: speed * 9 / 10, Seconds: 1, CPUUserSeconds: float64(speed) * 9 / 10 / (1 << 30)})
+			record.Cost{Strategy: stablewrite.Raw, Size: 4096, Depth: 1, Round: round, Bytes: speed, Seconds: 1},
+			record.Cost{Strategy: stablewrite.Verify, Size: 4096, Depth: 1, Round: round, Bytes: speed * 9 / 10, Seconds: 1, CPUUserSeconds: float64(speed) * 9 / 10 / (1 << 30)})
 	}
 	got := Compare(recs)
-	if len(got) != 2 || got[0].Strategy != "raw" || got[1].Strategy != "verify" {
+	if len(got) != 2 || got[0].Strategy != stablewrite.Raw || got[1].Strategy != stablewrite.Verify {
 		t.Fatalf("%+v", got)
 	}
 	c := got[1]

@@ -64,14 +64,7 @@ var rows = []row{
 	{strategy: stablewrite.Raw, buffered: true},
 }
 
-func rowOf(r record.Repro) row {
-	var w row
-	// A Record of this package's own making has only names that are known.
-	_ = w.strategy.UnmarshalText([]byte(r.Strategy))
-	_ = w.detect.UnmarshalText([]byte(r.Detect))
-	w.buffered = r.Buffered
-	return w
-}
+func rowOf(r record.Repro) row { return row{r.Strategy, r.Detect, r.Buffered} }
 
 func (w row) String() string {
 	switch {
@@ -81,17 +74,6 @@ func (w row) String() string {
 		return w.strategy.String() + " by " + w.detect.String()
 	}
 	return w.strategy.String()
-}
-
-// promises reports whether no write may be torn by k.
-func (w row) promises(k mutator.Kind) bool {
-	switch {
-	case k == mutator.None, w.buffered: // nothing changes; the kernel has a copy
-		return true
-	case w.detect == stablewrite.BySum && k.SelfSummed():
-		return false
-	}
-	return w.strategy.Promise().Holds(k.Restores())
 }
 
 // Results are the Records of an evaluation, complete or not.

@@ -6,6 +6,7 @@ import (
 
 	"stablepages/bench/mutator"
 	"stablepages/bench/record"
+	"stablepages/bench/repro"
 	"stablepages/stablewrite"
 )
 
@@ -14,11 +15,11 @@ import (
 func honest() (races []record.Repro) {
 	for _, w := range rows {
 		for _, k := range mutator.Kinds() {
-			r := record.Repro{Strategy: w.strategy.String(), Detect: w.detect.String(), Buffered: w.buffered, Mutator: k.String(), Gate: true, Writes: 20}
+			r := record.Repro{Strategy: w.strategy, Detect: w.detect, Buffered: w.buffered, Mutator: k, Gate: true, Writes: 20}
 			if k != mutator.None {
 				r.Overlapped = 20
 			}
-			if !w.promises(k) {
+			if !repro.Promised(r) {
 				r.Torn = 7
 			}
 			if w.strategy.Promise().Refuses && k != mutator.None && !k.Restores() {
@@ -33,7 +34,7 @@ func honest() (races []record.Repro) {
 func find(t *testing.T, races []record.Repro, s stablewrite.Strategy, k mutator.Kind) *record.Repro {
 	t.Helper()
 	for i := range races {
-		if races[i].Strategy == s.String() && races[i].Mutator == k.String() && !races[i].Buffered && races[i].Detect == "digest" {
+		if races[i].Strategy == s && races[i].Mutator == k && !races[i].Buffered && races[i].Detect == stablewrite.ByDigest {
 			return &races[i]
 		}
 	}
@@ -49,7 +50,7 @@ func TestJudgeHonest(t *testing.T) {
 	text := strings.Join(v.Lines, "\n")
 	for _, want := range []string{
 		"without the fix  raw: 49 of 140 writes changed in flight were torn",
-		"with verify      0 of 120 torn where none is promised, so below 2.5% (3/n, 95%); 7 of 20 torn where the change was restored",
+		"with verify      0 of 120 torn where none is promised, so below 2.5% (3/n, 95%);\n                 7 of 20 torn where the change was restored",
 		"with detect      0 of 0 torn where none is promised; 120 refused",
 		"with bounce      0 of 140 torn",
 		"control          raw through the page cache: 0 of 140 torn",
@@ -93,7 +94,7 @@ func TestJudgeSaysWhatWasNotShown(t *testing.T) {
 	}
 	races = honest()
 	for i := range races {
-		if races[i].Strategy == "raw" {
+		if races[i].Strategy == stablewrite.Raw {
 			races[i].Torn = 0
 		}
 	}

@@ -8,7 +8,26 @@ import (
 	"stablepages/bench/cost"
 	"stablepages/bench/mutator"
 	"stablepages/bench/record"
+	"stablepages/bench/repro"
 )
+
+// WriteReport writes all that an evaluation found, as text of at most 100
+// columns.
+func WriteReport(out io.Writer, res Results, v Verdict) error {
+	if len(res.Races) > 0 {
+		sys := res.Races[0].System
+		fmt.Fprintf(out, "Linux %s, %s on %s, %d x %s, %s\n\n", sys.Kernel, sys.FileSystem, sys.Device, sys.CPUs, sys.CPU, sys.Go)
+	}
+	for _, l := range v.Lines {
+		fmt.Fprintln(out, l)
+	}
+	fmt.Fprint(out, "\nTorn writes of writes, every change in flight (* torn, not promised otherwise;\n! a broken promise; r the strategy refused changed writes)\n\n")
+	if err := WriteMatrix(out, res.Races); err != nil {
+		return err
+	}
+	fmt.Fprint(out, "\nCost with nothing changing, each strategy against raw in the same round (hot buffers)\n\n")
+	return WriteCosts(out, res.Costs)
+}
 
 // WriteMatrix writes the races as a table: torn writes of writes, by strategy
 // and mutator. A * marks torn writes, a ! those that break a promise, an r
@@ -27,7 +46,7 @@ func WriteMatrix(out io.Writer, races []record.Repro) error {
 		mark := ""
 		if r.Torn > 0 {
 			mark = "*"
-			if rowOf(r).promises(kindOf(r)) {
+			if repro.Promised(r) {
 				mark = "!"
 			}
 		}
@@ -51,7 +70,7 @@ func WriteCosts(out io.Writer, recs []record.Cost) error {
 			fmt.Fprintln(t, "\t\t\t\t\t\t\t\t\t")
 		}
 		size, depth = c.Size, c.Depth
-		fmt.Fprintf(t, "%dk\t%d\t%s\t%.0f\t%.2f\t%.2f to %.2f\t%.2f\t%.0f\t%d\t\n",
+		fmt.Fprintf(t, "%dk\t%d\t%v\t%.0f\t%.2f\t%.2f to %.2f\t%.2f\t%.0f\t%d\t\n",
 			c.Size>>10, c.Depth, c.Strategy, c.Throughput/1e6, c.Ratio, c.Lo, c.Hi, c.CPU, c.P99/1e3, c.N)
 	}
 	return t.Flush()

@@ -33,14 +33,14 @@ func Judge(races []record.Repro) Verdict {
 	var raw, control tally
 	var kept, unpromised = map[stablewrite.Strategy]*tally{}, map[stablewrite.Strategy]*tally{}
 	for _, r := range races {
-		w, k := rowOf(r), kindOf(r)
+		w, k := rowOf(r), r.Mutator
 		if k != mutator.None && r.Overlapped == 0 {
 			v.Inconclusive = append(v.Inconclusive, fmt.Sprintf("%v against %v: no change was in flight", w, k))
 		}
 		if failures := r.WriteErrors - r.Refused; failures > 0 && w.strategy != stablewrite.Raw {
 			v.Broken = append(v.Broken, fmt.Sprintf("%v against %v: %d of %d writes failed", w, k, failures, r.Writes))
 		}
-		if w.promises(k) && r.Torn > 0 {
+		if repro.Promised(r) && r.Torn > 0 {
 			v.Broken = append(v.Broken, fmt.Sprintf("%v against %v: %d of %d writes torn", w, k, r.Torn, r.Writes))
 		}
 		switch {
@@ -51,7 +51,7 @@ func Judge(races []record.Repro) Verdict {
 			raw.add(r)
 		case w.detect == stablewrite.ByDigest:
 			into := kept
-			if !w.promises(k) {
+			if !repro.Promised(r) {
 				into = unpromised
 			}
 			if into[w.strategy] == nil {
@@ -89,14 +89,9 @@ func hole(t *tally) string {
 	if t == nil {
 		return ""
 	}
-	return fmt.Sprintf("; %v torn where the change was restored (A-B-A), which it cannot see", *t)
+	return fmt.Sprintf(";\n%-16s %v torn where the change was restored (A-B-A), which it cannot see", "", *t)
 }
 
 func (v *Verdict) say(who, format string, args ...any) {
 	v.Lines = append(v.Lines, fmt.Sprintf("%-16s %s", who, fmt.Sprintf(format, args...)))
-}
-
-func kindOf(r record.Repro) (k mutator.Kind) {
-	_ = k.UnmarshalText([]byte(r.Mutator)) // as in rowOf
-	return k
 }

@@ -9,10 +9,12 @@ func aba(v *victim) func() {
 		lo := v.rng.IntN(len(v.buf)/crcguard.BlockSize) * crcguard.BlockSize
 		block := v.buf[lo : lo+crcguard.BlockSize]
 		copy(was, block)
-		for i := range block {
-			block[i] = ^was[i]
-		}
-		wait(v.hold, nil)
-		copy(block, was)
+		v.change(func() {
+			for i := range block {
+				block[i] = ^was[i]
+			}
+		})
+		wait(v.hold, v.ctl)
+		v.change(func() { copy(block, was) })
 	}
 }

@@ -12,10 +12,12 @@ import (
 func crcPage(v *victim) func() {
 	version := v.rng.Uint64() | 1<<63 // stampPages counts from zero
 	return func() {
-		for lo := 0; lo < len(v.buf); lo += crcguard.BlockSize {
-			version++
-			stamp(v.buf[lo:lo+crcguard.BlockSize], version)
-		}
+		v.change(func() {
+			for lo := 0; lo < len(v.buf); lo += crcguard.BlockSize {
+				version++
+				stamp(v.buf[lo:lo+crcguard.BlockSize], version)
+			}
+		})
 	}
 }
 

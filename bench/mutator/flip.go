@@ -12,7 +12,7 @@ func flip(v *victim) func() {
 	at := v.rng.Uint64N(bits)
 	return func() {
 		at = (at + stride) % bits
-		v.buf[at/8] ^= 1 << (at % 8)
+		v.change(func() { v.buf[at/8] ^= 1 << (at % 8) })
 	}
 }
 

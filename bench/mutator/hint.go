@@ -10,15 +10,21 @@ func hint(v *victim) func() {
 	at := v.rng.IntN(hintPage)
 	return func() {
 		at = (at + 1) % hintPage
-		for lo := 0; lo < len(v.buf); lo += hintPage {
-			page := v.buf[lo:min(lo+hintPage, len(v.buf))]
-			for i := range page {
-				b := &page[(at+i)%len(page)]
-				if k := bits.TrailingZeros8(^*b); k < 8 {
-					*b |= 1 << k
-					break
-				}
+		v.change(func() {
+			for lo := 0; lo < len(v.buf); lo += hintPage {
+				setNext(v.buf[lo:min(lo+hintPage, len(v.buf))], at)
 			}
+		})
+	}
+}
+
+// setNext sets the first clear bit of page from byte at on, and around.
+func setNext(page []byte, at int) {
+	for i := range page {
+		b := &page[(at+i)%len(page)]
+		if k := bits.TrailingZeros8(^*b); k < 8 {
+			*b |= 1 << k
+			return
 		}
 	}
 }

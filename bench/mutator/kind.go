@@ -1,13 +1,16 @@
 package mutator
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"stablepages/crcguard"
 )
 
-// Kind says how a mutator changes the buffer. Its zero value is None. It is a
-// flag.Value by its text.
+// Kind says how a mutator changes the buffer. Its zero value is None. Its text is
+// its name, for flag.TextVar.
 type Kind uint8
 
 const (
@@ -17,7 +20,7 @@ const (
 	Flip                // one random bit, stays
 	ABA                 // one random block, restored after the hold
 	CRCPage             // every page anew, each ending in its own CRC-32C
-	Once                // one random bit, exactly once per write
+	Once                // one random bit, once per write
 	Hint                // one bit per 8 KiB page, never cleared
 )
 
@@ -29,7 +32,7 @@ const pace = 20 * time.Microsecond
 // kinds is the table that everything about mutators is read from.
 var kinds = [...]struct {
 	name, about string
-	restores    bool // changes are undone by the mutator
+	restores    bool // changes are undone by the mutator; the writer must leave the buffer alone
 	prepare     func(buf []byte)
 	fill        func(buf []byte) // nil: the writer leaves the buffer as it is
 	new         func(*victim) func()
@@ -39,9 +42,9 @@ var kinds = [...]struct {
 	Stock:   {name: "stock", about: "the whole buffer, the next letter each second (the 2011 program)", fill: fillLetter, new: stock, pause: time.Second},
 	Storm:   {name: "storm", about: "the whole buffer, over and over", fill: fillLetter, new: storm},
 	Flip:    {name: "flip", about: "one random bit, stays", fill: fillLetter, new: flip, pause: pace},
-	ABA:     {name: "aba", about: "one random block changed, restored after --hold", restores: true, fill: fillLetter, new: aba, pause: pace},
+	ABA:     {name: "aba", about: "one random block changed, restored after --hold", restores: true, prepare: fillLetter, new: aba, pause: pace},
 	CRCPage: {name: "crcpage", about: "every 4 KiB page rewritten with content that ends in its own CRC-32C", prepare: stampPages, new: crcPage},
-	Once:    {name: "once", about: "one random bit, exactly once per write", fill: fillLetter, new: flip},
+	Once:    {name: "once", about: "one random bit, once per write (free-running: at most once)", fill: fillLetter, new: flip},
 	Hint:    {name: "hint", about: "one bit set per 8 KiB page, never cleared (a database's hint bits)", fill: fillLetter, new: hint, pause: pace},
 }
 
@@ -50,12 +53,24 @@ type victim struct {
 	buf  []byte
 	rng  *rand.Rand
 	hold time.Duration
+	ctl  *control
+}
+
+// change is what every store to buf goes through: it is counted, and the count
+// is odd while it is being made.
+func (v *victim) change(store func()) {
+	v.ctl.changes.Add(1)
+	store()
+	v.ctl.changes.Add(1)
 }
 
 // fillLetter is what the writer of 2011 does before each write.
-func fillLetter(buf []byte) {
-	for i := range buf {
-		buf[i] = 'a'
+func fillLetter(buf []byte) { repeat(buf, bytes.Repeat([]byte{'a'}, crcguard.BlockSize)) }
+
+// repeat fills buf with copies of page, which nobody else changes.
+func repeat(buf, page []byte) {
+	for len(buf) > 0 {
+		buf = buf[copy(buf, page):]
 	}
 }
 
@@ -97,5 +112,5 @@ func (k *Kind) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("unknown mutator %q", text)
+	return fmt.Errorf("unknown mutator %q: there are %v", text, Kinds())
 }

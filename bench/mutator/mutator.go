@@ -55,7 +55,7 @@ type Config struct {
 type control struct {
 	ready   atomic.Uint32 // the mutator runs
 	stop    atomic.Uint32 // end
-	changes atomic.Uint64 // twice the changes made; odd while one is under way
+	changes atomic.Uint64 // twice the changes made; odd while one is being made
 	asked   atomic.Uint64 // gated: changes asked for
 	made    atomic.Uint64 // gated: changes made
 	writes  atomic.Uint64 // writes that the harness began
@@ -69,6 +69,7 @@ type Mutator struct {
 	ended  chan struct{} // closed when it no longer runs
 	why    error         // set before ended is closed, if that was not asked for
 	finish func() error  // frees what Start made
+	closed bool
 	// lastAsked is the write for which Once was last asked to change.
 	lastAsked uint64
 }
@@ -76,8 +77,8 @@ type Mutator struct {
 // ErrDied: the process of a mutator ended without having been told to.
 var ErrDied = errors.New("the mutator died")
 
-// Buffer is the memory that the mutator changes: page-aligned, of Config.Size.
-// It is gone after Close.
+// Buffer is the memory that the mutator changes: aligned to 4096, of Config.Size.
+// It is gone after Close, and so are the other methods but for Err and Close.
 func (m *Mutator) Buffer() []byte { return m.buf }
 
 // BeginWrite prepares the buffer for the next write, as the writer would: with
@@ -92,35 +93,38 @@ func (m *Mutator) BeginWrite() {
 // Mark is a moment, for Overlapped.
 func (m *Mutator) Mark() uint64 { return m.ctl.changes.Load() }
 
-// Overlapped reports whether the mutator changed the buffer, or was about to,
-// between mark and now.
+// Overlapped reports whether the mutator stored to the buffer between mark and
+// now.
 func (m *Mutator) Overlapped(mark uint64) bool { return mark%2 == 1 || m.ctl.changes.Load() != mark }
 
-// patience is how long a gated change may take beyond its hold before the
-// mutator is given up.
+// patience is how long a mutator may leave a question unanswered, beyond its
+// hold, before it is given up. Time in which this process is stopped does not
+// count.
 const patience = 10 * time.Second
 
 // Change makes a gated mutator change the buffer and returns when it did. It
-// reports whether there was a change to make: None has none, and Once has one
-// per write.
+// reports whether there was a change: None makes none, Once makes one per write,
+// and after Stop there are no more.
 func (m *Mutator) Change() (bool, error) {
 	if m.cfg.Kind == None || m.cfg.Kind == Once && m.lastAsked == m.ctl.writes.Load() {
 		return false, nil
 	}
 	m.lastAsked = m.ctl.writes.Load()
 	want := m.ctl.asked.Add(1)
-	asked := time.Now()
+	var waited time.Duration
+	last := time.Now()
 	for i := 0; m.ctl.made.Load() < want; i++ {
 		if i%1024 != 0 {
 			continue
 		}
 		select {
 		case <-m.ended:
-			return false, m.Err()
+			return m.ctl.made.Load() >= want, m.why
 		default:
 		}
-		waited := time.Since(asked)
-		if waited > m.cfg.Hold+patience {
+		now := time.Now()
+		waited += min(now.Sub(last), 100*time.Millisecond)
+		if last = now; waited > m.cfg.Hold+patience {
 			return false, fmt.Errorf("the mutator did not answer within %v", waited.Round(time.Second))
 		}
 		rest(waited)
@@ -128,7 +132,11 @@ func (m *Mutator) Change() (bool, error) {
 	return true, nil
 }
 
-// Err is nil while the mutator runs, and after Close.
+// Stop makes the mutator end as soon as it can, in the middle of a hold too. The
+// buffer stays until Close.
+func (m *Mutator) Stop() { m.ctl.stop.Store(1) }
+
+// Err is nil unless the mutator ended without having been told to.
 func (m *Mutator) Err() error {
 	select {
 	case <-m.ended:
@@ -138,11 +146,14 @@ func (m *Mutator) Err() error {
 	}
 }
 
-// Close ends the mutator and frees the buffer. It returns an error if the
-// mutator had ended before.
+// Close ends the mutator and frees the buffer. It returns what Err does.
 func (m *Mutator) Close() error {
+	if m.closed {
+		return m.Err()
+	}
+	m.closed = true
 	died := m.Err()
-	m.ctl.stop.Store(1)
+	m.Stop()
 	return errors.Join(died, m.finish())
 }
 
@@ -153,12 +164,7 @@ func run(ctl *control, buf []byte, cfg Config) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	kind := &kinds[cfg.Kind]
-	step := kind.new(&victim{buf: buf, rng: newRand(cfg.Seed, cfg.Kind), hold: cfg.Hold})
-	change := func() {
-		ctl.changes.Add(1)
-		step()
-		ctl.changes.Add(1)
-	}
+	change := kind.new(&victim{buf: buf, rng: newRand(cfg.Seed, cfg.Kind), hold: cfg.Hold, ctl: ctl})
 	ctl.ready.Store(1)
 	seen := ctl.writes.Load()
 	for ctl.stop.Load() == 0 {
@@ -208,13 +214,13 @@ func rest(waited time.Duration) {
 	}
 }
 
-// wait waits for d, or until ctl, if there is one, says stop. Short waits spin:
-// the timers of a busy machine are coarser than a write is long.
+// wait waits for d, or until ctl says stop. Short waits spin: the timers of a
+// busy machine are coarser than a write is long.
 func wait(d time.Duration, ctl *control) {
 	const short = 2 * time.Millisecond
 	for began := time.Now(); ; {
 		left := d - time.Since(began)
-		if left <= 0 || ctl != nil && ctl.stop.Load() != 0 {
+		if left <= 0 || ctl.stop.Load() != 0 {
 			return
 		}
 		if left > short {

@@ -115,6 +115,10 @@ func TestOnceIsOncePerWrite(t *testing.T) {
 	})
 }
 
+func newVictim(n int, seed uint64, k Kind) *victim {
+	return &victim{buf: make([]byte, n), rng: newRand(seed, k), ctl: new(control)}
+}
+
 func differing(buf []byte, from byte) (n int) {
 	for _, b := range buf {
 		n += bits.OnesCount8(b ^ from)
@@ -125,7 +129,7 @@ func differing(buf []byte, from byte) (n int) {
 // A bit flipped twice is an A-B-A change, which flip must never make.
 func TestFlipReturnsToNoBitBeforeAllWereFlipped(t *testing.T) {
 	for seed := range uint64(20) {
-		v := &victim{buf: make([]byte, 12288), rng: newRand(seed, Flip)}
+		v := newVictim(12288, seed, Flip)
 		step := flip(v)
 		for n := 1; n <= len(v.buf)*8; n++ {
 			step()
@@ -140,16 +144,19 @@ func TestABARestoresWhatItChanged(t *testing.T) {
 	m := start(t, Config{Kind: ABA, In: Thread, Gated: true, Hold: 20 * time.Millisecond, Size: 16 * 4096})
 	for range 5 {
 		m.BeginWrite()
-		was := slices.Clone(m.Buffer())
+		was, mark := slices.Clone(m.Buffer()), m.Mark()
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
 			change(t, m)
 		}()
-		for m.Mark()%2 == 0 {
+		for m.Mark() == mark {
 			time.Sleep(10 * time.Microsecond)
 		}
 		time.Sleep(5 * time.Millisecond) // a quarter of the hold
+		if m.Mark()%2 == 1 {
+			t.Error("a hold counts as a change that is being made")
+		}
 		held := slices.Clone(m.Buffer())
 		<-done
 		blocks := 0
@@ -165,7 +172,7 @@ func TestABARestoresWhatItChanged(t *testing.T) {
 }
 
 func TestCRCPagesAreValidAndNoVersionComesTwice(t *testing.T) {
-	v := &victim{buf: make([]byte, 4*4096), rng: newRand(3, CRCPage)}
+	v := newVictim(4*4096, 3, CRCPage)
 	stampPages(v.buf)
 	whole := crcguard.Checksum(v.buf[:4096]) // the same for every valid page: CRC is linear
 	seen := map[string]bool{}
@@ -186,9 +193,9 @@ func TestCRCPagesAreValidAndNoVersionComesTwice(t *testing.T) {
 }
 
 func TestHintOnlySetsOneBitPerPage(t *testing.T) {
-	v := &victim{buf: make([]byte, 3*hintPage), rng: newRand(3, Hint)}
+	v := newVictim(3*hintPage, 3, Hint)
 	step := hint(v)
-	for n := 1; n <= 3*hintPage; n++ {
+	for n := 1; n <= 500; n++ {
 		was := slices.Clone(v.buf)
 		step()
 		for i := range was {
@@ -284,6 +291,46 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 	}
 	if pids := children(t); len(pids) != 0 {
 		t.Errorf("children left: %v", pids)
+	}
+}
+
+// A hold longer than anybody waits is cut short, and what was changed restored.
+func TestStopEndsAHold(t *testing.T) {
+	everywhere(t, func(t *testing.T, in Where) {
+		m := start(t, Config{Kind: ABA, In: in, Gated: true, Hold: time.Hour, Size: 8192})
+		m.BeginWrite()
+		was := slices.Clone(m.Buffer())
+		time.AfterFunc(10*time.Millisecond, m.Stop)
+		if ok, err := m.Change(); !ok || err != nil || !bytes.Equal(was, m.Buffer()) {
+			t.Errorf("Change = %v, %v; restored %v", ok, err, bytes.Equal(was, m.Buffer()))
+		}
+	})
+}
+
+func TestAStoppedProcessDoesNotKeepClose(t *testing.T) {
+	m, err := Start(Config{Kind: Storm, Gated: true, Size: 8192})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range children(t) {
+		syscall.Kill(pid, syscall.SIGSTOP)
+	}
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := m.Close(); err != nil {
+		t.Errorf("a second time: %v", err)
+	}
+	if pids := children(t); len(pids) != 0 {
+		t.Errorf("children left: %v", pids)
+	}
+}
+
+// A program that forgot Main must not start itself without end.
+func TestAChildStartsNoChild(t *testing.T) {
+	t.Setenv(childEnv, "{}")
+	if _, err := Start(Config{Kind: Storm, Size: 8192}); err == nil || !strings.Contains(err.Error(), "mutator.Main") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -57,7 +57,8 @@ func Start(cfg Config) (*Mutator, error) {
 		}
 	}
 	if err := m.awaitReady(); err != nil {
-		return nil, errors.Join(fmt.Errorf("mutator: %w", err), m.Close())
+		m.Stop()
+		return nil, errors.Join(fmt.Errorf("mutator: %w", err), m.finish())
 	}
 	return m, nil
 }
@@ -98,6 +99,9 @@ func (m *Mutator) startThread(unmap func() error) {
 }
 
 func (m *Mutator) startProcess(fd int, unmap func() error) error {
+	if _, child := os.LookupEnv(childEnv); child { // its own child, and so on without end
+		return errors.New("the program must call mutator.Main first thing in main")
+	}
 	spec, err := json.Marshal(m.cfg)
 	if err != nil {
 		return err
@@ -119,6 +123,9 @@ func (m *Mutator) startProcess(fd int, unmap func() error) error {
 		Env:        append(os.Environ(), childEnv+"="+string(spec)),
 		ExtraFiles: []*os.File{memoryFile, lifeEnd},
 		Stderr:     &said,
+		// Ctrl-C goes to the process group of the terminal. This child ends when
+		// its parent has said what there is to say.
+		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}
 	if err := child.Start(); err != nil {
 		life.Close()
@@ -133,7 +140,12 @@ func (m *Mutator) startProcess(fd int, unmap func() error) error {
 	}()
 	m.finish = func() error {
 		life.Close()
-		<-m.ended
+		select {
+		case <-m.ended:
+		case <-time.After(time.Second): // stopped, or worse
+			child.Process.Kill()
+			<-m.ended
+		}
 		return unmap()
 	}
 	return nil
@@ -150,7 +162,7 @@ func (m *Mutator) awaitReady() error {
 			return err
 		}
 		if time.Since(began) > patience {
-			return errors.New("it did not start in time: the program must call mutator.Main first thing in main")
+			return errors.New("it did not start in time")
 		}
 	}
 	return nil
@@ -162,8 +174,7 @@ func Main() {
 	if !child {
 		return
 	}
-	// Ctrl-C goes to the whole process group; the parent ends us when its
-	// verdict is done.
+	// The parent ends us when its verdict is done, nobody else.
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	if err := childMain(spec); err != nil {
 		fmt.Fprintln(os.Stderr, "mutator:", err)

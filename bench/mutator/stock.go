@@ -1,5 +1,11 @@
 package mutator
 
+import (
+	"bytes"
+
+	"stablepages/crcguard"
+)
+
 // stock fills the buffer with 'b', then 'c', and so on to 'z' and around, never
 // with the writer's 'a'. In 2011 the letters ran on.
 func stock(v *victim) func() {
@@ -8,8 +14,6 @@ func stock(v *victim) func() {
 		if letter++; letter > 'z' {
 			letter = 'b'
 		}
-		for i := range v.buf {
-			v.buf[i] = letter
-		}
+		v.change(func() { repeat(v.buf, bytes.Repeat([]byte{letter}, crcguard.BlockSize)) })
 	}
 }

@@ -3,6 +3,9 @@ package record
 import (
 	"encoding/json"
 	"io"
+
+	"stablepages/bench/mutator"
+	"stablepages/stablewrite"
 )
 
 // Version is that of the fields below. It changes when one changes its meaning.
@@ -17,71 +20,70 @@ const (
 
 // Repro is the result of one race.
 type Repro struct {
-	Kind        string  `json:"kind"` // KindRepro
-	Strategy    string  `json:"strategy"`
-	Buffered    bool    `json:"buffered,omitempty"` // the negative control: through the page cache by intent
-	Mutator     string  `json:"mutator"`
-	Gate        bool    `json:"gate"`
-	Detect      string  `json:"detect"` // what changes were detected by: "digest" or "crc32c"
-	In          string  `json:"in"`     // where the mutator ran: "process" or "thread"
-	Size        int     `json:"size"`   // bytes of each write
-	Writes      int     `json:"writes"`
-	Overlapped  int     `json:"overlapped"`   // writes during which the buffer was changed; gated: in flight
-	Changed     int     `json:"changed"`      // writes whose writer saw a change
-	Resubmitted int     `json:"resubmitted"`  // writes that submitted once more
-	Torn        int     `json:"torn"`         // writes whose media differ from the receipt, or cannot be read
-	ReadErrors  int     `json:"read_errors"`  // of Torn: those that cannot be read
-	WriteErrors int     `json:"write_errors"` // writes that returned an error
-	Refused     int     `json:"refused"`      // of WriteErrors: those for a change, by the strategy
-	Interrupted bool    `json:"interrupted,omitempty"`
-	Seconds     float64 `json:"seconds"`
-	HoldNS      int64   `json:"hold_ns"`
-	Seed        uint64  `json:"seed"`
-	Direct      string  `json:"direct"` // what is known of the file: "yes", "no" or "unknown"
-	System      *System `json:"system"`
-	Version     int     `json:"version"`
+	Kind        string                 `json:"kind"` // KindRepro
+	Strategy    stablewrite.Strategy   `json:"strategy"`
+	Buffered    bool                   `json:"buffered,omitempty"` // the negative control: through the page cache by intent
+	Mutator     mutator.Kind           `json:"mutator"`
+	Gate        bool                   `json:"gate"`
+	Detect      stablewrite.Detection  `json:"detect"` // what changes were detected by
+	In          mutator.Where          `json:"in"`     // where the mutator ran
+	Size        int                    `json:"size"`   // bytes of each write
+	Writes      int                    `json:"writes"`
+	Overlapped  int                    `json:"overlapped"`   // writes during which the buffer was changed; gated: in flight
+	Changed     int                    `json:"changed"`      // writes whose writer saw a change
+	Resubmitted int                    `json:"resubmitted"`  // writes that submitted once more
+	Torn        int                    `json:"torn"`         // writes whose media differ from the receipt, or cannot be read
+	ReadErrors  int                    `json:"read_errors"`  // of Torn: those that cannot be read
+	WriteErrors int                    `json:"write_errors"` // writes that returned an error
+	Refused     int                    `json:"refused"`      // of WriteErrors: those for a change, by the strategy
+	Interrupted bool                   `json:"interrupted,omitempty"`
+	Seconds     float64                `json:"seconds"`
+	HoldNS      int64                  `json:"hold_ns"`
+	Seed        uint64                 `json:"seed"`
+	Direct      stablewrite.Directness `json:"direct"` // what is known of the file
+	System      *System                `json:"system"`
+	Version     int                    `json:"version"`
 }
 
 // Cost is one timed cell: one strategy, size and depth in one round.
 type Cost struct {
-	Kind             string  `json:"kind"` // KindCost
-	Strategy         string  `json:"strategy"`
-	Size             int     `json:"size"`
-	Depth            int     `json:"depth"`
-	Mutated          float64 `json:"mutated"` // share of writes changed in flight, 0 to 1
-	Round            int     `json:"round"`
-	Bytes            int64   `json:"bytes"`
-	Seconds          float64 `json:"seconds"` // the Sync at the end included
-	P50NS            int64   `json:"p50_ns"`
-	P99NS            int64   `json:"p99_ns"`
-	P999NS           int64   `json:"p999_ns"`
-	CPUUserSeconds   float64 `json:"cpu_user_seconds"`
-	CPUSystemSeconds float64 `json:"cpu_system_seconds"`
-	Amplification    float64 `json:"amplification"` // bytes submitted by bytes asked for
-	PoolPeak         int     `json:"pool_peak"`     // bytes
-	Direct           string  `json:"direct"`
-	System           *System `json:"system"`
-	Version          int     `json:"version"`
+	Kind             string                 `json:"kind"` // KindCost
+	Strategy         stablewrite.Strategy   `json:"strategy"`
+	Size             int                    `json:"size"`
+	Depth            int                    `json:"depth"`
+	Mutated          float64                `json:"mutated"` // share of writes changed in flight, 0 to 1
+	Round            int                    `json:"round"`
+	Bytes            int64                  `json:"bytes"`
+	Seconds          float64                `json:"seconds"` // the Sync at the end included
+	P50NS            int64                  `json:"p50_ns"`
+	P99NS            int64                  `json:"p99_ns"`
+	P999NS           int64                  `json:"p999_ns"`
+	CPUUserSeconds   float64                `json:"cpu_user_seconds"`
+	CPUSystemSeconds float64                `json:"cpu_system_seconds"`
+	Amplification    float64                `json:"amplification"` // bytes submitted by bytes asked for
+	PoolPeak         int                    `json:"pool_peak"`     // bytes of private memory, at most at a time
+	Direct           stablewrite.Directness `json:"direct"`
+	System           *System                `json:"system"`
+	Version          int                    `json:"version"`
 }
 
 // Probe is what probe found out about a path.
 type Probe struct {
-	Kind         string  `json:"kind"` // KindProbe
-	Path         string  `json:"path"`
-	MemAlign     int     `json:"mem_align"`
-	OffsetAlign  int     `json:"offset_align"`
-	AlignSource  string  `json:"align_source"`
-	Direct       string  `json:"direct"` // what is known without trying
-	DirectWhy    string  `json:"direct_why"`
-	Measured     bool    `json:"measured"`      // whether gated writes were made
-	MeasuredDev  string  `json:"measured_file"` // on what: a scratch file beside, or the device itself
-	Writes       int     `json:"writes"`        // gated raw writes
-	Reached      int     `json:"reached"`       // of these: the change in flight reached the media
-	WriteErrors  int     `json:"write_errors"`
-	StableWrites *bool   `json:"stable_writes"` // of the device's queue; null if not known
-	Advice       string  `json:"advice"`
-	System       *System `json:"system"`
-	Version      int     `json:"version"`
+	Kind         string                 `json:"kind"` // KindProbe
+	Path         string                 `json:"path"`
+	MemAlign     int                    `json:"mem_align"`
+	OffsetAlign  int                    `json:"offset_align"`
+	AlignSource  string                 `json:"align_source"`
+	Direct       stablewrite.Directness `json:"direct"` // what is known without trying
+	DirectWhy    string                 `json:"direct_why"`
+	Measured     string                 `json:"measured"`   // what gated writes were made on; "" if none were
+	Unmeasured   string                 `json:"unmeasured"` // why none were made
+	Writes       int                    `json:"writes"`     // gated raw writes
+	Reached      int                    `json:"reached"`    // of these: the change in flight reached the media
+	WriteErrors  int                    `json:"write_errors"`
+	StableWrites *bool                  `json:"stable_writes"` // of the device's queue; null if not known
+	System       *System                `json:"system"`
+	Version      int                    `json:"version"`
 }
 
 // Write writes r, a Record, as one line.

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"os"
 	"testing"
+
+	"stablepages/bench/mutator"
+	"stablepages/stablewrite"
 )
 
 func TestARecordIsOneLineThatReadsBack(t *testing.T) {
 	var b bytes.Buffer
-	want := Repro{Kind: KindRepro, Strategy: "verify", Mutator: "aba", Writes: 3, Seed: 1 << 63, Version: Version, System: SystemOf(os.Stdin)}
+	want := Repro{Kind: KindRepro, Strategy: stablewrite.Verify, Mutator: mutator.ABA, Writes: 3, Seed: 1 << 63, Version: Version, System: SystemOf(os.Stdin)}
 	if err := Write(&b, want); err != nil {
 		t.Fatal(err)
 	}

@@ -16,5 +16,5 @@ func newCached(target *os.File) (stablewrite.Device, error) {
 }
 
 func (cached) Geometry() stablewrite.Geometry {
-	return stablewrite.Geometry{MemAlign: 1, OffsetAlign: 1, Source: "page cache", Direct: stablewrite.No, Why: "opened without O_DIRECT"}
+	return stablewrite.Geometry{MemAlign: 1, OffsetAlign: 1, Source: "page cache", Direct: stablewrite.DirectNo, Why: "opened without O_DIRECT"}
 }

@@ -74,13 +74,8 @@ func newGate(target *os.File, direct bool, geo stablewrite.Geometry, shared []by
 	return g, nil
 }
 
-// again opens what f has open by a descriptor of its own.
-func again(f *os.File, flag int, direct bool) (*os.File, error) {
-	if direct {
-		flag |= unix.O_DIRECT
-	}
-	return os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), flag, 0)
-}
+// maxTries bounds how often a submission is repeated, a millisecond apart.
+const maxTries = 1000
 
 func (g *gate) WriteAt(p []byte, off int64) (int, error) {
 	cb := &iocb{
@@ -92,12 +87,12 @@ func (g *gate) WriteAt(p []byte, off int64) (int, error) {
 	pin.Pin(cb)
 	pin.Pin(unsafe.SliceData(p))
 	list := [1]*iocb{cb}
-	for {
+	for tries := 0; ; tries++ {
 		_, _, errno := unix.Syscall(unix.SYS_IO_SUBMIT, g.ctx, 1, uintptr(unsafe.Pointer(&list)))
 		if errno == 0 {
 			break
 		}
-		if errno != unix.EINTR && errno != unix.EAGAIN {
+		if tries == maxTries || errno != unix.EINTR && errno != unix.EAGAIN {
 			return 0, errno
 		}
 		time.Sleep(time.Millisecond) // EAGAIN: the kernel's room for requests is full

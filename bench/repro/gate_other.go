@@ -20,4 +20,4 @@ func newGate(*os.File, bool, stablewrite.Geometry, []byte, func() (bool, error))
 	return nil, errors.ErrUnsupported
 }
 
-func again(*os.File, int, bool) (*os.File, error) { return nil, errors.ErrUnsupported }
+const directFlag = 0

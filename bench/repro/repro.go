@@ -59,15 +59,13 @@ const maxFailures = 100
 // is called after every write.
 func Run(ctx context.Context, cfg Config, progress func(record.Repro)) (record.Repro, error) {
 	r := &race{cfg: cfg, rec: record.Repro{
-		Kind: record.KindRepro, Strategy: cfg.Strategy.String(), Buffered: cfg.Buffered, Mutator: cfg.Mutator.String(),
-		Gate: cfg.Gate, Detect: cfg.Detect.String(), In: cfg.In.String(), Size: cfg.Size, HoldNS: cfg.Hold.Nanoseconds(),
+		Kind: record.KindRepro, Strategy: cfg.Strategy, Buffered: cfg.Buffered, Mutator: cfg.Mutator,
+		Gate: cfg.Gate, Detect: cfg.Detect, In: cfg.In, Size: cfg.Size, HoldNS: cfg.Hold.Nanoseconds(),
 		Seed: cfg.Seed, System: record.SystemOf(cfg.Target), Version: record.Version,
 	}}
 	err := r.open()
 	if err == nil {
-		began := time.Now()
-		err = r.loop(ctx, began, progress)
-		r.rec.Seconds = time.Since(began).Seconds()
+		err = r.loop(ctx, progress)
 	}
 	return r.rec, errors.Join(err, r.close(err))
 }
@@ -86,14 +84,14 @@ type race struct {
 
 func (r *race) open() (err error) {
 	direct := r.cfg.Strategy.Direct() && !r.cfg.Buffered
-	opts := stablewrite.Options{Strategy: r.cfg.Strategy, Detect: r.cfg.Detect, RequireDirect: direct && !r.cfg.Indirect}
+	opts := stablewrite.Options{Strategy: r.cfg.Strategy, DetectBy: r.cfg.Detect, RequireDirect: direct && !r.cfg.Indirect}
 	if r.file, err = openFile(r.cfg.Target, direct, opts); errors.Is(err, stablewrite.ErrNotDirect) {
 		return fmt.Errorf("%w; name a file on ext4 or xfs, or a block device", err)
 	} else if err != nil {
 		return err
 	}
 	geo := r.file.Geometry()
-	r.rec.Direct = geo.Direct.String()
+	r.rec.Direct = geo.Direct
 	if r.cfg.Size%geo.OffsetAlign != 0 {
 		return fmt.Errorf("writes of %d bytes: this device takes multiples of %d", r.cfg.Size, geo.OffsetAlign)
 	}
@@ -131,11 +129,14 @@ func openFile(target *os.File, direct bool, opts stablewrite.Options) (*stablewr
 	if err != nil {
 		return nil, err
 	}
-	return stablewrite.NewDevice(d, opts)
+	f, err := stablewrite.NewDevice(d, opts)
+	if err != nil {
+		d.Close()
+	}
+	return f, err
 }
 
-// close ends everything, and takes the mutator's death for the cause of nothing
-// that was known before.
+// close ends everything. That the mutator died is said once.
 func (r *race) close(cause error) (err error) {
 	if r.file != nil {
 		err = errors.Join(err, r.file.Close())
@@ -151,27 +152,31 @@ func (r *race) close(cause error) (err error) {
 	return err
 }
 
-func (r *race) loop(ctx context.Context, began time.Time, progress func(record.Repro)) error {
-	for {
-		planned := r.cfg.Writes > 0 && r.rec.Writes >= r.cfg.Writes || r.cfg.Duration > 0 && time.Since(began) >= r.cfg.Duration
-		if planned || r.cfg.StopAtReadError && r.rec.ReadErrors > 0 {
-			return nil
-		}
-		if ctx.Err() != nil {
-			r.rec.Interrupted = r.cfg.Writes > 0 || r.cfg.Duration > 0
-			return nil
-		}
+func (r *race) loop(ctx context.Context, progress func(record.Repro)) error {
+	began := time.Now()
+	planned := ctx
+	if r.cfg.Duration > 0 {
+		var cancel context.CancelFunc
+		planned, cancel = context.WithTimeout(ctx, r.cfg.Duration)
+		defer cancel()
+	}
+	defer context.AfterFunc(planned, r.m.Stop)() // a hold must not outlast the race
+	for planned.Err() == nil && !r.done() {
 		if err := r.once(); err != nil {
-			if ctx.Err() != nil && errors.Is(err, mutator.ErrDied) {
-				continue // the interrupt reached it before it knew to ignore it
-			}
 			return err
 		}
+		r.rec.Seconds = time.Since(began).Seconds()
 		if progress != nil {
-			r.rec.Seconds = time.Since(began).Seconds()
 			progress(r.rec)
 		}
 	}
+	r.rec.Interrupted = ctx.Err() != nil && !r.done() && (r.cfg.Writes > 0 || r.cfg.Duration > 0)
+	return nil
+}
+
+// done reports whether the race is over by what it has found.
+func (r *race) done() bool {
+	return r.cfg.Writes > 0 && r.rec.Writes >= r.cfg.Writes || r.cfg.StopAtReadError && r.rec.ReadErrors > 0
 }
 
 // once is one write and its judgement.
@@ -188,9 +193,6 @@ func (r *race) once() error {
 		crcguard.ChecksumBlocks(r.w.Buf, r.w.Sums)
 	}
 	err := r.file.Do(&r.w)
-	if err == nil && r.cfg.Strategy.Promise().AfterSync {
-		err = r.file.Sync()
-	}
 	overlapped := r.m.Overlapped(mark)
 	if r.gate != nil {
 		overlapped = r.gate.made > 0
@@ -200,14 +202,34 @@ func (r *race) once() error {
 		return r.failed(err)
 	}
 	r.failures = 0
+	if r.cfg.Strategy.Promise().AfterSync {
+		if err := r.file.Sync(); err != nil {
+			return err // it is final: no later write could be judged
+		}
+	}
+	return r.judge(overlapped)
+}
+
+// judge asks the oracle about the last write.
+func (r *race) judge(overlapped bool) error {
 	torn, readErr, err := r.oracle.judge(r.w.Sums)
+	switch {
+	case err != nil:
+		return err
+	case readErr != nil && !overlapped:
+		return fmt.Errorf("reading back failed though nothing had changed the buffer: the device fails by itself: %w", readErr)
+	case readErr != nil && !r.cfg.StopAtReadError: // the original leaves the damage as it is
+		if err := r.oracle.selfTest(); err != nil {
+			return fmt.Errorf("reading back failed, and fails of what nobody changes too: the device fails by itself: %w", err)
+		}
+	}
 	if torn {
 		r.rec.Torn++
 	}
-	if readErr {
+	if readErr != nil {
 		r.rec.ReadErrors++
 	}
-	return err
+	return nil
 }
 
 func (r *race) count(overlapped bool) {
@@ -226,11 +248,13 @@ func (r *race) count(overlapped bool) {
 // failed counts the errors that the race can cause, and returns the others.
 func (r *race) failed(err error) error {
 	switch {
+	case errors.Is(err, mutator.ErrDied):
+		return r.m.Err()
 	case errors.Is(err, stablewrite.ErrChanged):
 		r.rec.Refused++
 		r.rec.WriteErrors++
 		return nil
-	case errors.Is(err, syscall.EILSEQ), errors.Is(err, syscall.EIO):
+	case isMedia(err):
 		r.rec.WriteErrors++
 		if r.failures++; r.failures < maxFailures {
 			return nil

@@ -141,7 +141,7 @@ func TestTheOracleSeesADamagedBlock(t *testing.T) {
 	if _, err := f.WriteAt([]byte{1}, 5*4096+77); err != nil {
 		t.Fatal(err)
 	}
-	if torn, readErr, err := o.judge(want); err != nil || !torn || readErr {
+	if torn, readErr, err := o.judge(want); err != nil || !torn || readErr != nil {
 		t.Errorf("one bit: %v, %v, %v", torn, readErr, err)
 	}
 	if err := f.Truncate(4096); err != nil {
@@ -149,6 +149,27 @@ func TestTheOracleSeesADamagedBlock(t *testing.T) {
 	}
 	if _, _, err := o.judge(want); err == nil {
 		t.Error("a file that was cut short is no error")
+	}
+}
+
+// A device that fails by itself convicts no strategy.
+func TestAReadThatFailsByItselfIsNoVerdict(t *testing.T) {
+	f := target(t)
+	r := race{oracle: &oracle{f: f, buf: make([]byte, 4096), sums: make([]uint32, 1)}}
+	if err := f.Truncate(4096); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.oracle.selfTest(); err != nil {
+		t.Errorf("a sound device fails its test: %v", err)
+	}
+	closed, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed.Close()
+	r.oracle.f = closed // takes no writes
+	if err := r.oracle.selfTest(); err == nil {
+		t.Error("a device that takes no writes passes its test")
 	}
 }
 
@@ -206,30 +227,36 @@ func TestADeviceThatFailsEveryWriteEndsTheRace(t *testing.T) {
 }
 
 func TestJudge(t *testing.T) {
-	raw, verify := "raw", "verify"
+	raw, verify, direct := stablewrite.Raw, stablewrite.Verify, stablewrite.DirectYes
 	for _, tc := range []struct {
 		rec  record.Repro
 		out  Outcome
 		text string
 	}{
-		{record.Repro{Strategy: verify, Mutator: "aba", Detect: "digest", Gate: true, Writes: 972, Overlapped: 453, Torn: 123}, Torn,
+		{record.Repro{Strategy: verify, Mutator: mutator.ABA, Direct: direct, Gate: true, Writes: 972, Overlapped: 453, Torn: 123}, Torn,
 			"972 writes, 453 changed in flight, 123 torn: verify does not protect against aba\nby the measure of 2011, which only asks whether reading fails: no read failed"},
-		{record.Repro{Strategy: verify, Mutator: "storm", Detect: "digest", Writes: 300, Overlapped: 300, Resubmitted: 299}, Clean,
+		{record.Repro{Strategy: verify, Mutator: mutator.Storm, Direct: direct, Writes: 300, Overlapped: 300, Resubmitted: 299}, Clean,
 			"300 writes, 300 overlapped by changes, 299 resubmitted, 0 torn: verify protected against storm\n0 of 300 such writes torn bounds the rate below 1% (3/n, 95%), and says no more\nby the measure of 2011, which only asks whether reading fails: no read failed"},
-		{record.Repro{Strategy: verify, Mutator: "crcpage", Detect: "crc32c", Writes: 1, Overlapped: 1, Torn: 1, ReadErrors: 1}, Torn,
+		{record.Repro{Strategy: verify, Mutator: mutator.CRCPage, Detect: stablewrite.BySum, Writes: 1, Overlapped: 1, Torn: 1, ReadErrors: 1}, Torn,
 			"1 write, 1 overlapped by changes, 1 torn: verify by crc32c does not protect against crcpage\nby the measure of 2011, which only asks whether reading fails: 1 read failed"},
-		{record.Repro{Strategy: raw, Mutator: "storm", Detect: "digest", Writes: 5, Overlapped: 5, WriteErrors: 5}, Failed,
+		{record.Repro{Strategy: raw, Mutator: mutator.Storm, Direct: direct, Writes: 5, Overlapped: 5, WriteErrors: 5}, Failed,
 			"5 writes, 5 overlapped by changes, 5 refused by the device, 0 torn: the device refused writes\nby the measure of 2011, which only asks whether reading fails: no read failed"},
-		{record.Repro{Strategy: raw, Mutator: "stock", Detect: "digest", Writes: 5}, Inconclusive,
+		{record.Repro{Strategy: raw, Mutator: mutator.Stock, Direct: direct, Writes: 5}, Inconclusive,
 			"5 writes, 0 overlapped by changes, 0 torn: inconclusive, no change overlapped a write; run longer, or use --gate\nby the measure of 2011, which only asks whether reading fails: no read failed"},
-		{record.Repro{Strategy: raw, Mutator: "stock"}, Inconclusive,
+		{record.Repro{Strategy: raw, Mutator: mutator.Stock}, Inconclusive,
 			"0 writes, 0 overlapped by changes, 0 torn: inconclusive, nothing was written\nby the measure of 2011, which only asks whether reading fails: no read failed"},
-		{record.Repro{Strategy: raw, Buffered: true, Mutator: "storm", Detect: "digest", Gate: true, Writes: 30, Overlapped: 30}, Clean,
+		{record.Repro{Strategy: raw, Buffered: true, Mutator: mutator.Storm, Direct: direct, Gate: true, Writes: 30, Overlapped: 30}, Clean,
 			"30 writes, 30 changed in flight, 0 torn: raw through the page cache was not torn by storm\n0 of 30 such writes torn bounds the rate below 10% (3/n, 95%), and says no more\nby the measure of 2011, which only asks whether reading fails: no read failed"},
-		{record.Repro{Strategy: "detect", Mutator: "flip", Detect: "digest", Gate: true, Writes: 9, Overlapped: 9, Changed: 9, WriteErrors: 9, Refused: 9}, Clean,
+		{record.Repro{Strategy: stablewrite.Detect, Mutator: mutator.Flip, Direct: direct, Gate: true, Writes: 9, Overlapped: 9, Changed: 9, WriteErrors: 9, Refused: 9}, Clean,
 			"9 writes, 9 changed in flight, 9 refused by the strategy, 0 torn: detect reported every change by flip that mattered\nby the measure of 2011, which only asks whether reading fails: no read failed"},
-		{record.Repro{Strategy: raw, Mutator: "none", Writes: 9}, Clean,
+		{record.Repro{Strategy: raw, Mutator: mutator.None, Writes: 9}, Clean,
 			"9 writes, 0 overlapped by changes, 0 torn: raw writes what it is given\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+		{record.Repro{Strategy: verify, Mutator: mutator.Storm, Gate: true, Writes: 3, Overlapped: 3}, Clean,
+			"3 writes, 3 changed in flight, 0 torn: verify protected against storm\n0 of 3 such writes torn bounds the rate below 100% (3/n, 95%), and says no more\nit is not known whether this file is written directly: only if raw is torn here does that mean anything\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+		{record.Repro{Strategy: verify, Mutator: mutator.ABA, Direct: direct, Gate: true, Writes: 3, Overlapped: 3}, Clean,
+			"3 writes, 3 changed in flight, 0 torn: verify was not torn by aba in this run, and promises nothing\n0 of 3 such writes torn bounds the rate below 100% (3/n, 95%), and says no more\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+		{record.Repro{Strategy: raw, Mutator: mutator.None, Writes: 3, Torn: 1}, Torn,
+			"3 writes, 0 overlapped by changes, 1 torn: the media differ though nothing changed the buffer: the device, or somebody else who writes to it\nby the measure of 2011, which only asks whether reading fails: no read failed"},
 	} {
 		if v := Judge(tc.rec); v.Outcome != tc.out || v.Text != tc.text {
 			t.Errorf("%+v:\n%d %s\nwant\n%d %s", tc.rec, v.Outcome, v.Text, tc.out, tc.text)
@@ -238,7 +265,7 @@ func TestJudge(t *testing.T) {
 }
 
 func ExampleJudge() {
-	fmt.Println(Judge(record.Repro{Strategy: "verify", Mutator: "aba", Detect: "digest", Gate: true, Writes: 972, Overlapped: 453, Torn: 123}).Text)
+	fmt.Println(Judge(record.Repro{Strategy: stablewrite.Verify, Mutator: mutator.ABA, Gate: true, Writes: 972, Overlapped: 453, Torn: 123}).Text)
 	// Output:
 	// 972 writes, 453 changed in flight, 123 torn: verify does not protect against aba
 	// by the measure of 2011, which only asks whether reading fails: no read failed

@@ -32,13 +32,16 @@ func Judge(rec record.Repro) Verdict {
 	if n := rec.Overlapped - rec.WriteErrors; v.Outcome == Clean && n > 0 {
 		v.Text += fmt.Sprintf("\n0 of %d such writes torn bounds the rate below %s, and says no more", n, Bound(n))
 	}
+	if rec.Direct == stablewrite.DirectUnknown && v.Outcome == Clean && !rec.Buffered && rec.Strategy != stablewrite.Raw {
+		v.Text += "\nit is not known whether this file is written directly: only if raw is torn here does that mean anything"
+	}
 	v.Text += "\nby the measure of 2011, which only asks whether reading fails: " + original(rec)
 	return v
 }
 
 // Bound is what no event in n trials says of the rate of events, with 95%
 // confidence: the rule of three.
-func Bound(n int) string { return fmt.Sprintf("%.2g%% (3/n, 95%%)", min(100, 300/float64(max(1, n)))) }
+func Bound(n int) string { return fmt.Sprintf("%.3g%% (3/n, 95%%)", min(100, 300/float64(max(1, n)))) }
 
 func outcome(rec record.Repro) Outcome {
 	switch {
@@ -46,7 +49,7 @@ func outcome(rec record.Repro) Outcome {
 		return Torn
 	case rec.WriteErrors > rec.Refused:
 		return Failed
-	case rec.Writes == 0, rec.Mutator != mutator.None.String() && rec.Overlapped == 0:
+	case rec.Writes == 0, rec.Mutator != mutator.None && rec.Overlapped == 0:
 		return Inconclusive
 	}
 	return Clean
@@ -71,31 +74,47 @@ func counts(rec record.Repro) string {
 }
 
 func conclusion(rec record.Repro, o Outcome) string {
-	who := rec.Strategy
-	if rec.Detect != stablewrite.ByDigest.String() && (who == stablewrite.Verify.String() || who == stablewrite.Detect.String()) {
-		who += " by " + rec.Detect
+	who := rec.Strategy.String()
+	if rec.Detect == stablewrite.BySum {
+		who += " by " + rec.Detect.String()
 	}
 	if rec.Buffered {
 		who += " through the page cache"
 	}
 	switch {
+	case o == Torn && rec.Mutator == mutator.None:
+		return "the media differ though nothing changed the buffer: the device, or somebody else who writes to it"
 	case o == Torn:
-		return fmt.Sprintf("%s does not protect against %s", who, rec.Mutator)
+		return fmt.Sprintf("%s does not protect against %v", who, rec.Mutator)
 	case o == Failed:
 		return "the device refused writes"
 	case rec.Writes == 0:
 		return "inconclusive, nothing was written"
 	case o == Inconclusive:
 		return "inconclusive, no change overlapped a write; run longer, or use --gate"
-	case rec.Mutator == mutator.None.String():
+	case rec.Mutator == mutator.None:
 		return fmt.Sprintf("%s writes what it is given", who)
 	case rec.Refused > 0:
 		return fmt.Sprintf("%s reported every change by %s that mattered", who, rec.Mutator)
-	case rec.Strategy == stablewrite.Raw.String():
+	case !Promised(rec):
+		return fmt.Sprintf("%s was not torn by %s in this run, and promises nothing", who, rec.Mutator)
+	case rec.Buffered:
 		return fmt.Sprintf("%s was not torn by %s", who, rec.Mutator)
 	default:
 		return fmt.Sprintf("%s protected against %s", who, rec.Mutator)
 	}
+}
+
+// Promised reports whether no write of rec may be torn: by the promise of its
+// strategy, because nothing changes, or because the kernel takes a copy.
+func Promised(rec record.Repro) bool {
+	switch {
+	case rec.Mutator == mutator.None, rec.Buffered:
+		return true
+	case rec.Mutator.SelfSummed() && rec.Detect == stablewrite.BySum && rec.Strategy.Detects():
+		return false
+	}
+	return rec.Strategy.Promise().Holds(rec.Mutator.Restores())
 }
 
 // original is the verdict of the program of 2011.

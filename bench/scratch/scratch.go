@@ -22,13 +22,15 @@ func Open(name string, force, keep bool) (*File, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 	switch {
 	case err == nil:
-		return &File{File: f, ours: true, keep: keep}, nil
+		return claim(&File{File: f, ours: true, keep: keep})
 	case !errors.Is(err, fs.ErrExist):
-		return nil, explain(name, err)
+		return nil, explain(filepath.Dir(name), err)
 	}
 	st, err := os.Stat(name)
-	if err != nil {
-		return nil, explain(name, err)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is a symbolic link to nothing: name a new file", name)
+	} else if err != nil {
+		return nil, explain(filepath.Dir(name), err)
 	}
 	mode := st.Mode()
 	switch {
@@ -47,23 +49,38 @@ func Open(name string, force, keep bool) (*File, error) {
 		return nil, fmt.Errorf("%s is neither a regular file nor a block device", name)
 	}
 	if err != nil {
-		return nil, explain(name, err)
+		return nil, explain(filepath.Dir(name), err)
 	}
-	return &File{File: f}, nil
+	return claim(&File{File: f})
 }
 
-// Temporary creates a file in dir and removes its name at once, so that nothing
-// is left even if this process is killed.
-func Temporary(dir string) (*File, error) {
-	f, err := os.CreateTemp(dir, ".stablewrite-*")
-	if err != nil {
+// claim keeps two runs from overwriting each other's file, which would look like
+// torn data to both.
+func claim(f *File) (*File, error) {
+	if err := lock(f.File); err != nil {
+		f.ours = false // the other's, if it was created a moment ago
+		f.Close()
+		return nil, fmt.Errorf("%s is being written to by another run: name another file: %w", f.Name(), err)
+	}
+	return f, nil
+}
+
+// Temporary creates a file in dir that has no name, so that nothing is left even
+// if this process is killed. Where the file system cannot do that it has one for
+// a moment.
+func Temporary(dir string) (*os.File, error) {
+	f, err := nameless(dir)
+	if err == nil {
+		return f, nil
+	}
+	if f, err = os.CreateTemp(dir, ".stablewrite-*"); err != nil {
 		return nil, explain(dir, err)
 	}
 	if err := os.Remove(f.Name()); err != nil {
 		f.Close()
 		return nil, explain(dir, err)
 	}
-	return &File{File: f}, nil
+	return f, nil
 }
 
 // Close closes the file, and removes it if it is ours and still there.
@@ -78,12 +95,14 @@ func (f *File) Close() error {
 	return f.File.Close()
 }
 
-// explain adds what to do to the errors of opening.
-func explain(name string, err error) error {
+// explain adds what to do to the errors of opening something in dir.
+func explain(dir string, err error) error {
 	hint := ""
 	switch {
+	case errors.Is(err, syscall.ENOTDIR):
+		hint = fmt.Sprintf(": %s is not a directory", dir)
 	case errors.Is(err, fs.ErrNotExist):
-		hint = fmt.Sprintf(": make the directory %s first, or name another", filepath.Dir(name))
+		hint = fmt.Sprintf(": make the directory %s first, or name another", dir)
 	case errors.Is(err, syscall.EROFS):
 		hint = ": the file system is mounted read-only; name a file on another"
 	case errors.Is(err, fs.ErrPermission):

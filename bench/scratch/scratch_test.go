@@ -54,6 +54,21 @@ func TestAFileThatWasReplacedIsLeft(t *testing.T) {
 	}
 }
 
+func TestTwoRunsDoNotShareAFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f")
+	f, err := Open(name, false, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := Open(name, true, false); err == nil || !strings.Contains(err.Error(), "another run") {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(name); err != nil {
+		t.Errorf("the first run's file is gone: %v", err)
+	}
+}
+
 func TestATemporaryFileHasNoName(t *testing.T) {
 	dir := t.TempDir()
 	f, err := Temporary(dir)

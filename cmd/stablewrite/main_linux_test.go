@@ -72,7 +72,7 @@ func TestCommandLine(t *testing.T) {
 
 // Scripts that need file systems of their own, mounted by root.
 func TestCommandLineOnMounts(t *testing.T) {
-	testenv.Tool(t, "mount", "losetup", "mkfs.ext4", "mkfs.btrfs")
+	testenv.Tool(t, "mount", "losetup", "mkfs.ext4", "mkfs.btrfs", "findmnt", "chattr")
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "mounts"), WorkdirRoot: testenv.DirectDir(t), RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "only": only, "mount": mount},
@@ -84,7 +84,8 @@ func TestCommandLineOnMounts(t *testing.T) {
 }
 
 // mount mounts a new file system for a script and sets an environment variable
-// to its directory: mount NAME ext4|ext4-ro|ext4-full|btrfs|tmpfs|ramfs
+// to its directory: mount NAME ext4|ext4-ro|ext4-full|btrfs|btrfs-nodatasum|
+// tmpfs|ramfs
 func mount(ts *testscript.TestScript, neg bool, args []string) {
 	name, kind := args[0], args[1]
 	dir := ts.MkAbs("mnt-" + name)
@@ -102,6 +103,10 @@ func mount(ts *testscript.TestScript, neg bool, args []string) {
 		image := dir + ".image"
 		do("truncate", "-s", "128M", image)
 		do("mkfs."+fs, "-q", image)
+		if option == "nodatasum" {
+			do("mount", "-o", "loop,nodatasum", image, dir)
+			break
+		}
 		do("mount", "-o", "loop", image, dir)
 	}
 	ts.Defer(func() { do("umount", dir) })
@@ -139,38 +144,88 @@ func command(dir string, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	return cmd, &out
 }
 
-func members(group int) (pids []int) {
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, name := range stats {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			continue // it ended
-		}
-		// pid (comm) state ppid pgrp ...
-		fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-		if fields[2] == strconv.Itoa(group) && fields[0] != "Z" {
-			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+// family is a process and its children, which have process groups of their own.
+// Those whose parent died belong to nobody; running finds them by their program.
+func family(parent int) (pids []int) {
+	for pid, st := range running() {
+		if pid == parent || st.parent == parent {
 			pids = append(pids, pid)
 		}
 	}
 	return pids
 }
 
-// awaitMembers waits until a process group has n members, and for a file to be
-// written to.
-func awaitMembers(t *testing.T, group, n int) {
+type stat struct{ parent int }
+
+// running are the processes that run this test's program.
+func running() map[int]stat {
+	self, _ := os.Readlink("/proc/self/exe")
+	found := map[int]stat{}
+	names, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		exe, err2 := os.Readlink(filepath.Join(filepath.Dir(name), "exe"))
+		if err != nil || err2 != nil || exe != self {
+			continue // it ended, or is another
+		}
+		// pid (comm) state ppid ...
+		fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		parent, _ := strconv.Atoi(fields[1])
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		if fields[0] != "Z" {
+			found[pid] = stat{parent: parent}
+		}
+	}
+	return found
+}
+
+// awaitEnd waits until none of the processes runs.
+func awaitEnd(t *testing.T, pids []int) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); len(members(group)) != n; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		left := 0
+		for _, pid := range pids {
+			if _, ok := running()[pid]; ok {
+				left++
+			}
+		}
+		if left == 0 {
+			return
+		}
 		if time.Now().After(deadline) {
-			t.Fatalf("the process group has members %v, want %d", members(group), n)
+			t.Fatalf("of the processes %v %d still run", pids, left)
 		}
 	}
 }
 
-func awaitFile(t *testing.T, name string) {
+// awaitFamily waits until a process has a child and returns both.
+func awaitFamily(t *testing.T, parent int) []int {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		if st, err := os.Stat(name); err == nil && st.Size() > 0 {
+		if pids := family(parent); len(pids) == 2 {
+			return pids
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the process has no child: %v", family(parent))
+		}
+	}
+}
+
+// awaitFile waits for a file to be written to.
+func awaitFile(t *testing.T, name string) {
+	t.Helper()
+	await(t, name, 1)
+}
+
+func awaitFileExists(t *testing.T, name string) {
+	t.Helper()
+	await(t, name, 0)
+}
+
+func await(t *testing.T, name string, size int64) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(500 * time.Microsecond) {
+		if st, err := os.Stat(name); err == nil && st.Size() >= size {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -201,6 +256,7 @@ func TestSIGINTToTheProcessGroupEndsWithTheVerdictSoFar(t *testing.T) {
 			}
 			awaitFile(t, filepath.Join(dir, "testfile"))
 			time.Sleep(100 * time.Millisecond)
+			pids := family(cmd.Process.Pid)
 			syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
 			cmd.Wait()
 			code := cmd.ProcessState.ExitCode()
@@ -210,7 +266,7 @@ func TestSIGINTToTheProcessGroupEndsWithTheVerdictSoFar(t *testing.T) {
 			if !strings.Contains(out.String(), " writes, ") || strings.Contains(out.String(), "died") {
 				t.Errorf("no verdict:\n%s", out)
 			}
-			awaitMembers(t, cmd.Process.Pid, 0)
+			awaitEnd(t, pids)
 			if entries, _ := os.ReadDir(dir); len(entries) != 0 {
 				t.Errorf("left behind: %v", entries)
 			}
@@ -226,10 +282,10 @@ func TestKillingTheParentLeavesNoChild(t *testing.T) {
 			t.Fatal(err)
 		}
 		awaitFile(t, filepath.Join(dir, "testfile"))
-		awaitMembers(t, cmd.Process.Pid, 2)
+		pids := awaitFamily(t, cmd.Process.Pid)
 		cmd.Process.Kill()
 		cmd.Wait()
-		awaitMembers(t, cmd.Process.Pid, 0)
+		awaitEnd(t, pids)
 	}
 }
 
@@ -240,8 +296,7 @@ func TestKillingTheMutatorIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitFile(t, filepath.Join(dir, "testfile"))
-	awaitMembers(t, cmd.Process.Pid, 2)
-	for _, pid := range members(cmd.Process.Pid) {
+	for _, pid := range awaitFamily(t, cmd.Process.Pid) {
 		if pid != cmd.Process.Pid {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
@@ -262,12 +317,13 @@ func TestSIGINTEndsAnEvaluation(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitFile(t, filepath.Join(dir, "results", "results.jsonl"))
+	pids := family(cmd.Process.Pid)
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
 	cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(out.String(), "interrupted") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
-	awaitMembers(t, cmd.Process.Pid, 0)
+	awaitEnd(t, pids)
 	results, err := os.ReadFile(filepath.Join(dir, "results", "results.jsonl"))
 	for line := range strings.Lines(string(results)) {
 		var rec record.Repro
@@ -277,6 +333,45 @@ func TestSIGINTEndsAnEvaluation(t *testing.T) {
 	}
 	if err != nil || len(results) == 0 {
 		t.Errorf("%v: no results", err)
+	}
+}
+
+// SIGINT at any moment, before there is a child or while it starts, is an
+// interrupt and nothing else.
+func TestSIGINTAtAnyMomentIsNoFailure(t *testing.T) {
+	dir := testenv.DirectDir(t)
+	for i := range 40 {
+		cmd, out := command(dir, "repro", "--mutator", "storm", "--gate", "--duration", "1h", fmt.Sprint("f", i))
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		awaitFileExists(t, filepath.Join(dir, fmt.Sprint("f", i)))
+		time.Sleep(time.Duration(i) * 500 * time.Microsecond)
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
+		cmd.Wait()
+		// Before the program has asked for the signal it has its usual effect.
+		if ws := cmd.ProcessState.Sys().(syscall.WaitStatus); !ws.Signaled() && ws.ExitStatus() != exitInterrupted {
+			t.Errorf("after %d half milliseconds: %v\n%s", i, cmd.ProcessState, out)
+		}
+	}
+}
+
+// A pipe that nobody reads ends the program; its file is gone by then.
+func TestABrokenPipeLeavesNothingBehind(t *testing.T) {
+	dir := testenv.DirectDir(t)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	cmd, _ := command(dir, "repro", "--mutator", "storm", "--writes", "5")
+	cmd.Stdout = w
+	if err := cmd.Run(); err == nil {
+		t.Error("printing into a pipe that nobody reads succeeds")
+	}
+	w.Close()
+	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
+		t.Errorf("left behind: %v", entries)
 	}
 }
 

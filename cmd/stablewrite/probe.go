@@ -24,13 +24,13 @@ that reach the media. That takes a nameless scratch file of 1 MiB in the
 directory; a block device is written to only with --force.`,
 		Example: `  stablewrite probe /var/lib/postgresql
   stablewrite probe --json /dev/nvme1n1`,
-		Args: cobra.ExactArgs(1),
+		Args: positional(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := interruptible(cmd)
 			defer stop()
 			p, err := probe.Run(ctx, args[0], force)
 			if err != nil {
-				return failed(err)
+				return err
 			}
 			if ctx.Err() != nil {
 				return &exit{exitInterrupted, fmt.Errorf("interrupted")}
@@ -41,12 +41,12 @@ directory; a block device is written to only with --force.`,
 				err = printProbe(cmd.OutOrStdout(), p)
 			}
 			if err != nil {
-				return failed(err)
+				return err
 			}
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "overwrite the first MiB of a block device")
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite the first MiB of a block device, to measure")
 	cmd.Flags().BoolVar(&json, "json", false, "print a Record")
 	return cmd
 }
@@ -73,15 +73,15 @@ func printProbe(out io.Writer, p record.Probe) error {
 	if p.OffsetAlign > 0 {
 		line("alignment", "memory %d, offset and length %d (from: %s)", p.MemAlign, p.OffsetAlign, p.AlignSource)
 	}
-	line("direct", "%s: %s", p.Direct, p.DirectWhy)
-	if p.Measured {
-		line("measured", "of %d gated writes the change in flight reached the media in %d, %d failed", p.Writes, p.Reached, p.WriteErrors)
+	line("direct", "%v: %s", p.Direct, p.DirectWhy)
+	if p.Measured != "" {
+		line("measured", "on %s: of %d gated writes the change in flight reached the media in %d, %d failed", p.Measured, p.Writes, p.Reached, p.WriteErrors)
 	} else {
-		line("measured", "no")
+		line("measured", "no: %s", p.Unmeasured)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(out, "\n%s\n", p.Advice)
+	_, err := fmt.Fprintf(out, "\n%s\n", probe.Advice(p))
 	return err
 }

@@ -44,7 +44,7 @@ a block device; its first bytes are then overwritten, and it stays.
 		Example: `  stablewrite repro                                          # the program of 2011
   stablewrite repro --strategy raw --mutator storm --writes 1000
   stablewrite repro --strategy verify --mutator aba --gate --duration 10s /mnt/scratch/f`,
-		Args: cobra.MaximumNArgs(1),
+		Args: positional(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
 				return err
@@ -67,13 +67,13 @@ a block device; its first bytes are then overwritten, and it stays.
 	fl.TextVar(&f.cfg.Strategy, "strategy", f.cfg.Strategy, "the writer's `strategy`")
 	fl.TextVar(&f.cfg.Mutator, "mutator", f.cfg.Mutator, "who changes the buffer: a `mutator`")
 	fl.BoolVar(&f.cfg.Gate, "gate", false, "make every change in flight")
-	fl.TextVar(&f.cfg.Detect, "detect", f.cfg.Detect, "what verify and detect compare blocks by: `digest|crc32c`")
+	fl.TextVar(&f.cfg.Detect, "detect", f.cfg.Detect, "what verify and detect compare blocks by: `digest` or crc32c")
 	fl.BoolVar(&f.cfg.Buffered, "buffered", false, "write through the page cache: with raw and --gate the negative control")
 	fl.Var(&f.size, "size", "bytes of each write, a multiple of 4096")
 	fl.DurationVar(&f.cfg.Duration, "duration", 0, "end after this time (0: no end)")
 	fl.IntVar(&f.cfg.Writes, "writes", 0, "end after `N` writes (0: no end)")
 	fl.DurationVar(&f.cfg.Hold, "hold", 0, fmt.Sprintf("how long aba leaves a block changed (default %v, with --gate %v)", repro.DefaultHold, repro.DefaultGatedHold))
-	fl.TextVar(&f.cfg.In, "in", f.cfg.In, "run the mutator in another `process|thread`")
+	fl.TextVar(&f.cfg.In, "in", f.cfg.In, "where the mutator runs: in another `process`, or in a thread of this one")
 	fl.Uint64Var(&f.cfg.Seed, "seed", 0, "of the mutator's choices (0: a random one)")
 	fl.BoolVar(&f.keep, "keep", false, "leave the file that was created")
 	fl.BoolVar(&f.force, "force", false, "overwrite FILE if it exists or is a block device")
@@ -99,35 +99,24 @@ func choices() string {
 func (f *reproFlags) check() error {
 	switch {
 	case f.size <= 0 || f.size%4096 != 0:
-		return usage("--size is %d: it must be a multiple of 4096 and not 0", int(f.size))
+		return usagef("--size is %d: it must be a multiple of 4096 and not 0", int(f.size))
+	case f.cfg.Buffered && f.cfg.Strategy == stablewrite.Raw && !f.cfg.Gate:
+		return usagef("--buffered with raw needs --gate: a mutator that runs free also changes the buffer before the kernel copies it, and that would be counted as torn")
 	case f.cfg.Writes < 0 || f.cfg.Duration < 0 || f.cfg.Hold < 0:
-		return usage("--writes, --duration and --hold must not be negative")
+		return usagef("--writes, --duration and --hold must not be negative")
 	}
 	f.cfg.Size = int(f.size)
 	if f.cfg.Seed == 0 {
-		f.cfg.Seed = rand.Uint64()
+		f.cfg.Seed = rand.Uint64() >> 11 // what every reader of JSON can hold
 	}
 	f.cfg.StopAtReadError = f.cfg.Writes == 0 && f.cfg.Duration == 0
 	return nil
 }
 
 func (f *reproFlags) run(cmd *cobra.Command, name string) error {
-	target, err := scratch.Open(name, f.force, f.keep)
+	rec, err := f.race(cmd, name)
 	if err != nil {
-		return failed(err)
-	}
-	defer target.Close()
-	ctx, stop := interruptible(cmd)
-	defer stop()
-	f.cfg.Target = target.File
-	line := newStatus(cmd.ErrOrStderr())
-	rec, err := repro.Run(ctx, f.cfg, func(r record.Repro) {
-		line.show("%s against %s: %s, %d writes, %d overlapped, %d resubmitted, %d torn",
-			r.Strategy, r.Mutator, time.Duration(r.Seconds*1e9).Round(100*time.Millisecond), r.Writes, r.Overlapped, r.Resubmitted, r.Torn)
-	})
-	line.clear()
-	if err != nil {
-		return failed(err)
+		return err
 	}
 	v := repro.Judge(rec)
 	if f.json {
@@ -136,9 +125,28 @@ func (f *reproFlags) run(cmd *cobra.Command, name string) error {
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), v.Text)
 	}
 	if err != nil {
-		return failed(err)
+		return err
 	}
 	return verdictExit(rec, v)
+}
+
+// race is over, and its file gone, before anything is printed: printing into a
+// pipe that nobody reads ends the program.
+func (f *reproFlags) race(cmd *cobra.Command, name string) (record.Repro, error) {
+	target, err := scratch.Open(name, f.force, f.keep)
+	if err != nil {
+		return record.Repro{}, err
+	}
+	defer target.Close()
+	ctx, stop := interruptible(cmd)
+	defer stop()
+	f.cfg.Target = target.File
+	line := newStatus(cmd.ErrOrStderr())
+	defer line.clear()
+	return repro.Run(ctx, f.cfg, func(r record.Repro) {
+		line.show("%v against %v: %s, %d writes, %d overlapped, %d resubmitted, %d torn",
+			r.Strategy, r.Mutator, time.Duration(r.Seconds*1e9).Round(100*time.Millisecond), r.Writes, r.Overlapped, r.Resubmitted, r.Torn)
+	})
 }
 
 func verdictExit(rec record.Repro, v repro.Verdict) error {

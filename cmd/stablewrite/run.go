@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -21,7 +22,7 @@ const (
 	exitInterrupted = 130 // before the planned end
 )
 
-// exit is an error with a code of its own. Err may be nil: all was said.
+// exit is an error with a code of its own. Its err may be nil: all was said.
 type exit struct {
 	code int
 	err  error
@@ -34,11 +35,22 @@ func (e *exit) Error() string {
 	return e.err.Error()
 }
 
-func failed(err error) error { return &exit{exitFailed, err} }
+// usage is an error that was decided from the arguments alone.
+func usage(err error) error { return &exit{exitUsage, err} }
 
-func usage(format string, args ...any) error { return fmt.Errorf(format, args...) }
+func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
 
-// run is the program. Errors that are no *exit come from the arguments.
+// positional is an argument check of cobra's whose errors are usage errors.
+func positional(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usage(err)
+		}
+		return nil
+	}
+}
+
+// run is the program. An error without a code of its own means that it failed.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
@@ -49,15 +61,17 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitClean
 	}
-	var e *exit
-	if !errors.As(err, &e) {
-		fmt.Fprintf(stderr, "%s: %v\nRun '%s --help' for usage.\n", cmd.CommandPath(), err, cmd.CommandPath())
-		return exitUsage
+	code := exitFailed
+	if e := (*exit)(nil); errors.As(err, &e) {
+		code = e.code
 	}
-	if e.err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", cmd.CommandPath(), e.err)
+	if text := err.Error(); text != "" { // the library's errors begin with its name, which is ours
+		fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), strings.TrimPrefix(text, "stablewrite: "))
 	}
-	return e.code
+	if code == exitUsage {
+		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())
+	}
+	return code
 }
 
 func newRoot() *cobra.Command {
@@ -74,11 +88,12 @@ Exit codes: 0 done and clean; 1 failed, or inconclusive; 2 wrong arguments;
 planned end.`,
 		Example: `  stablewrite evaluate
   stablewrite repro --strategy verify --mutator aba --gate --duration 10s`,
-		Args:          cobra.NoArgs,
-		RunE:          func(*cobra.Command, []string) error { return usage("name a subcommand") },
+		Args:          positional(cobra.NoArgs),
+		RunE:          func(*cobra.Command, []string) error { return usagef("name a subcommand") },
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(newEvaluate(), newRepro(), newProbe())
 	return root
 }

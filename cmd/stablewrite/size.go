@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 )
@@ -10,6 +9,9 @@ import (
 // size is a number of bytes as a flag: "4096", "4k", "1MiB". Units are powers
 // of 1024, whatever their spelling.
 type size int
+
+// maxSize is well below what Linux writes in one call (2 GiB less a page).
+const maxSize = 1 << 30
 
 var units = []struct {
 	name  string
@@ -37,8 +39,8 @@ func (s *size) Set(text string) error {
 		}
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 0 || n > math.MaxInt32/unit {
-		return fmt.Errorf("%q is not a size up to 2GiB such as 4096, 64k or 1MiB", text)
+	if err != nil || n < 0 || n > maxSize/unit {
+		return fmt.Errorf("%q is not a size up to 1GiB such as 4096, 64k or 1MiB", text)
 	}
 	*s = size(n * unit)
 	return nil

@@ -1,0 +1,5 @@
+package repro
+
+import "golang.org/x/sys/unix"
+
+const directFlag = unix.O_DIRECT

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"stablepages/bench/record"
+)
+
+// results is the file that Records go to. Nothing is made, and with force
+// nothing is overwritten, before there is a first Record: what fails early has
+// nothing to remove.
+type results struct {
+	dir   string
+	force bool
+	f     *os.File // nil until the first Record
+}
+
+func (r *results) name() string { return filepath.Join(r.dir, "results.jsonl") }
+
+// check refuses early what write would refuse.
+func (r *results) check() error {
+	if _, err := os.Stat(filepath.Dir(filepath.Clean(r.dir))); err != nil {
+		return fmt.Errorf("%w: name another directory with --out", err)
+	}
+	if st, err := os.Stat(r.dir); err == nil && !st.IsDir() {
+		return fmt.Errorf("%s is not a directory: name another with --out", r.dir)
+	}
+	if _, err := os.Lstat(r.name()); err == nil && !r.force {
+		return fmt.Errorf("%s exists: name another directory with --out, or use --force", r.name())
+	}
+	return nil
+}
+
+func (r *results) write(rec any) error {
+	if r.f == nil {
+		if err := r.open(); err != nil {
+			return fmt.Errorf("%w: name another directory with --out", err)
+		}
+	}
+	return record.Write(r.f, rec)
+}
+
+func (r *results) open() error {
+	if err := os.Mkdir(r.dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	flag := os.O_EXCL
+	if r.force {
+		flag = os.O_TRUNC
+	}
+	f, err := os.OpenFile(r.name(), os.O_WRONLY|os.O_CREATE|flag, 0o666)
+	r.f = f
+	if err != nil {
+		r.f = nil
+	}
+	return err
+}
+
+func (r *results) close() error {
+	if r.f == nil {
+		return nil
+	}
+	return r.f.Close()
+}
