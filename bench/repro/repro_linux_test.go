@@ -98,11 +98,21 @@ func TestTheHolesAreShown(t *testing.T) {
 		{Strategy: stablewrite.Raw, Mutator: mutator.Storm},
 		{Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true},
 		{Strategy: stablewrite.Verify, Mutator: mutator.ABA, Gate: true, Hold: DefaultGatedHold},
-		{Strategy: stablewrite.Verify, Mutator: mutator.ABA, Writes: 200},
-		{Strategy: stablewrite.Verify, Mutator: mutator.CRCPage, Detect: stablewrite.BySum, Writes: 200},
+		{Strategy: stablewrite.Verify, Mutator: mutator.ABA, Hold: DefaultHold},
+		{Strategy: stablewrite.Verify, Mutator: mutator.CRCPage, Detect: stablewrite.BySum},
 	} {
-		cfg.Target, cfg.Seed = f, 3
-		if rec := runRace(t, cfg); rec.Torn == 0 {
+		cfg.Target, cfg.Seed, cfg.Size, cfg.Duration = f, 3, 1<<20, 20*time.Second
+		ctx, shown := context.WithCancel(context.Background())
+		rec, err := Run(ctx, cfg, func(r record.Repro) {
+			if r.Torn > 0 {
+				shown()
+			}
+		})
+		shown()
+		if err != nil {
+			t.Error(err)
+		}
+		if rec.Torn == 0 {
 			t.Errorf("%v against %v, gated %v: nothing torn in %d writes", cfg.Strategy, cfg.Mutator, cfg.Gate, rec.Writes)
 		}
 	}
