@@ -149,6 +149,8 @@ func (f *File) enter() error {
 	return nil
 }
 
+func (f *File) leave() { f.open.RUnlock() }
+
 // wrap says what was done to which file.
 func (f *File) wrap(what string, err error) error {
 	if f.name != "" {
@@ -156,8 +158,6 @@ func (f *File) wrap(what string, err error) error {
 	}
 	return fmt.Errorf("stablewrite: %s: %w", what, err)
 }
-
-func (f *File) leave() { f.open.RUnlock() }
 
 // Sync makes durable all writes that returned before it began. An error is
 // final: the kernel may have dropped what it could not write, so every later

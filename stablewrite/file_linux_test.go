@@ -246,18 +246,7 @@ func TestLargeSectors(t *testing.T) {
 		testenv.Missing(t, "loop devices with sectors of 16 KiB (Linux 6.11): %+v", geo)
 	}
 	p := shared(t, 128<<10)
-	stop := make(chan struct{})
-	var mutator sync.WaitGroup
-	mutator.Go(func() {
-		for v := byte(0); ; v++ {
-			select {
-			case <-stop:
-				return
-			default:
-				p[40_000] = v // always in one block
-			}
-		}
-	})
+	change(t, func(version uint64) { binary.LittleEndian.PutUint64(p[40_000:], version) }) // always in one block
 	w := &stablewrite.Write{Buf: p, Off: 1 << 20, Sums: make([]uint32, 32)}
 	healed := 0
 	for range 200 {
@@ -275,8 +264,6 @@ func TestLargeSectors(t *testing.T) {
 			t.Fatal("torn")
 		}
 	}
-	close(stop)
-	mutator.Wait()
 	if healed == 0 {
 		t.Error("nothing was resubmitted: the test showed nothing")
 	}
@@ -331,6 +318,28 @@ func shared(t *testing.T, n int) []byte {
 	return p
 }
 
+// change calls f over and over until the test ends, with a version that never
+// comes again: a value that did would be an A-B-A change. It must be called after
+// shared, whose memory is gone when the test ends.
+func change(t *testing.T, f func(version uint64)) {
+	stop := make(chan struct{})
+	var mutator sync.WaitGroup
+	mutator.Go(func() {
+		for v := uint64(1); ; v++ {
+			select {
+			case <-stop:
+				return
+			default:
+				f(v)
+			}
+		}
+	})
+	t.Cleanup(func() {
+		close(stop)
+		mutator.Wait()
+	})
+}
+
 // Two Files, two names of one inode, one buffer that changes all the time: the
 // media are one receipt or the other, block for block, never some of each.
 func TestTwoFilesOnOneInodeAreOrdered(t *testing.T) {
@@ -352,18 +361,9 @@ func TestTwoFilesOnOneInodeAreOrdered(t *testing.T) {
 
 	const blocks = 16
 	p, q := shared(t, blocks*kib4), fill(stablewrite.AlignedBuffer(blocks*kib4), 0xbb)
-	stop := make(chan struct{})
-	var mutator sync.WaitGroup
-	mutator.Go(func() {
-		for v := uint32(1); ; v++ {
-			select {
-			case <-stop:
-				return
-			default:
-				for i := 0; i < blocks; i += 2 { // every other block
-					binary.LittleEndian.PutUint32(p[i*kib4:], v)
-				}
-			}
+	change(t, func(version uint64) {
+		for i := 0; i < blocks; i += 2 { // every other block
+			binary.LittleEndian.PutUint64(p[i*kib4:], version)
 		}
 	})
 	wa := &stablewrite.Write{Buf: p, Sums: make([]uint32, blocks)}
@@ -388,8 +388,6 @@ func TestTwoFilesOnOneInodeAreOrdered(t *testing.T) {
 			t.Fatal("the media are neither write")
 		}
 	}
-	close(stop)
-	mutator.Wait()
 	if resubmitted == 0 {
 		t.Error("nothing was resubmitted: the test showed nothing")
 	}

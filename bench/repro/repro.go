@@ -50,8 +50,9 @@ const (
 	DefaultGatedHold = time.Millisecond
 )
 
-// maxFailures is how many writes may fail in a row before the device is given
-// up: a device that vanished fails them all, for ever.
+// maxFailures is how many writes may fail in a row before the device is tested:
+// one that asks for stable pages may refuse them all and be sound, one that
+// vanished fails them all, for ever.
 const maxFailures = 100
 
 // Run runs the race and returns what was counted, in either case. The error is
@@ -256,10 +257,10 @@ func (r *race) failed(err error) error {
 		return nil
 	case isMedia(err):
 		r.rec.WriteErrors++
-		if r.failures++; r.failures < maxFailures {
-			return nil
+		if r.failures++; r.failures%maxFailures == 0 && r.oracle.selfTest() != nil {
+			return fmt.Errorf("%d writes in a row failed, and what nobody changes fails too, the device may be gone: %w", r.failures, err)
 		}
-		return fmt.Errorf("%d writes in a row failed, the device may be gone: %w", r.failures, err)
+		return nil
 	case errors.Is(err, syscall.ENOSPC):
 		return fmt.Errorf("%w: make room, or name a file on another disk", err)
 	}

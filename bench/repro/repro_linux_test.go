@@ -221,18 +221,40 @@ func TestNothingIsLeftOpen(t *testing.T) {
 	}
 }
 
-// A device that vanished fails every write: the race gives up.
-func TestADeviceThatFailsEveryWriteEndsTheRace(t *testing.T) {
-	var r race
-	for n := 1; ; n++ {
-		err := r.failed(&stablewrite.WriteError{Err: syscall.EIO})
-		if err == nil {
-			continue
+// A device that vanished fails every write, and ends the race; one that refuses
+// every write because its buffer changed is sound, and does not.
+func TestADeviceThatFailsByItselfEndsTheRace(t *testing.T) {
+	sound := target(t)
+	if err := sound.Truncate(4096); err != nil {
+		t.Fatal(err)
+	}
+	gone, err := os.Open(os.DevNull) // takes no writes
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer gone.Close()
+	for _, tc := range []struct {
+		f    *os.File
+		ends bool
+	}{{sound, false}, {gone, true}} {
+		r := race{oracle: &oracle{f: tc.f, buf: make([]byte, 4096)}}
+		for n := 1; n <= 3*maxFailures; n++ {
+			if err = r.failed(&stablewrite.WriteError{Err: syscall.EILSEQ}); err != nil {
+				break
+			}
 		}
-		if n != maxFailures || !errors.Is(err, syscall.EIO) {
-			t.Errorf("after %d failures: %v", n, err)
+		if (err != nil) != tc.ends || tc.ends && (r.failures != maxFailures || !errors.Is(err, syscall.EILSEQ)) {
+			t.Errorf("ends %v, want %v: after %d failures %v", err != nil, tc.ends, r.failures, err)
 		}
-		return
+	}
+}
+
+func TestTheRaceOf2011EndsAtAFailedRead(t *testing.T) {
+	for _, stop := range []bool{false, true} {
+		r := race{cfg: Config{StopAtReadError: stop}, rec: record.Repro{ReadErrors: 1}}
+		if r.done() != stop {
+			t.Errorf("StopAtReadError %v: done %v", stop, r.done())
+		}
 	}
 }
 
