@@ -27,8 +27,29 @@ type File struct {
 	open   sync.RWMutex // read-held by every call under way, write-held by Close
 	closed bool
 
-	syncMu  sync.Mutex
-	syncErr error // sticky
+	sync *stickySync
+}
+
+// stickySync remembers that a sync failed. Files on one Device share it, because
+// a kernel that lost data says so once per descriptor.
+type stickySync struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (s *stickySync) do(sync func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = sync()
+	}
+	return s.err
+}
+
+func (s *stickySync) failed() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
 }
 
 var (
@@ -111,7 +132,7 @@ func NewDevice(d Device, o Options) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stablewrite: %w", err)
 	}
-	file.shared = true
+	file.shared, file.sync = true, &file.lock.sync
 	return file, nil
 }
 
@@ -129,7 +150,10 @@ func newFile(d Device, key any, o Options) (*File, error) {
 	if segment < geo.OffsetAlign {
 		return nil, fmt.Errorf("segments of %d bytes are less than the device's unit of %d: enlarge the Pool or SegmentBytes", segment, geo.OffsetAlign)
 	}
-	return &File{dev: d, opts: o, geo: geo, segment: segment - segment%geo.OffsetAlign, lock: lockOf(key)}, nil
+	return &File{
+		dev: d, opts: o, geo: geo, segment: segment - segment%geo.OffsetAlign,
+		lock: lockOf(key), sync: new(stickySync),
+	}, nil
 }
 
 // Name is the name that the File was opened by, "" on a Device.
@@ -161,21 +185,18 @@ func (f *File) wrap(what string, err error) error {
 
 // Sync makes durable all writes that returned before it began. An error is
 // final: the kernel may have dropped what it could not write, so every later
-// Sync returns it again.
+// Sync of the File, and of others on the same Device, returns it again.
 func (f *File) Sync() error {
 	if err := f.enter(); err != nil {
 		return err
 	}
 	defer f.leave()
-	f.syncMu.Lock()
-	defer f.syncMu.Unlock()
-	if f.syncErr != nil {
-		return f.syncErr
-	}
-	if err := f.dev.Sync(); err != nil {
-		f.syncErr = f.wrap("sync", err)
-	}
-	return f.syncErr
+	return f.sync.do(func() error {
+		if err := f.dev.Sync(); err != nil {
+			return f.wrap("sync", err)
+		}
+		return nil
+	})
 }
 
 // Close waits for calls under way, then closes the File. It does not sync; it
@@ -194,5 +215,5 @@ func (f *File) Close() error {
 			err = f.wrap("close", err)
 		}
 	}
-	return errors.Join(f.syncErr, err)
+	return errors.Join(f.sync.failed(), err)
 }

@@ -94,7 +94,7 @@ func rehearse(name string, o Options) error {
 	if _, err := os.Stat(name); err == nil {
 		return nil // it exists, and adopt will tell
 	}
-	f, err := os.OpenFile(filepath.Dir(name), os.O_RDWR|unix.O_TMPFILE, 0o600)
+	f, err := os.OpenFile(filepath.Dir(followed(name)), os.O_RDWR|unix.O_TMPFILE, 0o600)
 	if err != nil {
 		return nil // no such directory, which open will say, or no O_TMPFILE here
 	}
@@ -105,6 +105,21 @@ func rehearse(name string, o Options) error {
 	}
 	file.lock.release()
 	return nil
+}
+
+// followed is where open would create name: at the end of its symbolic links.
+func followed(name string) string {
+	for range 40 { // as many as Linux follows
+		to, err := os.Readlink(name)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(name), to)
+		}
+		name = to
+	}
+	return name
 }
 
 // truncate empties a regular file; a block device has no size to lose.

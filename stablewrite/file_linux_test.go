@@ -163,6 +163,35 @@ func TestOpenRefusals(t *testing.T) {
 	}
 }
 
+// What cannot be adopted is not created, wherever a dangling link leads.
+func TestCreateThroughADanglingLink(t *testing.T) {
+	shm, err := os.MkdirTemp("/dev/shm", "stablepages-test-")
+	if err != nil {
+		testenv.Missing(t, "a tmpfs at /dev/shm: %v", err)
+	}
+	defer os.RemoveAll(shm)
+	dir := testenv.DirectDir(t)
+	for _, tc := range []struct {
+		link, target string
+		direct       bool
+	}{{dir, shm, false}, {shm, dir, true}} {
+		link, target := filepath.Join(tc.link, "link"), filepath.Join(tc.target, "target")
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+		f, err := stablewrite.Create(link, stablewrite.Options{RequireDirect: true})
+		if (err == nil) != tc.direct {
+			t.Errorf("%s -> %s: %v", link, target, err)
+		}
+		if err == nil {
+			f.Close()
+		}
+		if _, err := os.Stat(target); (err == nil) != tc.direct {
+			t.Errorf("%s -> %s: the target: %v", link, target, err)
+		}
+	}
+}
+
 // What an engine relies on for durability is kept.
 func TestNewKeepsSyncFlags(t *testing.T) {
 	name := filepath.Join(testenv.DirectDir(t), "f")

@@ -136,7 +136,7 @@ func directness(fd int, st *unix.Stat_t) (Directness, string) {
 	case "tmpfs":
 		return DirectNo, "tmpfs accepts O_DIRECT and has no media to write to"
 	case "btrfs":
-		return btrfsDirectness(fd)
+		return btrfsDirectness(fd, st)
 	default:
 		return DirectUnknown, name + " is not known to this program"
 	}
@@ -145,17 +145,23 @@ func directness(fd int, st *unix.Stat_t) (Directness, string) {
 // btrfsDirectness: from Linux 6.15 on (commit 968f19c5b1b7) btrfs writes inodes
 // with data checksums through the page cache; stable kernels took that over at
 // various times.
-func btrfsDirectness(fd int) (Directness, string) {
+//
+// Whether an inode has data checksums is settled when it is created. The mount
+// options speak of new inodes only, and no flag of FS_IOC_GETFLAGS tells.
+func btrfsDirectness(fd int, st *unix.Stat_t) (Directness, string) {
 	if inodeFlags(fd)&noCowFlag != 0 {
 		return DirectYes, "btrfs without data checksums (nodatacow)"
 	}
 	if options, ok := mountOptions(fd); !ok {
 		return DirectUnknown, "btrfs, perhaps mounted without data checksums"
 	} else if strings.Contains(options, "nodatasum") || strings.Contains(options, "nodatacow") {
+		if st.Size > 0 {
+			return DirectUnknown, "btrfs mounted without data checksums, which this file may have from before"
+		}
 		return DirectYes, "btrfs mounted without data checksums"
 	}
 	if kernelAtLeast(6, 15) {
-		return DirectNo, "btrfs with data checksums writes through the page cache from Linux 6.15 on"
+		return DirectNo, "btrfs with data checksums writes through the page cache from Linux 6.15 on (a file created without them does not)"
 	}
 	return DirectUnknown, "btrfs with data checksums: some stable kernels before 6.15 write through the page cache too"
 }

@@ -31,7 +31,9 @@ func aligned(p []byte, align int) bool {
 
 // Pool bounds the private memory of the Files that share it. The zero value is
 // a Pool of DefaultPoolBytes. Its memory is of the Go heap and goes with it;
-// none of it is ever handed to a caller. Whoever asks first is served first.
+// none of it is ever handed to a caller. Whoever asks first is served first. A
+// File whose Device writes to another File must not share its Pool: they could
+// wait for each other.
 type Pool struct {
 	mu            sync.Mutex
 	turn          sync.Cond

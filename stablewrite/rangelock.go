@@ -7,7 +7,8 @@ import "sync"
 // order in which they came; disjoint ones do not wait.
 type rangeLock struct {
 	key   any
-	users int // Files, counted under fileLocks.mu
+	users int        // Files, counted under fileLocks.mu
+	sync  stickySync // of the Files that share a Device
 
 	mu          sync.Mutex
 	first, last *span // held and waiting, in order of arrival

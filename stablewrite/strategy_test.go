@@ -583,6 +583,22 @@ func TestSyncFailureIsSticky(t *testing.T) {
 	}
 }
 
+// The kernel says once per descriptor that it lost data: Files that share a
+// Device must all hear of it.
+func TestSyncFailureIsTheDevices(t *testing.T) {
+	d := newScripted(kib4)
+	a, b := d.file(t, Options{}), d.file(t, Options{})
+	d.sync = syscall.EIO
+	first := a.Sync()
+	d.sync = nil
+	if second := b.Sync(); !errors.Is(first, syscall.EIO) || !errors.Is(second, syscall.EIO) {
+		t.Errorf("one File %v, the other %v", first, second)
+	}
+	if err := b.Close(); !errors.Is(err, syscall.EIO) {
+		t.Errorf("Close of the other: %v", err)
+	}
+}
+
 func TestUseAfterClose(t *testing.T) {
 	d := newScripted(kib4)
 	f, err := NewDevice(d, Options{})

@@ -93,9 +93,10 @@ func (m *Mutator) BeginWrite() {
 // Mark is a moment, for Overlapped.
 func (m *Mutator) Mark() uint64 { return m.ctl.changes.Load() }
 
-// Overlapped reports whether the mutator stored to the buffer between mark and
-// now.
-func (m *Mutator) Overlapped(mark uint64) bool { return mark%2 == 1 || m.ctl.changes.Load() != mark }
+// Overlapped reports whether the mutator began or ended a change between mark
+// and now. One that lasts from before to after does not count: it may be that of
+// a process that does not run.
+func (m *Mutator) Overlapped(mark uint64) bool { return m.ctl.changes.Load() != mark }
 
 // patience is how long a mutator may leave a question unanswered, beyond its
 // hold, before it is given up. Time in which this process is stopped does not
@@ -111,7 +112,7 @@ func (m *Mutator) Change() (bool, error) {
 	}
 	m.lastAsked = m.ctl.writes.Load()
 	want := m.ctl.asked.Add(1)
-	var waited time.Duration
+	var waited, stopping time.Duration
 	last := time.Now()
 	for i := 0; m.ctl.made.Load() < want; i++ {
 		if i%1024 != 0 {
@@ -123,7 +124,13 @@ func (m *Mutator) Change() (bool, error) {
 		default:
 		}
 		now := time.Now()
-		waited += min(now.Sub(last), 100*time.Millisecond)
+		passed := min(now.Sub(last), 100*time.Millisecond)
+		waited += passed
+		if m.ctl.stop.Load() != 0 {
+			if stopping += passed; stopping > time.Second {
+				return false, nil
+			}
+		}
 		if last = now; waited > m.cfg.Hold+patience {
 			return false, fmt.Errorf("the mutator did not answer within %v", waited.Round(time.Second))
 		}

@@ -78,6 +78,10 @@ func file(ctx context.Context, p *record.Probe, path string) error {
 	if err := look(&beside, target); err != nil {
 		return err
 	}
+	if p.System.FileSystem == "btrfs" {
+		p.Unmeasured = "on btrfs a file is written as was settled when it was created, which a new file beside it does not show"
+		return nil
+	}
 	if beside.DirectWhy != p.DirectWhy || beside.OffsetAlign != p.OffsetAlign {
 		p.Unmeasured = fmt.Sprintf("a new file beside it would be written differently (%s: %s)", beside.Direct, beside.DirectWhy)
 		return nil

@@ -1,6 +1,7 @@
 package repro
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -22,6 +23,7 @@ type gate struct {
 	change func() (bool, error) // has the mutator change the buffer once
 	made   int                  // changes made in flight, in this write
 	calls  int                  // submissions, in this write
+	broken error                // the mutator's, which is no error of a write
 }
 
 // begin is called before each write.
@@ -97,18 +99,15 @@ func (g *gate) WriteAt(p []byte, off int64) (int, error) {
 		}
 		time.Sleep(time.Millisecond) // EAGAIN: the kernel's room for requests is full
 	}
-	var changeErr error
 	if g.calls++; g.opens(p) {
-		var changed bool
-		if changed, changeErr = g.change(); changed {
+		changed, err := g.change()
+		if changed {
 			g.made++
 		}
+		g.broken = errors.Join(g.broken, err)
 	}
 	n, err := g.reap()
-	if changeErr != nil {
-		return n, changeErr
-	}
-	return n, err
+	return n, errors.Join(err, g.broken)
 }
 
 // reap waits for the completion, for ever: until then the memory is the

@@ -11,7 +11,8 @@ import (
 
 type gate struct {
 	stablewrite.Device
-	made int
+	made   int
+	broken error
 }
 
 func (*gate) begin() {}

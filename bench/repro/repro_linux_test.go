@@ -233,18 +233,19 @@ func TestADeviceThatFailsByItselfEndsTheRace(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer gone.Close()
-	for _, tc := range []struct {
-		f    *os.File
-		ends bool
-	}{{sound, false}, {gone, true}} {
-		r := race{oracle: &oracle{f: tc.f, buf: make([]byte, 4096)}}
-		for n := 1; n <= 3*maxFailures; n++ {
-			if err = r.failed(&stablewrite.WriteError{Err: syscall.EILSEQ}); err != nil {
-				break
+	for _, cause := range []error{syscall.EILSEQ, fmt.Errorf("%w: %w", stablewrite.ErrChanged, syscall.EIO)} {
+		r := race{oracle: &oracle{f: sound, buf: make([]byte, 4096)}}
+		for range 3 * testEvery {
+			if err := r.failed(&stablewrite.WriteError{Err: cause}); err != nil {
+				t.Fatalf("%v on a sound device: %v", cause, err)
 			}
 		}
-		if (err != nil) != tc.ends || tc.ends && (r.failures != maxFailures || !errors.Is(err, syscall.EILSEQ)) {
-			t.Errorf("ends %v, want %v: after %d failures %v", err != nil, tc.ends, r.failures, err)
+		if r.rec.WriteErrors != 3*testEvery {
+			t.Errorf("%d write errors", r.rec.WriteErrors)
+		}
+		r.oracle.f, r.failures = gone, 0
+		if err := r.failed(&stablewrite.WriteError{Err: cause}); !errors.Is(err, cause) {
+			t.Errorf("%v on a device that is gone: %v", cause, err)
 		}
 	}
 }

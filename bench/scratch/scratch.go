@@ -95,13 +95,18 @@ func (f *File) Close() error {
 	return f.File.Close()
 }
 
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
 // explain adds what to do to the errors of opening something in dir.
 func explain(dir string, err error) error {
 	hint := ""
 	switch {
 	case errors.Is(err, syscall.ENOTDIR):
 		hint = fmt.Sprintf(": %s is not a directory", dir)
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist) && !exists(dir):
 		hint = fmt.Sprintf(": make the directory %s first, or name another", dir)
 	case errors.Is(err, syscall.EROFS):
 		hint = ": the file system is mounted read-only; name a file on another"
