@@ -200,7 +200,7 @@ func (r *race) once() error {
 	}
 	r.count(overlapped)
 	if err != nil {
-		return r.failed(err)
+		return r.failed(err, overlapped)
 	}
 	r.failures = 0
 	if r.cfg.Strategy.Promise().AfterSync {
@@ -263,10 +263,12 @@ func (r *race) count(overlapped bool) {
 }
 
 // failed counts the errors that the race can cause, and returns the others.
-func (r *race) failed(err error) error {
+func (r *race) failed(err error, overlapped bool) error {
 	switch {
 	case r.gate != nil && r.gate.broken != nil:
 		return r.gate.broken
+	case isMedia(err) && !overlapped:
+		return fmt.Errorf("a write failed though nothing had changed the buffer, the device fails by itself: %w", err)
 	case errors.Is(err, stablewrite.ErrChanged), isMedia(err):
 		r.rec.WriteErrors++
 		if errors.Is(err, stablewrite.ErrChanged) {
