@@ -5,35 +5,73 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 
 	"stablepages/bench/record"
+	"stablepages/stablewrite"
 )
 
-var update = flag.Bool("update", false, "write what testdata/results.jsonl says into README.md")
+var update = flag.Bool("update", false, "write what testdata/results.jsonl and the promises say into README.md")
 
-// README shows a run that was made, and nothing else.
-func TestREADMEShowsTheCommittedRun(t *testing.T) {
-	const name, begin, end = "../../README.md", "<!-- evaluate -->\n", "<!-- /evaluate -->"
-	readme, err := os.ReadFile(name)
+// README shows a run that was made, and what the strategies promise, and nothing
+// else.
+func TestREADMEShowsTheCommittedRunAndThePromises(t *testing.T) {
+	const name = "../../README.md"
+	was, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, ok := strings.Cut(string(readme), begin)
-	_, after, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		t.Fatalf("README.md has no place for the run, between %q and %q", begin, end)
-	}
-	want := before + begin + render(t) + end + after
+	want := put(t, string(was), "evaluate", render(t))
+	want = put(t, want, "promises", promises())
 	if *update {
 		if err := os.WriteFile(name, []byte(want), 0o666); err != nil {
 			t.Fatal(err)
 		}
-	} else if want != string(readme) {
-		t.Error("README.md does not show testdata/results.jsonl: go test ./bench/evaluate -update")
+	} else if want != string(was) {
+		t.Error("README.md does not show testdata/results.jsonl and the promises: go test ./bench/evaluate -update")
 	}
+}
+
+// put replaces what stands between two comments of text.
+func put(t *testing.T, text, what, new string) string {
+	t.Helper()
+	begin, end := "<!-- "+what+" -->\n", "<!-- /"+what+" -->"
+	before, rest, ok := strings.Cut(text, begin)
+	_, after, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatalf("README.md has no place between %q and %q", begin, end)
+	}
+	return before + begin + new + end + after
+}
+
+// promises is the table of Strategy.Promise.
+func promises() string {
+	var b strings.Builder
+	b.WriteString("\n| strategy | does | media = receipt after a change | ... after a change that was restored | crash |\n|---|---|---|---|---|\n")
+	for _, s := range stablewrite.Strategies() {
+		p := s.Promise()
+		kept := func(yes bool) string {
+			switch {
+			case !yes:
+				return "**no**"
+			case p.AfterSync:
+				return "yes, after Sync"
+			}
+			return "yes"
+		}
+		changed, crash := kept(p.Changed), "as any write"
+		if p.Refuses {
+			changed += ": it is refused"
+		}
+		if p.CrashWindow {
+			crash = "**torn blocks until Sync**"
+		}
+		fmt.Fprintf(&b, "| `%v` | %s | %s | %s | %s |\n", s, s.About(), changed, kept(p.Restored), crash)
+	}
+	return b.String() + "\n"
 }
 
 func render(t *testing.T) string {
