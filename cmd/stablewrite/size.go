@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/spf13/pflag"
 )
 
 // size is a number of bytes as a flag: "4096", "4k", "1MiB". Units are powers
 // of 1024, whatever their spelling.
 type size int
+
+var _ pflag.Value = (*size)(nil)
 
 // maxSize is well below what Linux writes in one call (2 GiB less a page).
 const maxSize = 1 << 30
