@@ -55,6 +55,7 @@ type Config struct {
 type control struct {
 	ready   atomic.Uint32 // the mutator runs
 	stop    atomic.Uint32 // end
+	hurry   atomic.Uint32 // hold no longer
 	changes atomic.Uint64 // twice the changes made; odd while one is being made
 	asked   atomic.Uint64 // gated: changes asked for
 	made    atomic.Uint64 // gated: changes made
@@ -104,15 +105,15 @@ func (m *Mutator) Overlapped(mark uint64) bool { return m.ctl.changes.Load() != 
 const patience = 10 * time.Second
 
 // Change makes a gated mutator change the buffer and returns when it did. It
-// reports whether there was a change: None makes none, Once makes one per write,
-// and after Stop there are no more.
+// reports whether there was a change: None makes none, Once makes one per write.
+// After Hurry it waits a second, no longer.
 func (m *Mutator) Change() (bool, error) {
 	if m.cfg.Kind == None || m.cfg.Kind == Once && m.lastAsked == m.ctl.writes.Load() {
 		return false, nil
 	}
 	m.lastAsked = m.ctl.writes.Load()
 	want := m.ctl.asked.Add(1)
-	var waited, stopping time.Duration
+	var waited, hurrying time.Duration
 	last := time.Now()
 	for i := 0; m.ctl.made.Load() < want; i++ {
 		if i%1024 != 0 {
@@ -126,8 +127,8 @@ func (m *Mutator) Change() (bool, error) {
 		now := time.Now()
 		passed := min(now.Sub(last), 100*time.Millisecond)
 		waited += passed
-		if m.ctl.stop.Load() != 0 {
-			if stopping += passed; stopping > time.Second {
+		if m.ctl.hurry.Load() != 0 {
+			if hurrying += passed; hurrying > time.Second {
 				return false, nil
 			}
 		}
@@ -139,9 +140,15 @@ func (m *Mutator) Change() (bool, error) {
 	return true, nil
 }
 
-// Stop makes the mutator end as soon as it can, in the middle of a hold too. The
-// buffer stays until Close.
-func (m *Mutator) Stop() { m.ctl.stop.Store(1) }
+// Hurry ends the hold that is under way, and all further ones, at once: the end
+// is near. A gated mutator still makes the changes it is asked for, one that runs
+// free makes no more.
+func (m *Mutator) Hurry() { m.ctl.hurry.Store(1) }
+
+func (m *Mutator) stop() {
+	m.ctl.stop.Store(1)
+	m.Hurry()
+}
 
 // Err is nil unless the mutator ended without having been told to.
 func (m *Mutator) Err() error {
@@ -160,7 +167,7 @@ func (m *Mutator) Close() error {
 	}
 	m.closed = true
 	died := m.Err()
-	m.Stop()
+	m.stop()
 	return errors.Join(died, m.finish())
 }
 
@@ -186,6 +193,8 @@ func run(ctl *control, buf []byte, cfg Config) {
 				seen = ctl.writes.Load()
 				change()
 			}
+		case ctl.hurry.Load() != 0: // without its pauses it would be another mutator
+			time.Sleep(time.Millisecond)
 		default:
 			change()
 			wait(kind.pause, ctl)
@@ -221,13 +230,13 @@ func rest(waited time.Duration) {
 	}
 }
 
-// wait waits for d, or until ctl says stop. Short waits spin: the timers of a
+// wait waits for d, or until ctl says hurry. Short waits spin: the timers of a
 // busy machine are coarser than a write is long.
 func wait(d time.Duration, ctl *control) {
 	const short = 2 * time.Millisecond
 	for began := time.Now(); ; {
 		left := d - time.Since(began)
-		if left <= 0 || ctl.stop.Load() != 0 {
+		if left <= 0 || ctl.hurry.Load() != 0 {
 			return
 		}
 		if left > short {

@@ -295,16 +295,28 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 }
 
 // A hold longer than anybody waits is cut short, and what was changed restored.
-func TestStopEndsAHold(t *testing.T) {
+func TestHurryEndsAHold(t *testing.T) {
 	everywhere(t, func(t *testing.T, in Where) {
 		m := start(t, Config{Kind: ABA, In: in, Gated: true, Hold: time.Hour, Size: 8192})
 		m.BeginWrite()
 		was := slices.Clone(m.Buffer())
-		time.AfterFunc(10*time.Millisecond, m.Stop)
+		time.AfterFunc(10*time.Millisecond, m.Hurry)
 		if ok, err := m.Change(); !ok || err != nil || !bytes.Equal(was, m.Buffer()) {
 			t.Errorf("Change = %v, %v; restored %v", ok, err, bytes.Equal(was, m.Buffer()))
 		}
+		change(t, m) // and there are more, without a hold
 	})
+}
+
+func TestHurryEndsAMutatorThatRunsFree(t *testing.T) {
+	m := start(t, Config{Kind: Stock, In: Thread, Size: 8192})
+	for m.Mark() < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	m.Hurry()
+	if time.Sleep(20 * time.Millisecond); m.Mark() != 2 {
+		t.Errorf("%d half changes, want those of the first letter", m.Mark())
+	}
 }
 
 func TestAStoppedProcessDoesNotKeepClose(t *testing.T) {

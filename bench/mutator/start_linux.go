@@ -57,7 +57,7 @@ func Start(cfg Config) (*Mutator, error) {
 		}
 	}
 	if err := m.awaitReady(); err != nil {
-		m.Stop()
+		m.stop()
 		return nil, errors.Join(fmt.Errorf("mutator: %w", err), m.finish())
 	}
 	return m, nil

@@ -161,7 +161,7 @@ func (r *race) loop(ctx context.Context, progress func(record.Repro)) error {
 		planned, cancel = context.WithTimeout(ctx, r.cfg.Duration)
 		defer cancel()
 	}
-	defer context.AfterFunc(planned, r.m.Stop)() // a hold must not outlast the race
+	defer context.AfterFunc(planned, r.m.Hurry)() // a hold must not outlast the race
 	for planned.Err() == nil && !r.done() {
 		if err := r.once(); err != nil {
 			return err
