@@ -188,11 +188,16 @@ func TestNothingAllocates(t *testing.T) {
 
 func TestShortSlicesPanic(t *testing.T) {
 	p := make([]byte, 2*crcguard.BlockSize)
+	roomy, sums := make([]byte, 4*crcguard.BlockSize), make([]uint32, 8) // spare capacity is no room
 	for name, f := range map[string]func(){
 		"ChecksumBlocks":        func() { crcguard.ChecksumBlocks(p, make([]uint32, 1)) },
 		"CopyBlocks sums":       func() { crcguard.CopyBlocks(make([]byte, len(p)), p, make([]uint32, 1)) },
 		"CopyBlocks dst":        func() { crcguard.CopyBlocks(make([]byte, len(p)-1), p, make([]uint32, 2)) },
 		"Copy":                  func() { crcguard.Copy(make([]byte, len(p)-1), p) },
+		"ChecksumBlocks spare":  func() { crcguard.ChecksumBlocks(p, sums[:1]) },
+		"CopyBlocks spare sums": func() { crcguard.CopyBlocks(roomy, p, sums[:1]) },
+		"CopyBlocks spare dst":  func() { crcguard.CopyBlocks(roomy[:1], p, sums) },
+		"Copy spare":            func() { crcguard.Copy(roomy[:1], p) },
 		"Copy onto itself":      func() { crcguard.Copy(p, p) },
 		"CopyBlocks overlap":    func() { crcguard.CopyBlocks(p[4096:], p[1:4097], make([]uint32, 1)) },
 		"negative offset":       func() { crcguard.BlocksAt(-1, 10) },

@@ -47,7 +47,7 @@ func ChecksumBlocks(p []byte, sums []uint32) uint32 { return ChecksumBlocksAt(p,
 // ChecksumBlocksAt is [ChecksumBlocks] for a buffer that belongs at off of a
 // file. It panics if sums is shorter than BlocksAt(off, len(p)).
 func ChecksumBlocksAt(p []byte, off int64, sums []uint32) uint32 {
-	sums = sums[:BlocksAt(off, len(p))]
+	sums = sums[:BlocksAt(off, len(p)):len(sums)]
 	if len(p) == 0 {
 		return 0
 	}
@@ -60,7 +60,7 @@ func ChecksumBlocksAt(p []byte, off int64, sums []uint32) uint32 {
 // happened to src meanwhile. It panics if dst is shorter than src or overlaps
 // it.
 func Copy(dst, src []byte) uint32 {
-	dst = dst[:len(src)]
+	dst = dst[:len(src):len(dst)] // spare capacity is no leave to write there
 	apart(dst, src)
 	return copySum(dst, src)
 }
@@ -84,7 +84,7 @@ func CopyBlocks(dst, src []byte, sums []uint32) uint32 { return CopyBlocksAt(dst
 // CopyBlocksAt is [CopyBlocks] for a buffer that belongs at off of a file. It
 // panics if sums is shorter than BlocksAt(off, len(src)).
 func CopyBlocksAt(dst, src []byte, off int64, sums []uint32) uint32 {
-	dst, sums = dst[:len(src)], sums[:BlocksAt(off, len(src))]
+	dst, sums = dst[:len(src):len(dst)], sums[:BlocksAt(off, len(src)):len(sums)]
 	apart(dst, src)
 	if len(src) == 0 {
 		return 0

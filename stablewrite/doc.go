@@ -23,8 +23,9 @@
 // Choose Bounce whenever changes may be restored, when a crash must not leave
 // torn blocks, or under fabrics where a write that timed out may land after its
 // retry. Choose Verify, the zero value, where changes are rare and not
-// restored, and the copy is too dear. Choose Detect to learn that a program
-// violates stable pages rather than to heal it. Choose Buffered where the page
+// restored, and the copy is too dear. Choose Detect, with aligned buffers
+// ([AlignedBuffer]), to learn that a program violates stable pages rather than
+// to heal it. Choose Buffered where the page
 // cache is welcome. [Strategy.Promise] holds all of this as data.
 //
 // # Ownership

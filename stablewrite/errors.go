@@ -35,12 +35,10 @@ func (e *WriteError) Error() string {
 		what = "resubmission"
 	}
 	return fmt.Sprintf("stablewrite: %s: %s: %v (of these bytes %d are good, the next %d may have lost their old content)",
-		writing(e.Name, e.Len, e.Off), what, e.Err, e.Good, e.Spoiled)
+		transfer("write", e.Name, e.Len, e.Off), what, e.Err, e.Good, e.Spoiled)
 }
 
-// writing is "write f: 4096 bytes at 0".
-func writing(name string, n int, off int64) string { return transfer("write", name, n, off) }
-
+// transfer is "write f: 4096 bytes at 0".
 func transfer(what, name string, n int, off int64) string {
 	if name != "" {
 		what += " " + name + ":"

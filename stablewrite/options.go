@@ -57,8 +57,8 @@ type Detection uint8
 const (
 	// ByDigest compares CRC-32C and a second, independent sum.
 	ByDigest Detection = iota
-	// BySum compares CRC-32C alone, to the letter of the 2011 proposal. It
-	// cannot see a page that carries its own CRC-32C change.
+	// BySum compares CRC-32C alone, to the letter of the 2011 proposal. A page
+	// that ends in its own CRC-32C can change without being seen.
 	BySum
 )
 

@@ -54,7 +54,9 @@ func NewPool(bytes int) *Pool {
 // lock also makes a Pool of a zero value.
 func (p *Pool) lock() {
 	p.mu.Lock()
-	p.turn.L = &p.mu
+	if p.turn.L == nil { // before anybody waits: a waiter reads it without the lock
+		p.turn.L = &p.mu
+	}
 	if p.limit == 0 {
 		p.limit = DefaultPoolBytes
 	}

@@ -8,10 +8,13 @@ type Strategy uint8
 
 const (
 	// Verify sums, submits the buffer itself, sums again, and resubmits what
-	// changed from private memory: the fix proposed in 2011.
+	// changed from private memory: the fix proposed in 2011. A buffer whose
+	// memory the device does not take (Geometry.MemAlign) is copied as under
+	// Bounce, and its changes are not seen; Stats.Unaligned counts these.
 	Verify Strategy = iota
 	// Detect is Verify that returns ErrChanged instead of resubmitting, as
-	// OpenZFS 2.3 does.
+	// OpenZFS 2.3 does. It too sees no change of memory that is not aligned:
+	// use AlignedBuffer.
 	Detect
 	// Bounce always copies, sums the copy and submits the copy.
 	Bounce

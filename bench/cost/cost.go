@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -147,7 +148,7 @@ func cell(target *os.File, s stablewrite.Strategy, size, depth int, d time.Durat
 		})
 	}
 	writers.Wait()
-	err = errors.Join(append(errs, f.Sync())...)
+	err = cmp.Or(append(errs, f.Sync())...) // the first: a failed Sync fails all that follow
 	seconds := time.Since(began).Seconds()
 	after := cpuTime()
 	did := f.Stats()

@@ -111,7 +111,7 @@ func TestMatrix(t *testing.T) {
 	var b strings.Builder
 	races := honest()
 	find(t, races, stablewrite.Bounce, mutator.Hint).Torn = 2
-	if err := WriteMatrix(&b, races); err != nil {
+	if err := writeMatrix(&b, races); err != nil {
 		t.Fatal(err)
 	}
 	want := `                    none   stock   storm   flip    aba  crcpage   once   hint

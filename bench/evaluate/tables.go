@@ -22,17 +22,17 @@ func WriteReport(out io.Writer, res Results, v Verdict) error {
 		fmt.Fprintln(out, l)
 	}
 	fmt.Fprint(out, "\nTorn writes of writes, every change in flight (* torn, not promised otherwise;\n! a broken promise; r the strategy refused changed writes)\n\n")
-	if err := WriteMatrix(out, res.Races); err != nil {
+	if err := writeMatrix(out, res.Races); err != nil {
 		return err
 	}
 	fmt.Fprint(out, "\nCost with nothing changing, each strategy against raw in the same round (hot buffers)\n\n")
-	return WriteCosts(out, res.Costs)
+	return writeCosts(out, res.Costs)
 }
 
-// WriteMatrix writes the races as a table: torn writes of writes, by strategy
+// writeMatrix writes the races as a table: torn writes of writes, by strategy
 // and mutator. A * marks torn writes, a ! those that break a promise, an r
 // writes that the strategy refused for a change.
-func WriteMatrix(out io.Writer, races []record.Repro) error {
+func writeMatrix(out io.Writer, races []record.Repro) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, k := range mutator.Kinds() {
 		fmt.Fprintf(t, "\t%v", k)
@@ -60,8 +60,8 @@ func WriteMatrix(out io.Writer, races []record.Repro) error {
 	return t.Flush()
 }
 
-// WriteCosts writes the timings as a table.
-func WriteCosts(out io.Writer, recs []record.Cost) error {
+// writeCosts writes the timings as a table.
+func writeCosts(out io.Writer, recs []record.Cost) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "size\tdepth\tstrategy\tMB/s\tratio to raw\t95% interval\tCPU s/GiB\tp99 us\tn\t")
 	size, depth := 0, 0

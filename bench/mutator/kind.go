@@ -1,12 +1,8 @@
 package mutator
 
 import (
-	"bytes"
 	"fmt"
-	"math/rand/v2"
 	"time"
-
-	"stablepages/crcguard"
 )
 
 // Kind says how a mutator changes the buffer. Its zero value is None. Its text is
@@ -46,32 +42,6 @@ var kinds = [...]struct {
 	CRCPage: {name: "crcpage", about: "every 4 KiB page rewritten with content that ends in its own CRC-32C", prepare: stampPages, new: crcPage},
 	Once:    {name: "once", about: "one random bit, once per write (free-running: at most once)", fill: fillLetter, new: flip},
 	Hint:    {name: "hint", about: "one bit set per 8 KiB page, never cleared (a database's hint bits)", fill: fillLetter, new: hint, pause: pace},
-}
-
-// victim is the buffer and what a mutator may draw on.
-type victim struct {
-	buf  []byte
-	rng  *rand.Rand
-	hold time.Duration
-	ctl  *control
-}
-
-// change is what every store to buf goes through: it is counted, and the count
-// is odd while it is being made.
-func (v *victim) change(store func()) {
-	v.ctl.changes.Add(1)
-	store()
-	v.ctl.changes.Add(1)
-}
-
-// fillLetter is what the writer of 2011 does before each write.
-func fillLetter(buf []byte) { repeat(buf, bytes.Repeat([]byte{'a'}, crcguard.BlockSize)) }
-
-// repeat fills buf with copies of page, which nobody else changes.
-func repeat(buf, page []byte) {
-	for len(buf) > 0 {
-		buf = buf[copy(buf, page):]
-	}
 }
 
 // Kinds lists every Kind.

@@ -135,7 +135,7 @@ func (m *Mutator) startProcess(fd int, unmap func() error) error {
 		defer close(m.ended)
 		err := child.Wait()
 		if m.ctl.stop.Load() == 0 {
-			m.why = fmt.Errorf("%w: %v %s", ErrDied, err, lastLine(said.String()))
+			m.why = fmt.Errorf("%w: %s", ErrDied, strings.TrimSpace(fmt.Sprint(err, " ", lastLine(said.String()))))
 		}
 	}()
 	m.finish = func() error {

@@ -20,7 +20,7 @@ func TestAdvice(t *testing.T) {
 		{record.Probe{Direct: stablewrite.DirectNo, Measured: "a file", Writes: 64}, "Not affected as it stands"},
 		{record.Probe{Direct: stablewrite.DirectNo}, "Not affected: nothing is written directly here."},
 		{record.Probe{Direct: stablewrite.DirectYes}, "Not measured."},
-		{record.Probe{Direct: stablewrite.DirectYes, Measured: "a file", Reached: 1, StableWrites: &on}, "The device asks for stable pages"},
+		{record.Probe{Direct: stablewrite.DirectYes, Measured: "a file", Reached: 1, System: &record.System{StableWrites: &on}}, "The device asks for stable pages"},
 	} {
 		if got := Advice(tc.p); !strings.Contains(got, tc.want) {
 			t.Errorf("%+v: %q, want %q", tc.p, got, tc.want)

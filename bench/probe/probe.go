@@ -113,7 +113,6 @@ func device(ctx context.Context, p *record.Probe, path string, force bool) error
 // look finds out what is known without writing.
 func look(p *record.Probe, subject *os.File) error {
 	p.System = record.SystemOf(subject)
-	p.StableWrites = p.System.StableWrites
 	f, err := stablewrite.New(subject, stablewrite.Options{})
 	if errors.Is(err, stablewrite.ErrNotDirect) {
 		p.Direct, p.DirectWhy = stablewrite.DirectNo, fmt.Sprintf("%s does not support O_DIRECT", p.System.FileSystem)
@@ -160,13 +159,13 @@ func Advice(p record.Probe) string {
 	case measured && p.Direct == stablewrite.DirectYes:
 		said = fmt.Sprintf("Not shown: direct I/O is said to be direct, yet no change of %d reached the media. Run repro on it for longer before relying on that.", p.Writes)
 	case measured:
-		said = "Not affected as it stands: the kernel copies before it writes. Nothing is gained over buffered writes; RequireDirect makes such a file an error where it is known."
+		said = "Not affected as it stands: the kernel copies before it writes. Nothing is gained over buffered writes. A Go program refuses such files with stablewrite.Options.RequireDirect, where that is known."
 	case p.Direct == stablewrite.DirectNo:
 		said = "Not affected: nothing is written directly here."
 	default:
 		said = "Not measured. Until then take it for affected. " + choose
 	}
-	if p.StableWrites != nil && *p.StableWrites {
+	if p.System != nil && p.System.StableWrites != nil && *p.System.StableWrites {
 		said += " The device asks for stable pages (queue/stable_writes): buffered writes are protected by the kernel, direct ones are not."
 	}
 	return said

@@ -69,21 +69,20 @@ type Cost struct {
 
 // Probe is what probe found out about a path.
 type Probe struct {
-	Kind         string                 `json:"kind"` // KindProbe
-	Path         string                 `json:"path"`
-	MemAlign     int                    `json:"mem_align"`
-	OffsetAlign  int                    `json:"offset_align"`
-	AlignSource  string                 `json:"align_source"`
-	Direct       stablewrite.Directness `json:"direct"` // what is known without trying
-	DirectWhy    string                 `json:"direct_why"`
-	Measured     string                 `json:"measured"`   // what gated writes were made on; "" if none were
-	Unmeasured   string                 `json:"unmeasured"` // why none were made
-	Writes       int                    `json:"writes"`     // gated raw writes
-	Reached      int                    `json:"reached"`    // of these: the change in flight reached the media
-	WriteErrors  int                    `json:"write_errors"`
-	StableWrites *bool                  `json:"stable_writes"` // of the device's queue; null if not known
-	System       *System                `json:"system"`
-	Version      int                    `json:"version"`
+	Kind        string                 `json:"kind"` // KindProbe
+	Path        string                 `json:"path"`
+	MemAlign    int                    `json:"mem_align"`
+	OffsetAlign int                    `json:"offset_align"`
+	AlignSource string                 `json:"align_source"`
+	Direct      stablewrite.Directness `json:"direct"` // what is known without trying
+	DirectWhy   string                 `json:"direct_why"`
+	Measured    string                 `json:"measured"`   // what gated writes were made on; "" if none were
+	Unmeasured  string                 `json:"unmeasured"` // why none were made
+	Writes      int                    `json:"writes"`     // gated raw writes
+	Reached     int                    `json:"reached"`    // of these: the change in flight reached the media
+	WriteErrors int                    `json:"write_errors"`
+	System      *System                `json:"system"`
+	Version     int                    `json:"version"`
 }
 
 // Write writes r, a Record, as one line.

@@ -20,5 +20,3 @@ func (*gate) begin() {}
 func newGate(*os.File, bool, stablewrite.Geometry, []byte, func() (bool, error)) (*gate, error) {
 	return nil, errors.ErrUnsupported
 }
-
-const directFlag = 0

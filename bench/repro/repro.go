@@ -86,9 +86,7 @@ type race struct {
 func (r *race) open() (err error) {
 	direct := r.cfg.Strategy.Direct() && !r.cfg.Buffered
 	opts := stablewrite.Options{Strategy: r.cfg.Strategy, DetectBy: r.cfg.Detect, RequireDirect: direct && !r.cfg.Indirect}
-	if r.file, err = openFile(r.cfg.Target, direct, opts); errors.Is(err, stablewrite.ErrNotDirect) {
-		return fmt.Errorf("%w; name a file on ext4 or xfs, or a block device", err)
-	} else if err != nil {
+	if r.file, err = openFile(r.cfg.Target, direct, opts); err != nil {
 		return err
 	}
 	geo := r.file.Geometry()
@@ -137,10 +135,13 @@ func openFile(target *os.File, direct bool, opts stablewrite.Options) (*stablewr
 	return f, err
 }
 
-// close ends everything. That the mutator died is said once.
+// close ends everything. What cause says already is not said again.
 func (r *race) close(cause error) (err error) {
 	if r.file != nil {
-		err = errors.Join(err, r.file.Close())
+		// Close returns the error of a failed Sync again.
+		if closed := r.file.Close(); cause == nil || !errors.Is(closed, cause) {
+			err = errors.Join(err, closed)
+		}
 	}
 	if r.oracle != nil {
 		err = errors.Join(err, r.oracle.f.Close())
@@ -161,7 +162,17 @@ func (r *race) loop(ctx context.Context, progress func(record.Repro)) error {
 		planned, cancel = context.WithTimeout(ctx, r.cfg.Duration)
 		defer cancel()
 	}
-	defer context.AfterFunc(planned, r.m.Hurry)() // a hold must not outlast the race
+	// A hold must not outlast the race, nor a Hurry under way the buffer.
+	hurried := make(chan struct{})
+	forget := context.AfterFunc(planned, func() {
+		defer close(hurried)
+		r.m.Hurry()
+	})
+	defer func() {
+		if !forget() {
+			<-hurried
+		}
+	}()
 	for planned.Err() == nil && !r.done() {
 		if err := r.once(); err != nil {
 			return err

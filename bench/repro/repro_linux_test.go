@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -197,6 +198,22 @@ func TestARaceEndsWithItsContext(t *testing.T) {
 			t.Errorf("planned %v: %v, interrupted %v", planned, err, rec.Interrupted)
 		}
 	}
+}
+
+// The end of a race's time and the end of its buffer do not meet.
+func TestManyRacesThatEndAtOnce(t *testing.T) {
+	var wg sync.WaitGroup
+	for range 16 {
+		f := target(t)
+		wg.Go(func() {
+			for i := range 50 {
+				if _, err := Run(context.Background(), Config{Target: f, Size: 4096, Duration: time.Duration(100+4*i) * time.Microsecond}, nil); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestNothingIsLeftOpen(t *testing.T) {

@@ -6,8 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lock is held until f is closed, by every descriptor of it.
-func lock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
+// lock is held until f is closed.
+func lock(f *os.File) error {
+	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == unix.EWOULDBLOCK {
+		return errTaken
+	}
+	return err
+}
 
 func nameless(dir string) (*os.File, error) {
 	return os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE, 0o600)

@@ -54,13 +54,22 @@ func Open(name string, force, keep bool) (*File, error) {
 	return claim(&File{File: f})
 }
 
+// errTaken: another run has the lock.
+var errTaken = errors.New("locked")
+
 // claim keeps two runs from overwriting each other's file, which would look like
 // torn data to both.
 func claim(f *File) (*File, error) {
-	if err := lock(f.File); err != nil {
+	err := lock(f.File)
+	switch {
+	case errors.Is(err, errTaken):
 		f.ours = false // the other's, if it was created a moment ago
 		f.Close()
-		return nil, fmt.Errorf("%s is being written to by another run: name another file: %w", f.Name(), err)
+		return nil, fmt.Errorf("%s is in use by another run: name another file", f.Name())
+	case err != nil:
+		f.keep = false
+		f.Close()
+		return nil, fmt.Errorf("%s cannot be locked against other runs: %w: name a file on another file system", f.Name(), err)
 	}
 	return f, nil
 }

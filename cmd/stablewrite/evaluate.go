@@ -12,6 +12,7 @@ import (
 	"stablepages/bench/evaluate"
 	"stablepages/bench/record"
 	"stablepages/bench/scratch"
+	"stablepages/stablewrite"
 )
 
 type evaluateFlags struct {
@@ -29,7 +30,8 @@ buffer while it is in flight, and then times the strategies against plain
 direct writes, interleaved, with nothing changing. It takes about a minute.
 
 The scratch file, 64 MiB, has no name (where the file system can make such
-files) and is gone when the program ends, however that comes about. The Records go to results.jsonl in a new directory.`,
+files) and is gone when the program ends, however that comes about. Results go
+to results.jsonl in a new directory, one JSON object (a Record) a line.`,
 		Example: `  stablewrite evaluate
   stablewrite evaluate --quick --dir /mnt/scratch --out /tmp/results`,
 		Args: positional(cobra.NoArgs),
@@ -78,6 +80,8 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 		return &exit{exitInterrupted, errors.New("interrupted before anything was found")}
 	case errors.Is(err, context.Canceled):
 		return &exit{exitInterrupted, fmt.Errorf("interrupted; what was found so far is in %s", res.name())}
+	case errors.Is(err, stablewrite.ErrNotDirect):
+		return fmt.Errorf("%w; name a directory on ext4 or xfs with --dir", err)
 	case err != nil:
 		return err
 	}

@@ -63,9 +63,9 @@ func printProbe(out io.Writer, p record.Probe) error {
 	}
 	line("device", "%s", p.System.Device)
 	switch {
-	case p.StableWrites == nil:
+	case p.System.StableWrites == nil:
 		line("stable_writes", "not known")
-	case *p.StableWrites:
+	case *p.System.StableWrites:
 		line("stable_writes", "1: the device asks for stable pages")
 	default:
 		line("stable_writes", "0: the device does not ask for stable pages")

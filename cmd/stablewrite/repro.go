@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -102,6 +103,8 @@ func (f *reproFlags) check() error {
 		return usagef("--size is %d: it must be a multiple of 4096 and not 0", int(f.size))
 	case f.cfg.Buffered && f.cfg.Strategy == stablewrite.Raw && !f.cfg.Gate:
 		return usagef("--buffered with raw needs --gate: a mutator that runs free also changes the buffer before the kernel copies it, and that would be counted as torn")
+	case f.cfg.Detect != stablewrite.ByDigest && !f.cfg.Strategy.Detects():
+		return usagef("--detect is for the strategies verify and detect, not for %v", f.cfg.Strategy)
 	case f.cfg.Writes < 0 || f.cfg.Duration < 0 || f.cfg.Hold < 0:
 		return usagef("--writes, --duration and --hold must not be negative")
 	}
@@ -115,6 +118,9 @@ func (f *reproFlags) check() error {
 
 func (f *reproFlags) run(cmd *cobra.Command, name string) error {
 	rec, err := f.race(cmd, name)
+	if errors.Is(err, stablewrite.ErrNotDirect) {
+		return fmt.Errorf("%w; name a file on ext4 or xfs, or a block device", err)
+	}
 	if err != nil {
 		return err
 	}

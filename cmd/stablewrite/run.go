@@ -65,8 +65,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if e := (*exit)(nil); errors.As(err, &e) {
 		code = e.code
 	}
-	if text := err.Error(); text != "" { // the library's errors begin with its name, which is ours
-		fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), strings.TrimPrefix(text, "stablewrite: "))
+	if text := err.Error(); text != "" { // the library's errors carry its name, which is ours
+		fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), strings.ReplaceAll(text, "stablewrite: ", ""))
 	}
 	if code == exitUsage {
 		fmt.Fprintf(stderr, "Run '%s --help' for usage.\n", cmd.CommandPath())
@@ -91,11 +91,26 @@ planned end.`,
 		Args:          positional(cobra.NoArgs),
 		RunE:          func(*cobra.Command, []string) error { return usagef("name a subcommand") },
 		SilenceErrors: true, SilenceUsage: true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.SetHelpCommand(newHelp(root))
 	root.AddCommand(newEvaluate(), newRepro(), newProbe())
 	return root
+}
+
+// newHelp is cobra's help command, but that a wrong argument is an error.
+func newHelp(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use: "help [SUBCOMMAND]", Short: "Help about a subcommand",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return usagef("no such subcommand: %s", strings.Join(args, " "))
+			}
+			return cmd.Help()
+		},
+	}
 }
 
 // interruptible ends the context at the first signal that asks for an end. The

@@ -1,0 +1,35 @@
+package mutator
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"time"
+
+	"stablepages/crcguard"
+)
+
+// victim is the buffer and what a mutator may draw on.
+type victim struct {
+	buf  []byte
+	rng  *rand.Rand
+	hold time.Duration
+	ctl  *control
+}
+
+// change is what every store to buf goes through: it is counted, and the count
+// is odd while it is being made.
+func (v *victim) change(store func()) {
+	v.ctl.changes.Add(1)
+	store()
+	v.ctl.changes.Add(1)
+}
+
+// fillLetter is what the writer of 2011 does before each write.
+func fillLetter(buf []byte) { repeat(buf, bytes.Repeat([]byte{'a'}, crcguard.BlockSize)) }
+
+// repeat fills buf with copies of page, which nobody else changes.
+func repeat(buf, page []byte) {
+	for len(buf) > 0 {
+		buf = buf[copy(buf, page):]
+	}
+}

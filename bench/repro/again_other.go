@@ -1,0 +1,5 @@
+//go:build !linux
+
+package repro
+
+const directFlag = 0
