@@ -202,23 +202,33 @@ func run(ctl *control, buf []byte, cfg Config) {
 	}
 }
 
+// alert is how long a mutator waits without giving way once a write has begun.
+// The gate works by how fast it answers: the transfer has begun by then, and to
+// be scheduled again takes about as long as a transfer does.
+const alert = 20 * time.Millisecond
+
 // awaitMore waits until count exceeds n and reports whether it does: false
 // means stop.
 func awaitMore(count *atomic.Uint64, n uint64, ctl *control) bool {
-	began := time.Now()
+	began, writes := time.Now(), ctl.writes.Load()
 	for i := 0; count.Load() <= n; i++ {
-		if i%1024 == 0 {
-			if ctl.stop.Load() != 0 {
-				return false
-			}
-			rest(time.Since(began))
+		if i%1024 != 0 {
+			continue
+		}
+		if ctl.stop.Load() != 0 {
+			return false
+		}
+		if now := ctl.writes.Load(); now != writes {
+			began, writes = time.Now(), now
+		}
+		if waited := time.Since(began); waited > alert {
+			rest(waited)
 		}
 	}
 	return true
 }
 
-// rest gives way to others, the longer the waiting has lasted already. The gate
-// works by how fast the mutator answers, so at first it does not rest at all.
+// rest gives way to others, the longer the waiting has lasted already.
 func rest(waited time.Duration) {
 	switch {
 	case waited > 100*time.Millisecond:
