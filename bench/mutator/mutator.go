@@ -69,7 +69,8 @@ type Mutator struct {
 	buf    []byte
 	ended  chan struct{} // closed when it no longer runs
 	why    error         // set before ended is closed, if that was not asked for
-	finish func() error  // frees what Start made
+	end    func()        // ends what Start started, and returns when it did
+	unmap  func() error
 	closed bool
 	// lastAsked is the write for which Once was last asked to change.
 	lastAsked uint64
@@ -168,7 +169,8 @@ func (m *Mutator) Close() error {
 	m.closed = true
 	died := m.Err()
 	m.stop()
-	return errors.Join(died, m.finish())
+	m.end()
+	return errors.Join(died, m.unmap())
 }
 
 func newRand(seed uint64, k Kind) *rand.Rand { return rand.New(rand.NewPCG(seed, uint64(k))) }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -37,28 +38,28 @@ func Start(cfg Config) (*Mutator, error) {
 		return nil, fmt.Errorf("mutator: shared memory of %d bytes: %w", cfg.Size, err)
 	}
 	defer unix.Close(fd)
-	m := &Mutator{cfg: cfg, ctl: (*control)(unsafe.Pointer(&mem[0])), buf: mem[controlBytes:], ended: make(chan struct{})}
+	m := &Mutator{
+		cfg: cfg, ctl: (*control)(unsafe.Pointer(&mem[0])), buf: mem[controlBytes:],
+		end: func() {}, unmap: func() error { return unix.Munmap(mem) },
+	}
 	if prepare := kinds[cfg.Kind].prepare; prepare != nil {
 		prepare(m.buf)
 	} else {
 		kinds[cfg.Kind].fill(m.buf)
 	}
-	unmap := func() error { return unix.Munmap(mem) }
 	switch {
 	case cfg.Kind == None:
-		m.finish = unmap
-		return m, nil
+		m.ended = make(chan struct{})
 	case cfg.In == Thread:
-		m.startThread(unmap)
+		m.startThread()
+		err = m.awaitReady()
 	default:
-		if err := m.startProcess(fd, unmap); err != nil {
-			unmap()
-			return nil, fmt.Errorf("mutator: %w", err)
-		}
+		err = m.startProcess(fd)
 	}
-	if err := m.awaitReady(); err != nil {
+	if err != nil {
 		m.stop()
-		return nil, errors.Join(fmt.Errorf("mutator: %w", err), m.finish())
+		m.end()
+		return nil, errors.Join(fmt.Errorf("mutator: %w", err), m.unmap())
 	}
 	return m, nil
 }
@@ -87,21 +88,40 @@ func mapShared(fd, n int) ([]byte, error) {
 	return unix.Mmap(fd, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
 }
 
-func (m *Mutator) startThread(unmap func() error) {
+func (m *Mutator) startThread() {
+	m.ended = make(chan struct{})
 	go func() {
 		defer close(m.ended)
 		run(m.ctl, m.buf, m.cfg)
 	}()
-	m.finish = func() error {
-		<-m.ended
-		return unmap()
+	m.end = func() { <-m.ended }
+}
+
+// startProcess starts the child and waits until it runs. A signal that goes to
+// the whole process group, as Ctrl-C does, may end a child that has just been
+// born and does not ignore it yet: then there is another one, and the parent
+// ends as the signal asks, with its verdict.
+func (m *Mutator) startProcess(fd int) error {
+	for tries := 0; ; tries++ {
+		err := m.startChild(fd)
+		if err == nil {
+			err = m.awaitReady()
+		}
+		if err == nil || tries == 10 || !errors.Is(err, errSignalled) {
+			return err
+		}
+		m.end()
 	}
 }
 
-func (m *Mutator) startProcess(fd int, unmap func() error) error {
+// errSignalled: the child ended by a signal that asks for an end.
+var errSignalled = errors.New("ended by a signal")
+
+func (m *Mutator) startChild(fd int) error {
 	if _, child := os.LookupEnv(childEnv); child { // its own child, and so on without end
 		return errors.New("the program must call mutator.Main first thing in main")
 	}
+	m.ended, m.why = make(chan struct{}), nil
 	spec, err := json.Marshal(m.cfg)
 	if err != nil {
 		return err
@@ -131,24 +151,37 @@ func (m *Mutator) startProcess(fd int, unmap func() error) error {
 		life.Close()
 		return fmt.Errorf("start this program again: %w", err)
 	}
+	ended := m.ended
 	go func() {
-		defer close(m.ended)
+		defer close(ended)
 		err := child.Wait()
 		if m.ctl.stop.Load() == 0 {
 			m.why = fmt.Errorf("%w: %s", ErrDied, strings.TrimSpace(fmt.Sprint(err, " ", lastLine(said.String()))))
+			if signalled(child.ProcessState) {
+				m.why = fmt.Errorf("%w: %w", m.why, errSignalled)
+			}
 		}
 	}()
-	m.finish = func() error {
+	m.end = func() {
 		life.Close()
 		select {
-		case <-m.ended:
+		case <-ended:
 		case <-time.After(time.Second): // stopped, or worse
 			child.Process.Kill()
-			<-m.ended
+			<-ended
 		}
-		return unmap()
 	}
 	return nil
+}
+
+// signalled reports whether a process ended by one of the signals that a child
+// ignores once it runs.
+func signalled(state *os.ProcessState) bool {
+	if state == nil {
+		return false
+	}
+	ws, ok := state.Sys().(syscall.WaitStatus)
+	return ok && ws.Signaled() && slices.Contains(ignored, os.Signal(ws.Signal()))
 }
 
 func lastLine(s string) string {
@@ -168,6 +201,9 @@ func (m *Mutator) awaitReady() error {
 	return nil
 }
 
+// ignored are the signals that ask for an end.
+var ignored = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
+
 // Main is the child's main. In any other process it returns at once.
 func Main() {
 	spec, child := os.LookupEnv(childEnv)
@@ -175,7 +211,7 @@ func Main() {
 		return
 	}
 	// The parent ends us when its verdict is done, nobody else.
-	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	signal.Ignore(ignored...)
 	if err := childMain(spec); err != nil {
 		fmt.Fprintln(os.Stderr, "mutator:", err)
 		os.Exit(1)
