@@ -30,18 +30,18 @@ var kinds = [...]struct {
 	name, about string
 	restores    bool // changes are undone by the mutator; the writer must leave the buffer alone
 	prepare     func(buf []byte)
-	fill        func(buf []byte) // nil: the writer leaves the buffer as it is
+	fill        func(buf []byte, write uint64) // nil: the writer leaves the buffer as it is
 	new         func(*victim) func()
 	pause       time.Duration // of a free-running mutator after each change
 }{
-	None:    {name: "none", about: "nothing changes", fill: fillLetter},
+	None:    {name: "none", about: "nothing changes", fill: fillNumber},
 	Stock:   {name: "stock", about: "the whole buffer, the next letter each second (the 2011 program)", fill: fillLetter, new: stock, pause: time.Second},
-	Storm:   {name: "storm", about: "the whole buffer, over and over", fill: fillLetter, new: storm},
-	Flip:    {name: "flip", about: "one random bit, stays", fill: fillLetter, new: flip, pause: pace},
-	ABA:     {name: "aba", about: "one random block changed, restored after --hold", restores: true, prepare: fillLetter, new: aba, pause: pace},
+	Storm:   {name: "storm", about: "the whole buffer, over and over", fill: fillNumber, new: storm},
+	Flip:    {name: "flip", about: "one random bit, stays", fill: fillNumber, new: flip, pause: pace},
+	ABA:     {name: "aba", about: "one random block changed, restored after --hold", restores: true, prepare: letters, new: aba, pause: pace},
 	CRCPage: {name: "crcpage", about: "every 4 KiB page rewritten with content that ends in its own CRC-32C", prepare: stampPages, new: crcPage},
-	Once:    {name: "once", about: "one random bit, once per write (free-running: at most once)", fill: fillLetter, new: flip},
-	Hint:    {name: "hint", about: "one bit set per 8 KiB page, never cleared (a database's hint bits)", fill: fillLetter, new: hint, pause: pace},
+	Once:    {name: "once", about: "one random bit, once per write (free-running: at most once)", fill: fillNumber, new: flip},
+	Hint:    {name: "hint", about: "one bit set per 8 KiB page, never cleared (a database's hint bits)", fill: fillNumber, new: hint, pause: pace},
 }
 
 // Kinds lists every Kind.

@@ -87,7 +87,7 @@ func (m *Mutator) Buffer() []byte { return m.buf }
 // content of its own, unless the mutator's must stay.
 func (m *Mutator) BeginWrite() {
 	if fill := kinds[m.cfg.Kind].fill; fill != nil {
-		fill(m.buf)
+		fill(m.buf, m.ctl.writes.Load()+1)
 	}
 	m.ctl.writes.Add(1)
 }

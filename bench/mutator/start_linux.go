@@ -45,7 +45,7 @@ func Start(cfg Config) (*Mutator, error) {
 	if prepare := kinds[cfg.Kind].prepare; prepare != nil {
 		prepare(m.buf)
 	} else {
-		kinds[cfg.Kind].fill(m.buf)
+		kinds[cfg.Kind].fill(m.buf, 0)
 	}
 	switch {
 	case cfg.Kind == None:

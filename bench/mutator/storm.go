@@ -8,7 +8,7 @@ import (
 
 // storm rewrites the whole buffer with content that it never had before.
 func storm(v *victim) func() {
-	version := v.rng.Uint64() | 1<<63 // no byte of 'a' at the top: never the writer's
+	version := v.rng.Uint64() | 1<<63 // never the writer's, which counts from one
 	page := make([]byte, crcguard.BlockSize)
 	return func() {
 		version++

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stablepages/bench/mutator"
 	"stablepages/stablewrite"
 )
 
@@ -21,9 +22,10 @@ type gate struct {
 	ctx    uintptr              // aio_context_t
 	shared []byte               // the buffer that the mutator changes
 	change func() (bool, error) // has the mutator change the buffer once
+	landed func(int) error      // Config.Landed, or nil
 	made   int                  // changes made in flight, in this write
 	calls  int                  // submissions, in this write
-	broken error                // the mutator's, which is no error of a write
+	broken error                // the mutator's or landed's, which is no error of a write
 }
 
 // begin is called before each write.
@@ -62,13 +64,13 @@ type ioEvent struct {
 
 const pwriteCommand = 1 // IOCB_CMD_PWRITE
 
-// newGate opens target once more, directly if direct, as geo was learned.
-func newGate(target *os.File, direct bool, geo stablewrite.Geometry, shared []byte, change func() (bool, error)) (*gate, error) {
-	f, err := again(target, os.O_RDWR, direct)
+// newGate opens the target once more, directly if direct, as geo was learned.
+func newGate(cfg Config, direct bool, geo stablewrite.Geometry, m *mutator.Mutator) (*gate, error) {
+	f, err := again(cfg.Target, os.O_RDWR, direct)
 	if err != nil {
 		return nil, err
 	}
-	g := &gate{f: f, geo: geo, shared: shared, change: change}
+	g := &gate{f: f, geo: geo, shared: m.Buffer(), change: m.Change, landed: cfg.Landed}
 	if _, _, errno := unix.Syscall(unix.SYS_IO_SETUP, 1, uintptr(unsafe.Pointer(&g.ctx)), 0); errno != 0 {
 		f.Close()
 		return nil, fmt.Errorf("io_setup, which the gate needs: %w", errno)
@@ -107,6 +109,9 @@ func (g *gate) WriteAt(p []byte, off int64) (int, error) {
 		g.broken = errors.Join(g.broken, err)
 	}
 	n, err := g.reap()
+	if g.landed != nil {
+		g.broken = errors.Join(g.broken, g.landed(g.calls))
+	}
 	return n, errors.Join(err, g.broken)
 }
 

@@ -4,8 +4,8 @@ package repro
 
 import (
 	"errors"
-	"os"
 
+	"stablepages/bench/mutator"
 	"stablepages/stablewrite"
 )
 
@@ -17,6 +17,6 @@ type gate struct {
 
 func (*gate) begin() {}
 
-func newGate(*os.File, bool, stablewrite.Geometry, []byte, func() (bool, error)) (*gate, error) {
+func newGate(Config, bool, stablewrite.Geometry, *mutator.Mutator) (*gate, error) {
 	return nil, errors.ErrUnsupported
 }

@@ -16,22 +16,23 @@ import (
 // page cache, into memory that nobody else knows.
 type oracle struct {
 	f    *os.File
+	off  int64
 	buf  []byte
 	sums []uint32
 }
 
-func newOracle(target *os.File, size int) (*oracle, error) {
+func newOracle(target *os.File, off int64, size int) (*oracle, error) {
 	f, err := again(target, os.O_RDWR, true)
 	if err != nil {
 		return nil, fmt.Errorf("the oracle reads directly: %w", err)
 	}
-	return &oracle{f: f, buf: stablewrite.AlignedBuffer(size), sums: make([]uint32, crcguard.Blocks(size))}, nil
+	return &oracle{f: f, off: off, buf: stablewrite.AlignedBuffer(size), sums: make([]uint32, crcguard.Blocks(size))}, nil
 }
 
 // judge holds the media against the block sums of a receipt. What cannot be read
 // is torn, readErr says why; err is what no race causes.
 func (o *oracle) judge(want []uint32) (torn bool, readErr, err error) {
-	n, err := o.f.ReadAt(o.buf, 0)
+	n, err := o.f.ReadAt(o.buf, o.off)
 	switch {
 	case isMedia(err):
 		return true, err, nil
@@ -47,9 +48,9 @@ func (o *oracle) judge(want []uint32) (torn bool, readErr, err error) {
 // selfTest writes and reads the same range with memory that nobody changes. If
 // that fails, what failed before says nothing about a race.
 func (o *oracle) selfTest() error {
-	_, err := o.f.WriteAt(o.buf, 0)
+	_, err := o.f.WriteAt(o.buf, o.off)
 	if err == nil {
-		_, err = o.f.ReadAt(o.buf, 0)
+		_, err = o.f.ReadAt(o.buf, o.off)
 	}
 	return err
 }

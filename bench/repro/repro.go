@@ -16,7 +16,8 @@ import (
 
 // Config describes a race.
 type Config struct {
-	Target   *os.File // overwritten from its start
+	Target   *os.File // overwritten from Offset on
+	Offset   int64    // a multiple of 4096
 	Strategy stablewrite.Strategy
 	Detect   stablewrite.Detection
 	// Buffered writes through the page cache whatever the strategy: with Raw,
@@ -38,6 +39,15 @@ type Config struct {
 	Duration        time.Duration
 	Writes          int
 	StopAtReadError bool
+
+	// Also, if not nil, is asked after every write that was acknowledged whether
+	// the media, seen some other way, differ from the block sums of the receipt:
+	// on a mirror, whether a leg does.
+	Also func(sums []uint32) (torn bool, err error)
+	// Landed, if not nil, is called by a gated race each time a submission has
+	// completed, the first of a write being 1. What it returns is the error of
+	// the run.
+	Landed func(submission int) error
 }
 
 // How long ABA leaves a block changed unless told otherwise. Free-running, a
@@ -91,10 +101,13 @@ func (r *race) open() (err error) {
 	}
 	geo := r.file.Geometry()
 	r.rec.Direct = geo.Direct
+	if r.cfg.Offset%4096 != 0 || r.cfg.Offset%int64(geo.OffsetAlign) != 0 {
+		return fmt.Errorf("writes at %d: this device takes multiples of %d", r.cfg.Offset, max(4096, geo.OffsetAlign))
+	}
 	if r.cfg.Size%geo.OffsetAlign != 0 {
 		return fmt.Errorf("writes of %d bytes: this device takes multiples of %d", r.cfg.Size, geo.OffsetAlign)
 	}
-	if r.oracle, err = newOracle(r.cfg.Target, r.cfg.Size); err != nil {
+	if r.oracle, err = newOracle(r.cfg.Target, r.cfg.Offset, r.cfg.Size); err != nil {
 		return err
 	}
 	if r.m, err = mutator.Start(mutator.Config{
@@ -103,7 +116,7 @@ func (r *race) open() (err error) {
 		return err
 	}
 	if r.cfg.Gate {
-		if r.gate, err = newGate(r.cfg.Target, direct, geo, r.m.Buffer(), r.m.Change); err != nil {
+		if r.gate, err = newGate(r.cfg, direct, geo, r.m); err != nil {
 			return err
 		}
 		plain := r.file
@@ -115,7 +128,7 @@ func (r *race) open() (err error) {
 			return err
 		}
 	}
-	r.w = stablewrite.Write{Buf: r.m.Buffer(), Sums: make([]uint32, crcguard.Blocks(r.cfg.Size))}
+	r.w = stablewrite.Write{Buf: r.m.Buffer(), Off: r.cfg.Offset, Sums: make([]uint32, crcguard.Blocks(r.cfg.Size))}
 	return nil
 }
 
@@ -233,6 +246,13 @@ func (r *race) judge(overlapped bool) error {
 			return err
 		}
 		r.rec.ReadErrors++
+	}
+	if r.cfg.Also != nil {
+		also, err := r.cfg.Also(r.w.Sums)
+		if err != nil {
+			return err
+		}
+		torn = torn || also
 	}
 	if torn {
 		r.rec.Torn++

@@ -137,7 +137,7 @@ func TestTheOracleSeesADamagedBlock(t *testing.T) {
 	if _, err := f.WriteAt(p, 0); err != nil {
 		t.Fatal(err)
 	}
-	o, err := newOracle(f, len(p))
+	o, err := newOracle(f, 0, len(p))
 	if err != nil {
 		t.Fatal(err)
 	}
