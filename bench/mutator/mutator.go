@@ -60,6 +60,8 @@ type control struct {
 	asked   atomic.Uint64 // gated: changes asked for
 	made    atomic.Uint64 // gated: changes made
 	writes  atomic.Uint64 // writes that the harness began
+	roused  atomic.Uint64 // gated: how often the harness said that a question is near
+	alert   atomic.Uint64 // gated: the last such saying that the mutator heard
 }
 
 // Mutator is a running mutator and the buffer it changes.
@@ -100,29 +102,64 @@ func (m *Mutator) Mark() uint64 { return m.ctl.changes.Load() }
 // a process that does not run.
 func (m *Mutator) Overlapped(mark uint64) bool { return m.ctl.changes.Load() != mark }
 
+// Quiet reports whether the buffer did not change between mark and now for
+// certain: no change was even under way.
+func (m *Mutator) Quiet(mark uint64) bool { return mark%2 == 0 && m.ctl.changes.Load() == mark }
+
 // patience is how long a mutator may leave a question unanswered, beyond its
 // hold, before it is given up. Time in which this process is stopped does not
 // count.
 const patience = 10 * time.Second
 
-// Change makes a gated mutator change the buffer and returns when it did. It
-// reports whether there was a change: None makes none, Once makes one per write.
-// After Hurry it waits a second, no longer.
+// Rouse has a gated mutator wait for the next question without giving way, and
+// returns when it does. The gate works by how fast the answer comes: the transfer
+// has begun by then, and to be scheduled again takes about as long as a transfer.
+func (m *Mutator) Rouse() error {
+	if m.cfg.Kind == None {
+		return nil
+	}
+	want := m.ctl.roused.Add(1)
+	_, err := m.await(&m.ctl.alert, want)
+	return err
+}
+
+// Change makes a gated mutator change the buffer and returns when it did; a kind
+// that Restores has not restored it yet, so that Restored must be called before
+// the next Change or BeginWrite. It reports whether there was a change: None makes
+// none, Once makes one per write. After Hurry it waits a second, no longer.
 func (m *Mutator) Change() (bool, error) {
 	if m.cfg.Kind == None || m.cfg.Kind == Once && m.lastAsked == m.ctl.writes.Load() {
 		return false, nil
 	}
 	m.lastAsked = m.ctl.writes.Load()
+	before := m.Mark()
 	want := m.ctl.asked.Add(1)
+	if m.cfg.Kind.Restores() {
+		return m.await(&m.ctl.changes, before+2)
+	}
+	return m.await(&m.ctl.made, want)
+}
+
+// Restored returns when what a Change changed has been changed back, if its kind
+// does that. Until then the caller may reap the completion: to wait for it here
+// would keep a processor from those who move the data.
+func (m *Mutator) Restored() error {
+	_, err := m.await(&m.ctl.made, m.ctl.asked.Load())
+	return err
+}
+
+// await waits for a count of the mutator's to reach want, and reports whether it
+// did.
+func (m *Mutator) await(count *atomic.Uint64, want uint64) (bool, error) {
 	var waited, hurrying time.Duration
 	last := time.Now()
-	for i := 0; m.ctl.made.Load() < want; i++ {
+	for i := 0; count.Load() < want; i++ {
 		if i%1024 != 0 {
 			continue
 		}
 		select {
 		case <-m.ended:
-			return m.ctl.made.Load() >= want, m.why
+			return count.Load() >= want, m.why
 		default:
 		}
 		now := time.Now()
@@ -204,26 +241,25 @@ func run(ctl *control, buf []byte, cfg Config) {
 	}
 }
 
-// alert is how long a mutator waits without giving way once a write has begun.
-// The gate works by how fast it answers: the transfer has begun by then, and to
-// be scheduled again takes about as long as a transfer does.
-const alert = 20 * time.Millisecond
+// hot is how long a mutator that was roused waits without giving way.
+const hot = 20 * time.Millisecond
 
 // awaitMore waits until count exceeds n and reports whether it does: false
 // means stop.
 func awaitMore(count *atomic.Uint64, n uint64, ctl *control) bool {
-	began, writes := time.Now(), ctl.writes.Load()
+	began := time.Now()
 	for i := 0; count.Load() <= n; i++ {
+		if roused := ctl.roused.Load(); roused != ctl.alert.Load() {
+			began = time.Now()
+			ctl.alert.Store(roused)
+		}
 		if i%1024 != 0 {
 			continue
 		}
 		if ctl.stop.Load() != 0 {
 			return false
 		}
-		if now := ctl.writes.Load(); now != writes {
-			began, writes = time.Now(), now
-		}
-		if waited := time.Since(began); waited > alert {
+		if waited := time.Since(began); waited > hot {
 			rest(waited)
 		}
 	}

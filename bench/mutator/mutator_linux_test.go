@@ -45,7 +45,11 @@ func everywhere(t *testing.T, f func(*testing.T, Where)) {
 
 func change(t *testing.T, m *Mutator) {
 	t.Helper()
-	if ok, err := m.Change(); err != nil || !ok {
+	ok, err := m.Change()
+	if err == nil {
+		err = m.Restored()
+	}
+	if err != nil || !ok {
 		t.Fatalf("Change = %v, %v", ok, err)
 	}
 }
@@ -66,11 +70,17 @@ func TestGatedChangesAreMadeOnDemand(t *testing.T) {
 				if err != nil || ok != (k != None) || m.Overlapped(mark) != ok {
 					t.Fatalf("%v: Change = %v, %v; overlapped %v", k, ok, err, m.Overlapped(mark))
 				}
+				if err := m.Restored(); err != nil {
+					t.Fatal(err)
+				}
 				if changed := !bytes.Equal(was, m.Buffer()); changed != (ok && !k.Restores()) {
 					t.Fatalf("%v: the buffer differs after the change: %v", k, changed)
 				}
 				if ok, _ := m.Change(); ok != (k != None && k != Once) {
 					t.Errorf("%v: a second change in one write: %v", k, ok)
+				}
+				if err := m.Restored(); err != nil {
+					t.Fatal(err)
 				}
 			}
 		}
@@ -115,6 +125,23 @@ func TestOnceIsOncePerWrite(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A change that lasts from before to after a write may have been under way all
+// the time, or not: it neither counts as overlapping, nor as none.
+func TestAChangeUnderWayIsNotQuiet(t *testing.T) {
+	m := start(t, Config{Kind: None, Size: 4096})
+	for _, tc := range []struct {
+		before, after     uint64
+		overlapped, quiet bool
+	}{{2, 2, false, true}, {2, 3, true, false}, {2, 4, true, false}, {3, 3, false, false}, {3, 4, true, false}} {
+		m.ctl.changes.Store(tc.before)
+		mark := m.Mark()
+		m.ctl.changes.Store(tc.after)
+		if m.Overlapped(mark) != tc.overlapped || m.Quiet(mark) != tc.quiet {
+			t.Errorf("from %d to %d: overlapped %v, quiet %v", tc.before, tc.after, m.Overlapped(mark), m.Quiet(mark))
+		}
+	}
 }
 
 // A block that was lost must not look like one that was written.
@@ -321,8 +348,11 @@ func TestHurryEndsAHold(t *testing.T) {
 		m.BeginWrite()
 		was := slices.Clone(m.Buffer())
 		time.AfterFunc(10*time.Millisecond, m.Hurry)
-		if ok, err := m.Change(); !ok || err != nil || !bytes.Equal(was, m.Buffer()) {
+		if ok, err := m.Change(); !ok || err != nil || bytes.Equal(was, m.Buffer()) {
 			t.Errorf("Change = %v, %v; restored %v", ok, err, bytes.Equal(was, m.Buffer()))
+		}
+		if err := m.Restored(); err != nil || !bytes.Equal(was, m.Buffer()) {
+			t.Errorf("Restored = %v; restored %v", err, bytes.Equal(was, m.Buffer()))
 		}
 		change(t, m) // and there are more, without a hold
 	})

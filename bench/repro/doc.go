@@ -19,7 +19,7 @@
 // In flight is between the acceptance of a submission and the reaping of its
 // completion. A gated mutator changes the buffer then and only then: the gate
 // submits with io_submit(2), has the mutator make one change, and calls
-// io_getevents(2). Of a free-running mutator it is known only that it changed
+// io_getevents(2), and waits until what is to be restored has been. Of a free-running mutator it is known only that it changed
 // the buffer between the sum and the return of the write, and what it changed
 // may have been changed before the submission.
 //

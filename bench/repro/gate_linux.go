@@ -19,13 +19,13 @@ import (
 type gate struct {
 	f      *os.File
 	geo    stablewrite.Geometry
-	ctx    uintptr              // aio_context_t
-	shared []byte               // the buffer that the mutator changes
-	change func() (bool, error) // has the mutator change the buffer once
-	landed func(int) error      // Config.Landed, or nil
-	made   int                  // changes made in flight, in this write
-	calls  int                  // submissions, in this write
-	broken error                // the mutator's or landed's, which is no error of a write
+	ctx    uintptr // aio_context_t
+	shared []byte  // the buffer that the mutator changes
+	m      *mutator.Mutator
+	landed func(int) error // Config.Landed, or nil
+	made   int             // changes made in flight, in this write
+	calls  int             // submissions, in this write
+	broken error           // the mutator's or landed's, which is no error of a write
 }
 
 // begin is called before each write.
@@ -70,7 +70,7 @@ func newGate(cfg Config, direct bool, geo stablewrite.Geometry, m *mutator.Mutat
 	if err != nil {
 		return nil, err
 	}
-	g := &gate{f: f, geo: geo, shared: m.Buffer(), change: m.Change, landed: cfg.Landed}
+	g := &gate{f: f, geo: geo, shared: m.Buffer(), m: m, landed: cfg.Landed}
 	if _, _, errno := unix.Syscall(unix.SYS_IO_SETUP, 1, uintptr(unsafe.Pointer(&g.ctx)), 0); errno != 0 {
 		f.Close()
 		return nil, fmt.Errorf("io_setup, which the gate needs: %w", errno)
@@ -91,6 +91,10 @@ func (g *gate) WriteAt(p []byte, off int64) (int, error) {
 	pin.Pin(cb)
 	pin.Pin(unsafe.SliceData(p))
 	list := [1]*iocb{cb}
+	if err := g.m.Rouse(); err != nil {
+		g.broken = errors.Join(g.broken, err)
+		return 0, err
+	}
 	for tries := 0; ; tries++ {
 		_, _, errno := unix.Syscall(unix.SYS_IO_SUBMIT, g.ctx, 1, uintptr(unsafe.Pointer(&list)))
 		if errno == 0 {
@@ -102,13 +106,14 @@ func (g *gate) WriteAt(p []byte, off int64) (int, error) {
 		time.Sleep(time.Millisecond) // EAGAIN: the kernel's room for requests is full
 	}
 	if g.calls++; g.opens(p) {
-		changed, err := g.change()
+		changed, err := g.m.Change()
 		if changed {
 			g.made++
 		}
 		g.broken = errors.Join(g.broken, err)
 	}
 	n, err := g.reap()
+	g.broken = errors.Join(g.broken, g.m.Restored())
 	if g.landed != nil {
 		g.broken = errors.Join(g.broken, g.landed(g.calls))
 	}

@@ -218,13 +218,13 @@ func (r *race) once() error {
 		crcguard.ChecksumBlocks(r.w.Buf, r.w.Sums)
 	}
 	err := r.file.Do(&r.w)
-	overlapped := r.m.Overlapped(mark)
+	overlapped, quiet := r.m.Overlapped(mark), r.m.Quiet(mark)
 	if r.gate != nil {
 		overlapped = r.gate.made > 0
 	}
 	r.count(overlapped)
 	if err != nil {
-		return r.failed(err, overlapped)
+		return r.failed(err, quiet)
 	}
 	r.failures = 0
 	if r.cfg.Strategy.Promise().AfterSync {
@@ -232,17 +232,18 @@ func (r *race) once() error {
 			return err // it is final: no later write could be judged
 		}
 	}
-	return r.judge(overlapped)
+	return r.judge(quiet)
 }
 
-// judge asks the oracle about the last write.
-func (r *race) judge(overlapped bool) error {
+// judge asks the oracle about the last write. It was quiet if for certain nothing
+// changed the buffer.
+func (r *race) judge(quiet bool) error {
 	torn, readErr, err := r.oracle.judge(r.w.Sums)
 	if err != nil {
 		return err
 	}
 	if readErr != nil {
-		if err := r.doubt(overlapped, readErr); err != nil {
+		if err := r.doubt(quiet, readErr); err != nil {
 			return err
 		}
 		r.rec.ReadErrors++
@@ -262,8 +263,8 @@ func (r *race) judge(overlapped bool) error {
 
 // doubt returns an error if a read that failed speaks against the device rather
 // than the writer.
-func (r *race) doubt(overlapped bool, readErr error) error {
-	if !overlapped {
+func (r *race) doubt(quiet bool, readErr error) error {
+	if quiet {
 		return fmt.Errorf("reading back failed though nothing had changed the buffer, the device fails by itself: %w", readErr)
 	}
 	if _, again, err := r.oracle.judge(r.w.Sums); err == nil && again == nil {
@@ -294,11 +295,11 @@ func (r *race) count(overlapped bool) {
 }
 
 // failed counts the errors that the race can cause, and returns the others.
-func (r *race) failed(err error, overlapped bool) error {
+func (r *race) failed(err error, quiet bool) error {
 	switch {
 	case r.gate != nil && r.gate.broken != nil:
 		return r.gate.broken
-	case isMedia(err) && !overlapped:
+	case isMedia(err) && quiet:
 		return fmt.Errorf("a write failed though nothing had changed the buffer, the device fails by itself: %w", err)
 	case errors.Is(err, stablewrite.ErrChanged), isMedia(err):
 		r.rec.WriteErrors++

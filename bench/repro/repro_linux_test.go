@@ -253,18 +253,18 @@ func TestADeviceThatFailsByItselfEndsTheRace(t *testing.T) {
 	for _, cause := range []error{syscall.EILSEQ, fmt.Errorf("%w: %w", stablewrite.ErrChanged, syscall.EIO)} {
 		r := race{oracle: &oracle{f: sound, buf: make([]byte, 4096)}}
 		for range 3 * testEvery {
-			if err := r.failed(&stablewrite.WriteError{Err: cause}, true); err != nil {
+			if err := r.failed(&stablewrite.WriteError{Err: cause}, false); err != nil {
 				t.Fatalf("%v on a sound device: %v", cause, err)
 			}
 		}
-		if err := r.failed(&stablewrite.WriteError{Err: cause}, false); !errors.Is(err, cause) {
+		if err := r.failed(&stablewrite.WriteError{Err: cause}, true); !errors.Is(err, cause) {
 			t.Errorf("%v though nothing changed: %v", cause, err)
 		}
 		if r.rec.WriteErrors != 3*testEvery {
 			t.Errorf("%d write errors", r.rec.WriteErrors)
 		}
 		r.oracle.f, r.failures = gone, 0
-		if err := r.failed(&stablewrite.WriteError{Err: cause}, true); !errors.Is(err, cause) {
+		if err := r.failed(&stablewrite.WriteError{Err: cause}, false); !errors.Is(err, cause) {
 			t.Errorf("%v on a device that is gone: %v", cause, err)
 		}
 	}
