@@ -104,3 +104,15 @@ func Mount(tb testing.TB, bytes int64, mkfs ...string) (dir, dev string) {
 	tb.Cleanup(func() { run(tb, "umount", dir) })
 	return dir, dev
 }
+
+// Kernels ends a test that boots kernels unless they were asked for, by
+// STABLEPAGES_KERNELS=1: it takes minutes, and downloads them.
+func Kernels(tb testing.TB) {
+	tb.Helper()
+	if os.Getenv("STABLEPAGES_KERNELS") == "" {
+		tb.Skip("boots kernels: make kernels, or STABLEPAGES_KERNELS=1")
+	}
+	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
+		Missing(tb, "the command qemu-system-x86_64")
+	}
+}

@@ -1,0 +1,132 @@
+package kernel
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"stablepages/stablewrite/testenv"
+)
+
+// The test program is the init of its machines.
+func TestMain(m *testing.M) {
+	Guest(func(in *Inside, spec json.RawMessage) error {
+		var what string
+		if err := json.Unmarshal(spec, &what); err != nil {
+			return err
+		}
+		return misbehave(in, what)
+	})
+	os.Exit(m.Run())
+}
+
+// misbehave is the job: to end as it is told.
+func misbehave(in *Inside, what string) error {
+	switch what {
+	case "say":
+		release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+		if err != nil {
+			return err
+		}
+		disk, err := os.OpenFile("/dev/vda", os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		was := make([]byte, 512)
+		if _, err := disk.ReadAt(was, 0); err != nil {
+			return err
+		}
+		if _, err := disk.WriteAt([]byte(strings.Repeat("guest...", 64)), 0); err != nil {
+			return err
+		}
+		if err := disk.Sync(); err != nil {
+			return err
+		}
+		return in.Say([]string{strings.TrimSpace(string(release)), strings.TrimRight(string(was), "\x00")})
+	case "cut":
+		in.CutPower()
+	case "fail":
+		return errors.New("as it was told")
+	case "panic in Go":
+		panic("as it was told")
+	case "exit":
+		os.Exit(3) // the end of init
+	case "hang":
+		time.Sleep(time.Hour)
+	case "eat memory":
+		var eaten [][]byte
+		for {
+			b := make([]byte, 16<<20)
+			for i := 0; i < len(b); i += 4096 {
+				b[i] = 1
+			}
+			eaten = append(eaten, b)
+			if len(eaten) > 1000 {
+				return fmt.Errorf("all of %d", len(eaten))
+			}
+		}
+	}
+	return fmt.Errorf("no such job: %s", what)
+}
+
+func TestKernelsBootAndEveryEndIsTold(t *testing.T) {
+	testenv.Kernels(t)
+	cache, err := CacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, series := range Series() {
+		k, err := Fetch(context.Background(), cache, series)
+		if err != nil {
+			testenv.Missing(t, "Linux %s: %v", series, err)
+		}
+		disk, err := os.Create(t.TempDir() + "/disk")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer disk.Close()
+		if _, err := disk.WriteAt(append([]byte("host"), make([]byte, 1<<20-4)...), 0); err != nil {
+			t.Fatal(err)
+		}
+		jobs := []struct{ what, want string }{{"say", ""}}
+		if series == "6.1" { // the ends are the same everywhere
+			jobs = append(jobs, []struct{ what, want string }{
+				{"cut", ErrCut.Error()}, {"fail", "as it was told"}, {"panic in Go", "panic: as it was told"},
+				{"exit", "Attempted to kill init"}, {"hang", "said nothing for 3s"}, {"eat memory", "System is deadlocked on memory"},
+			}...)
+		}
+		for _, job := range jobs {
+			t.Run(series+" "+job.what, func(t *testing.T) {
+				spec, _ := json.Marshal(job.what)
+				m := Machine{Kernel: k, Accel: Emulated, Program: program, Disks: []*os.File{disk}, Job: spec}
+				if job.what == "hang" {
+					m.Silence = 3 * time.Second
+				}
+				var said []string
+				err := m.Run(context.Background(), func(line json.RawMessage) error { return json.Unmarshal(line, &said) })
+				if job.want == "" != (err == nil) || err != nil && !strings.Contains(err.Error(), job.want) {
+					t.Errorf("%v, want %q", err, job.want)
+				}
+				if job.what != "say" {
+					return
+				}
+				if len(said) != 2 || said[0] != k.Version || said[1] != "host" {
+					t.Errorf("said %q, want %q and the disk", said, k.Version)
+				}
+				got := make([]byte, 5)
+				if disk.ReadAt(got, 0); string(got) != "guest" {
+					t.Errorf("the disk has %q", got)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package kernel
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Inside is the machine as its job sees it.
+type Inside struct {
+	mu   sync.Mutex
+	port *os.File
+	Log  *Log // of the kernel
+}
+
+// Guest runs job if this process is the init of a machine, and does not return
+// then. In any other process it returns at once.
+func Guest(job func(in *Inside, spec json.RawMessage) error) {
+	if os.Getenv(guestEnv) == "" || os.Getpid() != 1 {
+		return
+	}
+	// What goes wrong before there is a port is for the console.
+	in, err := enter()
+	if err == nil {
+		err = in.run(job)
+	}
+	fmt.Fprintln(os.Stderr, "init:", err)
+	unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART) // ends QEMU
+}
+
+// enter makes of a bare kernel what Go programs and tests expect to find.
+func enter() (*Inside, error) {
+	for _, m := range []struct{ fs, dir string }{{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}, {"tmpfs", "/tmp"}} {
+		if err := unix.Mount(m.fs, m.dir, m.fs, 0, ""); err != nil {
+			return nil, fmt.Errorf("mount %s: %w", m.dir, err)
+		}
+	}
+	log, err := openLog()
+	if err != nil {
+		return nil, err
+	}
+	order, err := os.ReadFile(orderFile)
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(order)) {
+		name, params, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if err := insert(name, params); err != nil {
+			return nil, fmt.Errorf("load module %s %s: %w", name, params, err)
+		}
+	}
+	port, err := openPort()
+	if err != nil {
+		return nil, err
+	}
+	return &Inside{port: port, Log: log}, nil
+}
+
+func insert(name, params string) error {
+	f, err := os.Open(path.Join(modulesDir, name))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	err = unix.FinitModule(int(f.Fd()), params, 0)
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	return err
+}
+
+func openPort() (*os.File, error) {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		names, _ := filepath.Glob("/sys/class/virtio-ports/*/name")
+		for _, name := range names {
+			b, _ := os.ReadFile(name)
+			if strings.TrimSpace(string(b)) == portName {
+				return os.OpenFile(filepath.Join("/dev", filepath.Base(filepath.Dir(name))), os.O_WRONLY, 0)
+			}
+		}
+	}
+	return nil, errors.New("there is no virtio port")
+}
+
+// run has job done. Whatever it returned or panicked with, the host is told.
+func (in *Inside) run(job func(*Inside, json.RawMessage) error) error {
+	if err := in.send(message{Up: true}); err != nil {
+		return err
+	}
+	spec, err := os.ReadFile(jobFile)
+	if err == nil {
+		err = protect(func() error { return job(in, spec) })
+	}
+	last := message{Done: true}
+	if err != nil {
+		last = message{Failed: err.Error()}
+	}
+	if err := in.send(last); err != nil {
+		return err
+	}
+	sleep()
+	return nil
+}
+
+func protect(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return f()
+}
+
+// Say tells the host v, as JSON.
+func (in *Inside) Say(v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return in.send(message{Say: b})
+}
+
+// CutPower ends the machine as a power failure does: nothing is flushed. It does
+// not return.
+func (in *Inside) CutPower() {
+	in.send(message{Cut: true})
+	sleep()
+}
+
+// sleep waits for the host to end the machine.
+func sleep() {
+	for {
+		time.Sleep(time.Hour)
+	}
+}
+
+func (in *Inside) send(m message) error {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	_, err = in.port.Write(append(b, '\n'))
+	return err
+}

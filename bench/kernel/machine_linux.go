@@ -1,0 +1,237 @@
+package kernel
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Run boots the machine and hands on what the guest says until it is done, which
+// is nil; or has its power cut, which is ErrCut; or fails. The machine is gone
+// when Run returns.
+func (m Machine) Run(ctx context.Context, heard func(json.RawMessage) error) error {
+	if err := CheckQEMU(); err != nil {
+		return err
+	}
+	modules, err := m.Kernel.load(append([]string{"virtio_pci", "virtio_console", "virtio_blk"}, m.Modules...))
+	if err != nil {
+		return err
+	}
+	image, err := os.Open(m.Kernel.image)
+	if err != nil {
+		return err
+	}
+	defer image.Close()
+	initramfs, err := nameless("stablewrite-initramfs")
+	if err != nil {
+		return err
+	}
+	defer initramfs.Close()
+	if err := writeInitramfs(initramfs, m.Program, modules, m.Job); err != nil {
+		return fmt.Errorf("initramfs: %w", err)
+	}
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return err
+	}
+	defer ours.Close()
+	running, err := start(m.command(image, initramfs, theirs))
+	theirs.Close()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrQEMU, err)
+	}
+	err = m.listen(ctx, ours, heard)
+	running.kill()
+	return running.explain(err)
+}
+
+// nameless makes a file in memory.
+func nameless(name string) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("memfd: %w", err)
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+func socketPair() (ours, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("socketpair: %w", err)
+	}
+	err = unix.SetNonblock(fds[0], true) // so that deadlines work
+	ours, theirs = os.NewFile(uintptr(fds[0]), "port"), os.NewFile(uintptr(fds[1]), "port")
+	if err != nil {
+		ours.Close()
+		theirs.Close()
+	}
+	return ours, theirs, err
+}
+
+// command is QEMU's. Files are given by descriptor, from 3 on.
+func (m Machine) command(image, initramfs, port *os.File) *exec.Cmd {
+	accel, cpu := "tcg,thread=multi", "max"
+	if m.Accel == KVM {
+		accel, cpu = "kvm", "host"
+	}
+	args := []string{
+		"-accel", accel, "-cpu", cpu, "-smp", fmt.Sprint(processors), "-m", fmt.Sprint(memoryMiB),
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-kernel", "/proc/self/fd/3", "-initrd", "/proc/self/fd/4",
+		// panic=-1 reboots at once, which with -no-reboot ends QEMU.
+		"-append", "console=ttyS0 panic=-1 loglevel=3 " + guestEnv + "=1",
+		"-serial", "stdio",
+		"-device", "virtio-serial-pci",
+		"-chardev", "socket,id=port,fd=5",
+		"-device", "virtserialport,chardev=port,name=" + portName,
+	}
+	for i := range m.Disks {
+		// A disk that is full is an error of the guest's write, not a reason to stop.
+		args = append(args, "-drive", fmt.Sprintf("file=/proc/self/fd/%d,if=virtio,format=raw,cache=none,aio=threads,werror=report,rerror=report", 6+i))
+	}
+	cmd := exec.Command(qemu, args...)
+	cmd.ExtraFiles = append([]*os.File{image, initramfs, port}, m.Disks...)
+	mortal(cmd)
+	return cmd
+}
+
+// process is a QEMU that runs.
+type process struct {
+	cmd     *exec.Cmd
+	console tail
+	stderr  tail
+	ended   chan struct{}
+}
+
+func start(cmd *exec.Cmd) (*process, error) {
+	p := &process{cmd: cmd, ended: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = &p.console, &p.stderr
+	cmd.WaitDelay = time.Second
+	started := make(chan error)
+	go func() {
+		// The death signal is that of the thread which started the process: it must
+		// live as long.
+		runtime.LockOSThread()
+		defer close(p.ended)
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			cmd.Wait()
+		}
+	}()
+	return p, <-started
+}
+
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	<-p.ended
+}
+
+// explain adds to an error what the machine said at its end.
+func (p *process) explain(err error) error {
+	switch {
+	case err == nil, errors.Is(err, ErrCut), errors.Is(err, context.Canceled), errors.Is(err, errGuest), errors.Is(err, ErrCaller):
+		return err
+	}
+	if said := p.stderr.last(5); said != "" {
+		err = fmt.Errorf("%w\nQEMU: %s", err, said)
+	}
+	if said := p.console.last(1<<10, "Kernel panic", "deadlocked on memory", "BUG:", "panic: ", "fatal error: ", "goroutine ", "init: "); said != "" {
+		return fmt.Errorf("%w\nits console:\n%s", err, said)
+	}
+	if said := p.console.last(10); said != "" {
+		err = fmt.Errorf("%w\nits console ends:\n%s", err, said)
+	}
+	return err
+}
+
+// tail keeps the last bytes written to it.
+type tail struct{ kept []byte }
+
+const tailBytes = 16 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.kept = append(t.kept, p...)
+	if over := len(t.kept) - tailBytes; over > 0 {
+		t.kept = append(t.kept[:0], t.kept[over:]...)
+	}
+	return len(p), nil
+}
+
+// last returns the last n lines; if parts are given, of those that have one.
+func (t *tail) last(n int, parts ...string) string {
+	text := strings.TrimSpace(strings.Map(printable, string(t.kept)))
+	lines := slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool {
+		has := func(part string) bool { return strings.Contains(line, part) }
+		return len(parts) > 0 && !slices.ContainsFunc(parts, has)
+	})
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// printable drops what would control a terminal.
+func printable(r rune) rune {
+	if r == '\n' || r == '\t' || r >= ' ' && r != 0x7f {
+		return r
+	}
+	return -1
+}
+
+var errGuest = errors.New("in the guest") // what the job returned
+
+const longestLine = 1 << 20
+
+// listen hands on what arrives, and bounds every wait for it.
+func (m Machine) listen(ctx context.Context, port *os.File, heard func(json.RawMessage) error) error {
+	stop := context.AfterFunc(ctx, func() { port.Close() })
+	defer stop()
+	limit, silence := m.limits()
+	up := false
+	for lines := bufio.NewReaderSize(port, longestLine); ; {
+		port.SetReadDeadline(time.Now().Add(limit))
+		line, err := lines.ReadSlice('\n')
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, os.ErrDeadlineExceeded) && up:
+			return fmt.Errorf("the guest said nothing for %v: it hangs", limit)
+		case errors.Is(err, os.ErrDeadlineExceeded) && m.Accel == KVM:
+			return fmt.Errorf("%w: the guest did not come up within %v under KVM, which may be present and hang: emulate", ErrQEMU, limit)
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return fmt.Errorf("the guest did not come up within %v", limit)
+		case errors.Is(err, bufio.ErrBufferFull):
+			return fmt.Errorf("the guest said a line of more than %d bytes", longestLine)
+		case err != nil && !up:
+			return errors.New("the machine ended before the guest came up")
+		case err != nil:
+			return errors.New("the machine ended before the guest was done")
+		}
+		var msg message
+		if err := json.Unmarshal(line, &msg); err != nil {
+			return fmt.Errorf("the guest said %.100q: %w", bytes.TrimSpace(line), err)
+		}
+		switch {
+		case msg.Say != nil:
+			if err := heard(msg.Say); err != nil {
+				return fmt.Errorf("%w: %w", ErrCaller, err)
+			}
+		case msg.Failed != "":
+			return fmt.Errorf("%w: %s", errGuest, msg.Failed)
+		case msg.Cut:
+			return ErrCut
+		case msg.Done:
+			return nil
+		}
+		up, limit = true, silence
+	}
+}
