@@ -1,0 +1,66 @@
+package victim
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// btrfs keeps a CRC-32C of every 4 KiB of data, taken from the caller's memory
+// before it is submitted: what changed after that cannot be read again.
+var btrfs = Victim{
+	Name: "btrfs", About: "checksums of data: what changed in flight reads as EIO", NeedsStablePages: true,
+	Modules: btrfsModules, Disks: []int64{btrfsDisk}, Mkfs: mkfsBtrfs, Package: "btrfs-progs",
+	Evidence:   []string{"csum failed", "checksum verify failed"},
+	fileSystem: "btrfs", Crashed: "nologreplay",
+	setUp: func(s *Stage) error { return mountBtrfs(s, "") },
+}
+
+var btrfsNoSum = Victim{
+	Name: "btrfs-nodatasum", About: "control: btrfs without checksums of data",
+	Modules: btrfsModules, Disks: []int64{btrfsDisk}, Mkfs: mkfsBtrfs, Package: "btrfs-progs",
+	Evidence: []string{"csum failed", "checksum verify failed"},
+	setUp:    func(s *Stage) error { return mountBtrfs(s, "nodatasum") },
+}
+
+// btrfsDisk has room for more writes than are made between two commits. Every
+// write takes new room, and what it replaces is free only after a commit; where
+// room is short btrfs stops in the middle of a write to make some.
+const btrfsDisk = 512 << 20
+
+var (
+	mkfsBtrfs = []string{"mkfs.btrfs", "-q", "-f"}
+	// btrfs asks for its checksums by the names of algorithms, which the
+	// dependencies of modules do not tell.
+	btrfsModules = []string{"libcrc32c", "blake2b_generic", "xxhash_generic", "btrfs"}
+)
+
+func mountBtrfs(s *Stage, options string) error {
+	if err := s.mount("btrfs", options); err != nil {
+		return err
+	}
+	s.Mismatches = since(corruptionErrors)
+	s.Fresh = func() error { return s.Target.Truncate(0) }
+	return nil
+}
+
+// corruptionErrors reads the device statistics of the only btrfs there is
+// (btrfs-device(8), stats): the checksums of blocks that did not match.
+func corruptionErrors() (int, error) {
+	names, err := filepath.Glob("/sys/fs/btrfs/*/devinfo/1/error_stats")
+	if err != nil || len(names) != 1 {
+		return 0, fmt.Errorf("device statistics of %d btrfs, want 1", len(names))
+	}
+	b, err := os.ReadFile(names[0])
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		var n int
+		if _, err := fmt.Sscanf(line, "corruption_errs %d", &n); err == nil {
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("%s does not count corruption_errs", names[0])
+}
