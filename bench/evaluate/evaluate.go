@@ -67,13 +67,7 @@ var rows = []row{
 func rowOf(r record.Repro) row { return row{r.Strategy, r.Detect, r.Buffered} }
 
 func (w row) String() string {
-	switch {
-	case w.buffered:
-		return w.strategy.String() + ", page cache"
-	case w.detect != stablewrite.ByDigest:
-		return w.strategy.String() + " by " + w.detect.String()
-	}
-	return w.strategy.String()
+	return record.Repro{Strategy: w.strategy, Detect: w.detect, Buffered: w.buffered}.Writer()
 }
 
 // Results are the Records of an evaluation, complete or not.

@@ -12,39 +12,18 @@ import (
 
 	"stablepages/bench/record"
 	"stablepages/stablewrite"
+	"stablepages/stablewrite/testenv"
 )
 
 var update = flag.Bool("update", false, "write what testdata/results.jsonl and the promises say into README.md")
 
+const readme = "../../README.md"
+
 // README shows a run that was made, and what the strategies promise, and nothing
 // else.
 func TestREADMEShowsTheCommittedRunAndThePromises(t *testing.T) {
-	const name = "../../README.md"
-	was, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := put(t, string(was), "evaluate", render(t))
-	want = put(t, want, "promises", promises())
-	if *update {
-		if err := os.WriteFile(name, []byte(want), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	} else if want != string(was) {
-		t.Error("README.md does not show testdata/results.jsonl and the promises: go test ./bench/evaluate -update")
-	}
-}
-
-// put replaces what stands between two comments of text.
-func put(t *testing.T, text, what, new string) string {
-	t.Helper()
-	begin, end := "<!-- "+what+" -->\n", "<!-- /"+what+" -->"
-	before, rest, ok := strings.Cut(text, begin)
-	_, after, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		t.Fatalf("README.md has no place between %q and %q", begin, end)
-	}
-	return before + begin + new + end + after
+	testenv.Section(t, readme, "evaluate", render(t), *update)
+	testenv.Section(t, readme, "promises", promises(), *update)
 }
 
 // promises is the table of Strategy.Promise.
@@ -80,15 +59,7 @@ func render(t *testing.T) string {
 	if err := WriteReport(&b, res, Judge(res.Races)); err != nil {
 		t.Fatal(err)
 	}
-	out := "\n"
-	for line := range strings.Lines(b.String()) {
-		if strings.TrimSpace(line) == "" {
-			out += "\n"
-			continue
-		}
-		out += "    " + strings.TrimRight(line, " \n") + "\n"
-	}
-	return out + "\n"
+	return testenv.Indented(b.String())
 }
 
 func load(t *testing.T, name string) (res Results) {

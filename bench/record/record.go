@@ -16,6 +16,7 @@ const (
 	KindRepro = "repro"
 	KindCost  = "cost"
 	KindProbe = "probe"
+	KindProve = "prove"
 )
 
 // Repro is the result of one race.
@@ -43,6 +44,47 @@ type Repro struct {
 	Direct      stablewrite.Directness `json:"direct"` // what is known of the file
 	System      *System                `json:"system"`
 	Version     int                    `json:"version"`
+}
+
+// Writer names who wrote: the strategy, and what differs from its usual ways.
+func (r Repro) Writer() string {
+	switch {
+	case r.Buffered:
+		return r.Strategy.String() + ", page cache"
+	case r.Detect != stablewrite.ByDigest:
+		return r.Strategy.String() + " by " + r.Detect.String()
+	}
+	return r.Strategy.String()
+}
+
+// Prove is what happened to a victim inside a stock kernel. Its Kind is
+// KindProve.
+//
+// In a race the fields of Repro mean what they always do. In the others Writes
+// counts what was tried: reads whose iovecs share a base (ReadErrors of them
+// failed, with nothing torn), writes that the power failed in or commits that it
+// could have failed at (Torn left something unreadable or diverged), writes while
+// some fail below (Torn counts places on the media that are not what the writer
+// was told).
+type Prove struct {
+	Repro
+	Scenario string `json:"scenario"` // what was tried: "race", ...
+	Kernel   string `json:"kernel"`   // release
+	Victim   string `json:"victim"`
+	Needs    bool   `json:"needs_stable_pages"` // false: the victim is a control
+	Accel    string `json:"accel"`              // how the processor was made: "tcg" is emulated
+	// Diverged counts, of Torn, the writes after which the legs of a mirror
+	// differed from each other.
+	Diverged int `json:"diverged"`
+	// Mismatches is what the victim itself counted, in its own unit: btrfs and
+	// dm-integrity blocks whose checksum failed, md the mismatch_cnt of a check
+	// after the last write. Null where it counts nothing.
+	Mismatches *int `json:"mismatches"`
+	// FirstFailure is when the first write failed by the victim's own account (it
+	// was refused, could not be read, or diverged), on a control when the first was
+	// torn, in seconds from the start; null if none was.
+	FirstFailure *float64 `json:"first_failure_seconds"`
+	Evidence     []string `json:"evidence"` // lines of the kernel's log
 }
 
 // Cost is one timed cell: one strategy, size and depth in one round.

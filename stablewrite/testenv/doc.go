@@ -1,4 +1,5 @@
 // Package testenv tells tests what the machine offers: directories that are
 // written directly, loop devices, file systems. What a test needs and cannot
 // have is named and skips the test; with STABLEPAGES_REQUIRE=all it fails it.
+// It also holds sections of README against what they are made from.
 package testenv
