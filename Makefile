@@ -5,11 +5,11 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # Commands that the tests need, and the Debian packages that have them. With
 # root `make test` installs what is missing.
-NEEDS = gcc:gcc mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs losetup:mount mount:mount findmnt:util-linux
+NEEDS = gcc:gcc mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs losetup:mount mount:mount findmnt:util-linux qemu-system-x86_64:qemu-system-x86
 HEADERS = libc6-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help build evaluate test deps vet lint unit race bench fuzz clean
+.PHONY: help build evaluate prove test deps vet lint unit race kernels bench fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -20,7 +20,10 @@ build: ## build the program as bin/stablewrite
 evaluate: ## run the evaluation here, about a minute
 	$(GO) run ./cmd/stablewrite evaluate
 
-test: deps vet lint unit race ## everything that must hold; .ci/run calls it
+prove: ## run the full proof inside stock kernels, about an hour
+	$(GO) run ./cmd/stablewrite prove
+
+test: deps vet lint unit race kernels ## everything that must hold; .ci/run calls it
 
 deps: ## install the Debian packages that the tests need, or name them
 	@missing=; for need in $(NEEDS); do \
@@ -52,12 +55,16 @@ unit: ## all tests, and that they allocate nothing where they must not
 race: ## all tests under the race detector
 	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 $(GO) test -race -count=1 ./...
 
+kernels: ## the short proof: boots stock kernels in QEMU, downloads them once
+	PATH=$$PATH:/usr/sbin:/sbin STABLEPAGES_KERNELS=1 $(GO) test -count=1 -timeout 20m -run 'Kernel' -p 1 ./bench/kernel ./cmd/stablewrite
+
 bench: ## benchmarks of the checksums
 	$(GO) test -run '^$$' -bench . ./crcguard
 
 fuzz: ## fuzz each target for half a minute
 	$(GO) test -run '^$$' -fuzz FuzzSums -fuzztime 30s ./crcguard
 	$(GO) test -run '^$$' -fuzz FuzzGuard -fuzztime 30s ./crcguard
+	$(GO) test -run '^$$' -fuzz FuzzReadLog -fuzztime 30s ./bench/victim
 
 clean: ## remove what was built
 	rm -rf bin

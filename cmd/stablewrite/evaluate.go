@@ -48,10 +48,7 @@ to results.jsonl in a new directory, one JSON object (a Record) a line.`,
 }
 
 func (f *evaluateFlags) run(cmd *cobra.Command) error {
-	res := &results{dir: f.out, force: f.force}
-	if res.dir == "" {
-		res.dir = "stablewrite-" + time.Now().UTC().Format("20060102T150405.000Z")
-	}
+	res := newResults(f.out, f.force)
 	if err := res.check(); err != nil {
 		return err
 	}
@@ -76,10 +73,8 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 	line.clear()
 	err = errors.Join(err, res.close())
 	switch {
-	case errors.Is(err, context.Canceled) && res.f == nil:
-		return &exit{exitInterrupted, errors.New("interrupted before anything was found")}
 	case errors.Is(err, context.Canceled):
-		return &exit{exitInterrupted, fmt.Errorf("interrupted; what was found so far is in %s", res.name())}
+		return interrupted(ctx, err, res)
 	case errors.Is(err, stablewrite.ErrNotDirect):
 		return fmt.Errorf("%w; name a directory on ext4 or xfs with --dir", err)
 	case err != nil:
@@ -111,6 +106,6 @@ func showProgress(line *status) func(done, of int, what string) {
 		if elapsed := time.Since(began); done > 0 {
 			left = (elapsed * time.Duration(of-done) / time.Duration(done)).Round(time.Second).String()
 		}
-		line.show("%d%%, %s left: %s", 100*done/of, left, what)
+		line.show("%d%%, %s left: %s", 100*done/max(1, of), left, what)
 	}
 }

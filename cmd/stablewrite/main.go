@@ -7,9 +7,11 @@ import (
 	"os"
 
 	"stablepages/bench/mutator"
+	"stablepages/bench/prove"
 )
 
 func main() {
 	mutator.Main()
+	prove.Main()
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

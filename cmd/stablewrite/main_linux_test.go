@@ -63,10 +63,15 @@ func only(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// alone takes every command out of reach but for this program.
+func alone(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Setenv("PATH", filepath.SplitList(ts.Getenv("PATH"))[0])
+}
+
 func TestCommandLine(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", WorkdirRoot: testenv.DirectDir(t), RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "only": only},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "only": only, "alone": alone},
 	})
 }
 

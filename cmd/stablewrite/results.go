@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"stablepages/bench/record"
 )
@@ -17,6 +19,14 @@ type results struct {
 	dir   string
 	force bool
 	f     *os.File // nil until the first Record
+}
+
+// newResults puts results into out, or else into a directory named for now.
+func newResults(out string, force bool) *results {
+	if out == "" {
+		out = "stablewrite-" + time.Now().UTC().Format("20060102T150405.000Z")
+	}
+	return &results{dir: out, force: force}
 }
 
 func (r *results) name() string { return filepath.Join(r.dir, "results.jsonl") }
@@ -65,4 +75,16 @@ func (r *results) close() error {
 		return nil
 	}
 	return r.f.Close()
+}
+
+// interrupted is the error of a run that ended before its end: by a signal, or by
+// err.
+func interrupted(ctx context.Context, err error, res *results) error {
+	switch {
+	case ctx.Err() == nil:
+		return err
+	case res.f == nil:
+		return &exit{exitInterrupted, errors.New("interrupted before anything was found")}
+	}
+	return &exit{exitInterrupted, fmt.Errorf("interrupted; what was found so far is in %s", res.name())}
 }

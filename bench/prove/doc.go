@@ -1,0 +1,7 @@
+// Package prove runs the race inside stock kernels, on layers that need stable
+// pages and on controls that do not.
+//
+// Each victim gets a machine of its own, so that one that panics or hangs takes
+// nothing with it. This process plans, boots and judges; the same program, as
+// init of the machine, sets the victim up, races and says Records.
+package prove

@@ -1,0 +1,226 @@
+package prove
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"stablepages/bench/kernel"
+	"stablepages/bench/mutator"
+	"stablepages/bench/record"
+	"stablepages/bench/repro"
+	"stablepages/bench/victim"
+	"stablepages/stablewrite"
+)
+
+// Main is the main of a machine's init. In any other process it returns at once.
+func Main() {
+	kernel.Guest(func(in *kernel.Inside, spec json.RawMessage) error {
+		var j job
+		if err := json.Unmarshal(spec, &j); err != nil {
+			return err
+		}
+		v, err := victim.Named(j.Victim)
+		if err != nil {
+			return err
+		}
+		g := &guest{in: in, job: j, victim: v}
+		return g.run()
+	})
+}
+
+// guest is a machine seen from inside.
+type guest struct {
+	in     *kernel.Inside
+	job    job
+	victim victim.Victim
+	stage  *victim.Stage
+	direct stablewrite.Directness // measured, where it is not known
+}
+
+func (g *guest) run() (err error) {
+	disks := make([]string, len(g.victim.Disks))
+	for i := range disks {
+		disks[i] = fmt.Sprintf("/dev/vd%c", 'a'+i)
+	}
+	if g.job.Scenario == Replay {
+		return g.replay(disks[0])
+	}
+	if g.stage, err = g.victim.SetUp(disks); err != nil {
+		return err
+	}
+	switch g.job.Scenario {
+	case Race:
+		return g.races()
+	case SameBase:
+		return g.sameBase()
+	case Crash:
+		return g.crash()
+	case Faults:
+		return g.faults()
+	}
+	return fmt.Errorf("no such scenario: %s", g.job.Scenario)
+}
+
+func (g *guest) doing(format string, args ...any) error {
+	return g.in.Say(said{Doing: fmt.Sprintf(format, args...)})
+}
+
+// say completes a Record and says it.
+func (g *guest) say(rec record.Prove) error {
+	rec.Kind, rec.Version = record.KindProve, record.Version
+	rec.Scenario, rec.Kernel, rec.Victim = string(g.job.Scenario), g.job.Kernel, g.victim.Name
+	rec.Needs, rec.Accel = g.victim.NeedsStablePages, string(g.job.Accel)
+	if rec.System == nil {
+		rec.System = record.SystemOf(g.stage.Target)
+	}
+	if rec.Direct == stablewrite.DirectUnknown {
+		rec.Direct = g.direct
+	}
+	if rec.Evidence == nil {
+		rec.Evidence = evidence(g.victim.Speaks(g.in.Log.Lines()))
+	}
+	return g.in.Say(said{Record: &rec})
+}
+
+// evidence picks a few lines: the first ones.
+func evidence(lines []string) []string {
+	const enough = 3
+	if len(lines) > enough {
+		more := fmt.Sprintf("and %d more such lines", len(lines)-enough)
+		return append(slices.Clone(lines[:enough]), more)
+	}
+	return append([]string{}, lines...)
+}
+
+// measuring is how many races, the first ones, show whether the kernel writes
+// directly: raw ones against storm, gated and free.
+const measuring = 2
+
+func (g *guest) races() error {
+	var first []record.Prove
+	for i, r := range g.job.Races {
+		rec, err := g.race(r)
+		if err != nil {
+			return fmt.Errorf("%v against %v: %w", r.Strategy, r.Mutator, err)
+		}
+		if first = append(first, rec); i < measuring-1 {
+			continue
+		} else if i == measuring-1 {
+			g.direct = measured(first)
+		}
+		for _, rec := range first {
+			rec.Direct = g.direct
+			if err := g.say(rec); err != nil {
+				return err
+			}
+		}
+		first = first[:0]
+	}
+	return nil
+}
+
+// measured is what raw races say of whether the kernel writes directly, where that
+// is not known: it does not if no gated change reached the media and the layer
+// stands by every write. A layer that fails has been written to directly.
+func measured(raw []record.Prove) stablewrite.Directness {
+	direct := stablewrite.DirectNo
+	for _, r := range raw {
+		switch {
+		case r.Direct != stablewrite.DirectUnknown:
+			return r.Direct
+		case layer(r) > 0 || r.Gate && r.Torn > 0:
+			return stablewrite.DirectYes
+		case r.Gate && r.Overlapped < r.Writes:
+			direct = stablewrite.DirectUnknown
+		}
+	}
+	return direct
+}
+
+// race runs one cell.
+func (g *guest) race(r race) (rec record.Prove, err error) {
+	if err := g.begin(); err != nil {
+		return rec, err
+	}
+	cfg := repro.Config{
+		Target: g.stage.Target, Strategy: r.Strategy, Detect: r.Detect, Indirect: true, Mutator: r.Mutator,
+		Gate: r.Gate, Hold: repro.DefaultHold, Seed: raceSeed, Size: raceBytes,
+	}
+	if r.Gate {
+		cfg.Hold = repro.DefaultGatedHold
+	}
+	if g.stage.Legs != nil {
+		cfg.Also = func(sums []uint32) (bool, error) {
+			torn, differ, err := g.stage.Legs(sums)
+			if differ {
+				rec.Diverged++
+			}
+			return torn, err
+		}
+	}
+	ctx, enough := context.WithCancel(context.Background())
+	defer enough()
+	var told time.Time
+	found, err := repro.Run(ctx, cfg, func(now record.Repro) {
+		if rec.FirstFailure == nil && g.failed(record.Prove{Repro: now, Diverged: rec.Diverged}) {
+			rec.FirstFailure = &now.Seconds
+		}
+		until := r.Until
+		if rec.FirstFailure != nil || g.direct == stablewrite.DirectNo {
+			until = 0
+		}
+		met := now.Overlapped > 0 || r.Mutator == mutator.None // stock changes once a second
+		if passed := seconds(now.Seconds); passed >= until && (now.Writes >= r.Writes && met || passed >= raceLimit) {
+			enough()
+		}
+		if time.Since(told) > time.Second {
+			told = time.Now()
+			g.doing("%s against %v, %d writes so far", now.Writer(), r.Mutator, now.Writes)
+		}
+	})
+	if err != nil {
+		return rec, err
+	}
+	rec.Repro, rec.Evidence = found, evidence(g.victim.Speaks(g.in.Log.Lines()))
+	if g.stage.Mismatches != nil {
+		n, err := g.stage.Mismatches()
+		if err != nil {
+			return rec, err
+		}
+		rec.Mismatches = &n
+	}
+	return rec, nil
+}
+
+// begin puts an end to what earlier races left: work of the file system, lines of
+// the log, counts.
+func (g *guest) begin() error {
+	if g.stage.Fresh != nil {
+		if err := g.stage.Fresh(); err != nil {
+			return err
+		}
+	}
+	unix.Sync()
+	g.in.Log.Lines()
+	if g.stage.Mismatches == nil {
+		return nil
+	}
+	_, err := g.stage.Mismatches()
+	return err
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// failed reports whether something went wrong: with a layer that needs stable
+// pages, by its own account; on a control, by the oracle's.
+func (g *guest) failed(rec record.Prove) bool {
+	if g.victim.NeedsStablePages {
+		return layer(rec) > 0
+	}
+	return silent(rec) > 0
+}

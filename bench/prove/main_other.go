@@ -1,0 +1,6 @@
+//go:build !linux
+
+package prove
+
+// Main is for the init of a machine, which runs Linux.
+func Main() {}

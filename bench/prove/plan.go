@@ -1,0 +1,172 @@
+package prove
+
+import (
+	"slices"
+	"time"
+
+	"stablepages/bench/kernel"
+	"stablepages/bench/mutator"
+	"stablepages/bench/record"
+	"stablepages/bench/repro"
+	"stablepages/bench/victim"
+	"stablepages/stablewrite"
+)
+
+// Scenario is what is tried on a victim.
+type Scenario string
+
+const (
+	Race     Scenario = "race"   // mutator against writer
+	SameBase Scenario = "read"   // reads whose two iovecs have one base: the first fault in the mail of 2011
+	Crash    Scenario = "crash"  // writers end after their first submission, another program syncs, the power fails
+	Replay   Scenario = "replay" // a crash at each commit of a log of all that reached the disk
+	Faults   Scenario = "faults" // writes fail below
+)
+
+// Scenarios lists every Scenario.
+func Scenarios() []Scenario { return []Scenario{Race, SameBase, Crash, Replay, Faults} }
+
+// Plan is what is to be proved.
+type Plan struct {
+	Kernels    []kernel.Kernel
+	Accel      kernel.Accel
+	Victims    []victim.Victim
+	Strategies []stablewrite.Strategy
+	Mutators   []mutator.Kind // nil: those of the function Mutators
+	Scenarios  []Scenario
+	// Quick makes a third of the writes of races, replays and faults.
+	Quick bool
+	// Until is how long a race goes on at most that is to show failures and has
+	// shown none yet.
+	Until time.Duration
+	// Program is run inside the machines; Dir is where their disks are.
+	Program, Dir string
+}
+
+// On a control two are enough: one whose changes stay, one that restores them.
+var (
+	usual   = []mutator.Kind{mutator.Stock, mutator.Storm, mutator.ABA, mutator.CRCPage, mutator.Hint}
+	telling = []mutator.Kind{mutator.Storm, mutator.ABA}
+)
+
+// Mutators are those of a race on a layer that needs stable pages, or on a
+// control, unless others are asked for.
+func Mutators(needsStablePages bool) []mutator.Kind {
+	if needsStablePages {
+		return slices.Clone(usual)
+	}
+	return slices.Clone(telling)
+}
+
+func (p Plan) mutators(v victim.Victim) []mutator.Kind {
+	if p.Mutators != nil {
+		return p.Mutators
+	}
+	return Mutators(v.NeedsStablePages)
+}
+
+// job is what a machine is to do.
+type job struct {
+	Scenario   Scenario
+	Victim     string
+	Kernel     string
+	Accel      kernel.Accel
+	Races      []race                 `json:",omitempty"`
+	Strategies []stablewrite.Strategy `json:",omitempty"`
+	Quick      bool                   `json:",omitempty"` // as Plan.Quick
+	Again      bool                   `json:",omitempty"` // after the power cut
+}
+
+// race is one cell of the matrix.
+type race struct {
+	Strategy stablewrite.Strategy
+	Detect   stablewrite.Detection
+	Mutator  mutator.Kind
+	Gate     bool
+	Writes   int
+	Until    time.Duration `json:",omitempty"` // as Plan.Until
+}
+
+// A race has the size of 2011. An emulated processor makes, and reads back,
+// about 50 such writes a second.
+const (
+	raceBytes  = 1 << 20
+	raceWrites = 60
+	raceLimit  = 6 * time.Second // for these writes, where a checksum takes its time
+	raceSeed   = 2011
+)
+
+// some is how many there are to be of what is usually n.
+func some(quick bool, n int) int {
+	if quick {
+		return n / 3
+	}
+	return n
+}
+
+// promised reports whether no write of r may be torn.
+func (r race) promised() bool {
+	return repro.Promised(record.Repro{Strategy: r.Strategy, Detect: r.Detect, Mutator: r.Mutator, Gate: r.Gate})
+}
+
+// races plans the matrix of a victim. Where nothing is promised, a race on a
+// layer that needs stable pages goes on until a failure is seen. Gated it does
+// not: on devices that copy at once no change is in flight. Nor does once running
+// free, whose change comes before the submission nearly always.
+//
+// The first two are those that measure whether the kernel writes directly.
+func (p Plan) races(v victim.Victim) []race {
+	all := []race{{Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true}, {Strategy: stablewrite.Raw, Mutator: mutator.Storm}}
+	for _, s := range p.Strategies {
+		for _, k := range p.mutators(v) {
+			for _, gate := range []bool{false, true} {
+				r := race{Strategy: s, Mutator: k, Gate: gate}
+				if k == mutator.None && gate {
+					continue
+				}
+				if !slices.Contains(all, r) {
+					all = append(all, r)
+				}
+				if s.Detects() && k.SelfSummed() {
+					r.Detect = stablewrite.BySum
+					all = append(all, r)
+				}
+			}
+		}
+	}
+	for i := range all {
+		all[i].Writes = some(p.Quick, raceWrites)
+		if r := &all[i]; v.NeedsStablePages && !r.Gate && r.Mutator != mutator.Once && !r.promised() {
+			r.Until = p.Until
+		}
+	}
+	return all
+}
+
+// jobs plans what is done on a victim with a kernel.
+func (p Plan) jobs(k kernel.Kernel, v victim.Victim) (all []job) {
+	for _, s := range p.Scenarios {
+		j := job{Scenario: s, Victim: v.Name, Kernel: k.Version, Accel: p.Accel, Quick: p.Quick}
+		switch s {
+		case Race:
+			j.Races = p.races(v)
+		case Crash:
+			if v.NoCrash {
+				continue
+			}
+			j.Strategies = p.Strategies
+		case Replay:
+			if v.Crashed == "" {
+				continue
+			}
+			j.Strategies = p.Strategies
+		case Faults:
+			if !v.Injects {
+				continue
+			}
+			j.Strategies = p.Strategies
+		}
+		all = append(all, j)
+	}
+	return all
+}

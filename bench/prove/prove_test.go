@@ -1,0 +1,224 @@
+package prove
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"stablepages/bench/kernel"
+	"stablepages/bench/mutator"
+	"stablepages/bench/record"
+	"stablepages/bench/victim"
+	"stablepages/stablewrite"
+	"stablepages/stablewrite/testenv"
+)
+
+var update = flag.Bool("update", false, "write what testdata/results.jsonl says into README.md")
+
+func TestREADMEShowsTheCommittedProof(t *testing.T) {
+	f, err := os.Open("testdata/results.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var recs []record.Prove
+	for dec := json.NewDecoder(f); ; {
+		var r record.Prove
+		if err := dec.Decode(&r); err == io.EOF {
+			break
+		} else if err != nil || r.Kind != record.KindProve || r.Version != record.Version {
+			t.Fatalf("%v: %+v", err, r)
+		}
+		recs = append(recs, r)
+	}
+	if v := Judge(recs); len(v.Broken)+len(v.Inconclusive) > 0 {
+		t.Errorf("the committed proof is none: %q", v)
+	}
+	var b bytes.Buffer
+	if err := WriteReport(&b, recs); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(b.String()) {
+		if len(line) > 101 {
+			t.Errorf("a line of %d columns: %s", len(line)-1, line)
+		}
+	}
+	testenv.Section(t, "../../README.md", "prove", testenv.Indented(b.String()), *update)
+}
+
+func one() *int { n := 1; return &n }
+
+// a race that showed what it was to show, to be spoiled.
+func sound() record.Prove {
+	zero := 0
+	return record.Prove{
+		Repro: record.Repro{
+			Strategy: stablewrite.Bounce, Mutator: mutator.Storm, Gate: true, Writes: 60, Overlapped: 60,
+			Direct: stablewrite.DirectYes, System: &record.System{CPU: "QEMU"},
+		},
+		Scenario: string(Race), Kernel: "6.1", Victim: "btrfs", Needs: true, Accel: "tcg", Mismatches: &zero,
+	}
+}
+
+func TestJudge(t *testing.T) {
+	for _, tc := range []struct {
+		name         string
+		spoil        func(*record.Prove)
+		broken       string
+		inconclusive string
+	}{
+		{name: "sound", spoil: func(*record.Prove) {}},
+		{name: "torn", spoil: func(r *record.Prove) { r.Torn = 1 }, broken: "1 of 60 writes torn"},
+		{name: "the victim counts", spoil: func(r *record.Prove) { r.Mismatches = one() }, broken: "the victim counts 1"},
+		{name: "refused by the device", spoil: func(r *record.Prove) { r.WriteErrors = 2 }, inconclusive: "2 of 60 writes failed"},
+		{name: "nothing in flight", spoil: func(r *record.Prove) { r.Overlapped = 0 }, inconclusive: "no change overlapped"},
+		{name: "verify, restored", spoil: func(r *record.Prove) {
+			r.Strategy, r.Mutator, r.Torn, r.ReadErrors = stablewrite.Verify, mutator.ABA, 9, 9
+		}},
+		{name: "verify by crc32c, pages with their own", spoil: func(r *record.Prove) {
+			r.Strategy, r.Detect, r.Mutator, r.Torn = stablewrite.Verify, stablewrite.BySum, mutator.CRCPage, 9
+		}},
+		{name: "verify, pages with their own", spoil: func(r *record.Prove) {
+			r.Strategy, r.Mutator, r.Torn = stablewrite.Verify, mutator.CRCPage, 9
+		}, broken: "9 of 60"},
+		{name: "raw fails", spoil: func(r *record.Prove) { r.Strategy, r.Torn, r.ReadErrors = stablewrite.Raw, 9, 9 }},
+		{name: "raw does not fail", spoil: func(r *record.Prove) { r.Strategy, r.Torn = stablewrite.Raw, 9 }, inconclusive: "60 raw writes and no failure"},
+		{name: "raw does not fail, and the kernel buffers", spoil: func(r *record.Prove) {
+			r.Strategy, r.Direct = stablewrite.Raw, stablewrite.DirectNo
+		}},
+		{name: "raw is torn on a control", spoil: func(r *record.Prove) { r.Strategy, r.Needs, r.Torn = stablewrite.Raw, false, 60 }},
+		{name: "a control fails", spoil: func(r *record.Prove) {
+			r.Strategy, r.Needs, r.Torn, r.ReadErrors = stablewrite.Raw, false, 1, 1
+		}, inconclusive: "a control failed"},
+		{name: "a crash under bounce", spoil: func(r *record.Prove) { r.Scenario, r.Torn = string(Crash), 1 }, broken: "1 of 60 crashes"},
+		{name: "a crash under verify", spoil: func(r *record.Prove) {
+			r.Scenario, r.Strategy, r.Torn, r.ReadErrors = string(Crash), stablewrite.Verify, 1, 1
+		}},
+		{name: "a commit under bounce", spoil: func(r *record.Prove) { r.Scenario, r.Torn = string(Replay), 1 }, broken: "1 of 60 crashes"},
+		{name: "a fault told of", spoil: func(r *record.Prove) { r.Scenario, r.WriteErrors = string(Faults), 5 }},
+		{name: "a fault not told of", spoil: func(r *record.Prove) { r.Scenario, r.WriteErrors, r.Torn = string(Faults), 5, 1 }, broken: "1 places"},
+		{name: "no fault", spoil: func(r *record.Prove) { r.Scenario, r.Mutator = string(Faults), mutator.None }, inconclusive: "none was made to fail"},
+		{name: "the mutator's resubmissions are no faults", spoil: func(r *record.Prove) {
+			r.Scenario, r.Mutator, r.Resubmitted = string(Faults), mutator.None, 9
+		}, inconclusive: "none was made to fail"},
+		{name: "it buffers, and fails", spoil: func(r *record.Prove) {
+			r.Strategy, r.Direct, r.Torn, r.ReadErrors = stablewrite.Raw, stablewrite.DirectNo, 9, 9
+		}, inconclusive: "the gate is too slow"},
+		{name: "a crash window that was not shown", spoil: func(r *record.Prove) {
+			r.Scenario, r.Strategy = string(Crash), stablewrite.Verify
+		}, inconclusive: "60 crashes without the fix"},
+		{name: "a free mutator that met no write", spoil: func(r *record.Prove) { r.Gate, r.Overlapped = false, 0 }, inconclusive: "no change overlapped"},
+	} {
+		r := sound()
+		tc.spoil(&r)
+		v := Judge([]record.Prove{r})
+		for _, got := range []struct {
+			lines []string
+			want  string
+		}{{v.Broken, tc.broken}, {v.Inconclusive, tc.inconclusive}} {
+			if text := strings.Join(got.lines, "\n"); got.want == "" != (text == "") || !strings.Contains(text, got.want) {
+				t.Errorf("%s: %q, want %q", tc.name, text, got.want)
+			}
+		}
+	}
+}
+
+func TestACellCountsWhatTheLayerSaysApartFromTheRest(t *testing.T) {
+	for _, tc := range []struct {
+		want  string
+		spoil func(*record.Prove)
+	}{
+		{"0/60", func(*record.Prove) {}},
+		{"!3t/60", func(r *record.Prove) { r.Torn = 3 }},
+		{"*2e1t/60", func(r *record.Prove) { r.Strategy, r.Torn, r.ReadErrors = stablewrite.Raw, 3, 2 }},
+		{"*7e/60", func(r *record.Prove) { r.Strategy, r.WriteErrors = stablewrite.Raw, 7 }},
+		{"*4e/60", func(r *record.Prove) { r.Strategy, r.Torn, r.Diverged = stablewrite.Raw, 4, 4 }},
+		{"0/60r", func(r *record.Prove) { r.Strategy, r.WriteErrors, r.Refused = stablewrite.Detect, 60, 60 }},
+		{"0/60", func(r *record.Prove) { // it has no receipt
+			r.Strategy, r.Gate, r.Torn = stablewrite.Raw, false, 60
+		}},
+		{"*1e/60", func(r *record.Prove) {
+			r.Scenario, r.Strategy, r.Torn, r.ReadErrors = string(Crash), stablewrite.Verify, 1, 1
+		}},
+		{"!1e/60", func(r *record.Prove) { r.Scenario, r.Torn, r.ReadErrors = string(Crash), 1, 1 }},
+		{"*2e/60", func(r *record.Prove) { r.WriteErrors = 2 }}, // an error that was told breaks no promise
+	} {
+		r := sound()
+		tc.spoil(&r)
+		var c cell
+		c.add(r)
+		if c.String() != tc.want {
+			t.Errorf("%v, want %s", c, tc.want)
+		}
+	}
+	if empty := (cell{}).String(); empty != "" {
+		t.Errorf("nothing is %q", empty)
+	}
+}
+
+func TestThePlanOfAVictim(t *testing.T) {
+	layer := victim.Victim{Name: "layer", NeedsStablePages: true}
+	control := victim.Victim{Name: "control", NoCrash: true, Injects: true}
+	p := Plan{
+		Strategies: []stablewrite.Strategy{stablewrite.Raw, stablewrite.Verify}, Scenarios: Scenarios(), Until: time.Minute,
+	}
+	races := p.races(layer)
+	for i, gate := range []bool{true, false} {
+		if r := races[i]; r.Strategy != stablewrite.Raw || r.Mutator != mutator.Storm || r.Gate != gate {
+			t.Errorf("race %d measures nothing: %+v", i, r)
+		}
+	}
+	for i, r := range races {
+		if slices.Contains(races[:i], r) {
+			t.Errorf("%+v is there twice", r)
+		}
+		if goesOn := !r.Gate && r.Mutator != mutator.Once && !r.promised(); goesOn != (r.Until > 0) {
+			t.Errorf("%+v: goes on %v", r, goesOn)
+		}
+	}
+	// Five mutators, free and gated, for each of two; and crc32c for one.
+	if want := 2*5*2 + 2; len(races) != want {
+		t.Errorf("%d races, want %d", len(races), want)
+	}
+	if n := len(p.races(control)); n != 2*2*2 {
+		t.Errorf("%d races on a control", n)
+	}
+	p.Mutators, p.Quick = []mutator.Kind{mutator.None}, true
+	if races := p.races(control); len(races) != 4 || races[0].Writes != raceWrites/3 {
+		t.Errorf("races with nothing changing: %+v", races)
+	}
+	scenarios := func(v victim.Victim) (all []Scenario) {
+		for _, j := range p.jobs(kernel.Kernel{Version: "9.9"}, v) {
+			all = append(all, j.Scenario)
+		}
+		return all
+	}
+	if got := scenarios(layer); !slices.Equal(got, []Scenario{Race, SameBase, Crash}) {
+		t.Errorf("scenarios %v", got)
+	}
+	if got := scenarios(control); !slices.Equal(got, []Scenario{Race, SameBase, Faults}) {
+		t.Errorf("scenarios of a volatile one %v", got)
+	}
+}
+
+func TestAReportWithoutAMatrix(t *testing.T) {
+	var b bytes.Buffer
+	r := record.Prove{Scenario: string(SameBase), Kernel: "6.1", Victim: "t10-pi", Accel: "tcg", Repro: record.Repro{Writes: 100, ReadErrors: 7}}
+	want := "\nLinux 6.1 in QEMU (tcg)\n\n\nt10-pi: 7 of 100 reads of two blocks into one place fail, with nothing wrong on the media\n"
+	if err := WriteReport(&b, []record.Prove{r}); err != nil || b.String() != want {
+		t.Errorf("%v, %q", err, b.String())
+	}
+}
+
+func TestAReportOfNothing(t *testing.T) {
+	var b bytes.Buffer
+	if err := WriteReport(&b, nil); err != nil || b.String() != "No Records.\n" {
+		t.Errorf("%q, %v", b.String(), err)
+	}
+}

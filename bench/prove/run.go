@@ -1,0 +1,175 @@
+package prove
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"syscall"
+
+	"stablepages/bench/kernel"
+	"stablepages/bench/record"
+	"stablepages/bench/scratch"
+	"stablepages/bench/victim"
+)
+
+// said is a line from a machine.
+type said struct {
+	Doing  string        `json:"doing,omitempty"` // what is under way
+	Record *record.Prove `json:"record,omitempty"`
+}
+
+// Failure is a machine that did not do its job. The others go on.
+type Failure struct {
+	Kernel   string
+	Victim   string
+	Scenario Scenario
+	Err      error
+}
+
+func (f Failure) String() string {
+	return fmt.Sprintf("Linux %s, %s, %s: %v", f.Kernel, f.Victim, f.Scenario, f.Err)
+}
+
+// Run carries p out, one machine after the other: two would take each other's
+// time. Each Record goes to emit as soon as there is one; progress is told what
+// is under way, and how many of the machines are done. The error is an
+// interruption, emit's, or that no machine can be made here; what went wrong in
+// one is a Failure.
+func Run(ctx context.Context, p Plan, emit func(record.Prove) error, progress func(done, of int, what string)) ([]Failure, error) {
+	type machine struct {
+		k kernel.Kernel
+		v victim.Victim
+		j job
+	}
+	var all []machine
+	for _, k := range p.Kernels {
+		for _, v := range p.Victims {
+			for _, j := range p.jobs(k, v) {
+				all = append(all, machine{k, v, j})
+			}
+		}
+	}
+	if len(all) == 0 {
+		return nil, errors.New("nothing to do: none of these scenarios can be tried on these victims")
+	}
+	var failures []Failure
+	for i, m := range all {
+		what := fmt.Sprintf("Linux %s, %s, %s", m.k.Version, m.v.Name, m.j.Scenario)
+		progress(i, len(all), what)
+		err := p.run(ctx, m.k, m.v, m.j, func(s said) error {
+			if s.Record != nil {
+				return emit(*s.Record)
+			}
+			progress(i, len(all), what+": "+s.Doing)
+			return nil
+		})
+		if ctx.Err() != nil {
+			return failures, context.Cause(ctx)
+		}
+		if errors.Is(err, kernel.ErrCaller) || errors.Is(err, kernel.ErrQEMU) { // the others would fare the same
+			return failures, err
+		}
+		if err != nil {
+			failures = append(failures, Failure{m.k.Version, m.v.Name, m.j.Scenario, err})
+		}
+	}
+	progress(len(all), len(all), "done")
+	return failures, nil
+}
+
+// run boots a machine for j, and once more if it asks for a power cut.
+func (p Plan) run(ctx context.Context, k kernel.Kernel, v victim.Victim, j job, heard func(said) error) error {
+	disks, err := p.disks(ctx, v)
+	if err == nil && j.Scenario == Replay {
+		disks, err = p.logDisks(disks, v.Disks[0])
+	}
+	defer closeAll(disks)
+	if err != nil {
+		return err
+	}
+	for {
+		spec, err := json.Marshal(j)
+		if err != nil {
+			return err
+		}
+		m := kernel.Machine{Kernel: k, Accel: p.Accel, Program: p.Program, Modules: modules(v, j), Disks: disks, Job: spec}
+		err = m.Run(ctx, func(line json.RawMessage) error {
+			var s said
+			if err := json.Unmarshal(line, &s); err != nil {
+				return err
+			}
+			return heard(s)
+		})
+		if !errors.Is(err, kernel.ErrCut) || j.Again {
+			return err
+		}
+		j.Again = true
+	}
+}
+
+// disks makes the disks of v. They have no names, and are gone with this process.
+func (p Plan) disks(ctx context.Context, v victim.Victim) (disks []*os.File, err error) {
+	for i, size := range v.Disks {
+		f, err := scratch.Temporary(p.Dir)
+		if err != nil {
+			return disks, err
+		}
+		disks = append(disks, f)
+		if err := p.allocate(f, size); err != nil {
+			return disks, err
+		}
+		if i == 0 && len(v.Mkfs) > 0 {
+			mkfs := exec.CommandContext(ctx, v.Mkfs[0], slices.Concat(v.Mkfs[1:], []string{"/proc/self/fd/3"})...)
+			mkfs.ExtraFiles = []*os.File{f}
+			if out, err := mkfs.CombinedOutput(); err != nil {
+				return disks, fmt.Errorf("%s: %w: %s", v.Mkfs[0], err, out)
+			}
+		}
+	}
+	return disks, nil
+}
+
+// logDisks adds the disks that a replay needs: one for the log, and one like the
+// first, as it is before the log begins.
+func (p Plan) logDisks(disks []*os.File, size int64) ([]*os.File, error) {
+	for range 2 {
+		f, err := scratch.Temporary(p.Dir)
+		if err != nil {
+			return disks, err
+		}
+		disks = append(disks, f)
+		if err := p.allocate(f, size); err != nil {
+			return disks, err
+		}
+	}
+	_, err := io.Copy(io.NewOffsetWriter(disks[2], 0), io.NewSectionReader(disks[0], 0, size))
+	return disks, err
+}
+
+// allocate gives f its size and its room on the disk, so that the guest meets no
+// full disk which is not its own.
+func (p Plan) allocate(f *os.File, size int64) error {
+	err := allocate(f, size)
+	if errors.Is(err, syscall.ENOSPC) {
+		err = fmt.Errorf("no room for a disk of %d MiB in %s: make room, or name another directory: %w", size>>20, p.Dir, err)
+	}
+	return err
+}
+
+func modules(v victim.Victim, j job) []string {
+	if j.Scenario == Replay {
+		return append([]string{"dm_log_writes"}, v.Modules...)
+	}
+	return v.Modules
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}

@@ -1,0 +1,54 @@
+package prove
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+)
+
+// sameBase reads two different blocks into the same memory, by two iovecs with
+// one base: the first fault that the mail of 2011 tells of. What the device put
+// there first is gone when its checksum is computed. A read that fails here has
+// found nothing wrong on the media, as a plain one then shows.
+func (g *guest) sameBase() error {
+	const reads, block = 100, 4096
+	p := stablewrite.AlignedBuffer(2 * block)
+	for i := range p {
+		p[i] = byte(1 + i/block)
+	}
+	f, err := stablewrite.New(g.stage.Target, stablewrite.Options{Strategy: stablewrite.Raw})
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(p, 0); err != nil {
+		return err
+	}
+	direct, err := readDirectly(g.stage.Target)
+	if err != nil {
+		return err
+	}
+	defer direct.Close()
+	fd := int(direct.Fd())
+	g.in.Log.Lines()
+	rec := record.Prove{Repro: record.Repro{Strategy: stablewrite.Raw, Size: 2 * block, Direct: f.Geometry().Direct}}
+	same := [][]byte{p[:block], p[:block]}
+	for range reads {
+		_, err := unix.Preadv(fd, same, 0)
+		rec.Writes++
+		if err == nil {
+			continue
+		}
+		if err != unix.EIO && err != unix.EILSEQ {
+			return fmt.Errorf("preadv: %w", err)
+		}
+		rec.ReadErrors++
+		if _, err := unix.Pread(fd, stablewrite.AlignedBuffer(2*block), 0); err != nil {
+			return fmt.Errorf("and a plain read fails too: %w", err)
+		}
+	}
+	return g.say(rec)
+}

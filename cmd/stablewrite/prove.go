@@ -1,0 +1,284 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stablepages/bench/kernel"
+	"stablepages/bench/mutator"
+	"stablepages/bench/prove"
+	"stablepages/bench/record"
+	"stablepages/bench/victim"
+	"stablepages/stablewrite"
+)
+
+type proveFlags struct {
+	kernels, dirs                            []string
+	victims, strategies, mutators, scenarios []string
+	accel, cache, dir, out                   string
+	until                                    time.Duration
+	quick, list, force, json                 bool
+}
+
+func newProve() *cobra.Command {
+	var f proveFlags
+	cmd := &cobra.Command{
+		Use:   "prove",
+		Short: "Run the race inside stock kernels, on layers that need stable pages",
+		Long: `prove boots stock Debian kernels in QEMU and runs the race inside, on layers that
+need stable pages (btrfs, md raid1, T10 PI, dm-integrity) and on controls that
+do not: mutators against strategies, running free and gated; the read with two
+equal iovec bases of the mail of 2011; writers that end, and a power cut, in the
+middle of a write; and writes that fail below. Whole, it takes about an hour.
+
+It downloads each kernel once (30 MB, with apt-get) to a cache, and needs no
+privileges. The processor is emulated unless KVM is asked for: what is seen to
+happen happens, how often it does elsewhere is not shown. Disks of the machines
+have no names and are gone when the program ends, however that comes about.
+Results go to results.jsonl in a new directory, one JSON object (a Record) a
+line.`,
+		Example: `  stablewrite prove --list
+  stablewrite prove
+  stablewrite prove --kernels 6.1 --victims btrfs --strategies raw,verify --mutators storm,aba
+  stablewrite prove --kernel /tmp/unpacked --victims md-raid1`,
+		Args: positional(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	fl := cmd.Flags()
+	fl.SortFlags = false
+	fl.StringSliceVar(&f.kernels, "kernels", kernel.Series(), "Debian's newest kernels of these `series`")
+	fl.StringArrayVar(&f.dirs, "kernel", nil, "the kernel unpacked in `DIR` (boot/vmlinuz-*, lib/modules); without --kernels only it")
+	fl.StringSliceVar(&f.victims, "victims", nil, "`layers` to race on (default all)")
+	fl.StringSliceVar(&f.strategies, "strategies", []string{"raw", "verify", "bounce"}, "`writers`")
+	fl.StringSliceVar(&f.mutators, "mutators", nil, fmt.Sprintf("`who` changes the buffer (default %s; on controls %s)", joined(prove.Mutators(true)), joined(prove.Mutators(false))))
+	fl.StringSliceVar(&f.scenarios, "scenarios", names(prove.Scenarios()), "`what` is tried")
+	fl.BoolVar(&f.quick, "quick", false, "make a third of the writes, and know less")
+	fl.DurationVar(&f.until, "until", time.Minute, "go on as long with a race that is to show a failure and has shown none")
+	fl.StringVar(&f.accel, "accel", string(kernel.Emulated), "the processor: tcg (emulated) or kvm")
+	fl.StringVar(&f.cache, "cache", "", "`directory` of downloaded kernels (default stablewrite/kernels in the user's cache)")
+	fl.StringVar(&f.dir, "dir", ".", "`directory` of the machines' disks, 1.5 GiB at a time, on a file system that takes O_DIRECT")
+	fl.StringVar(&f.out, "out", "", "`directory` for results.jsonl (default stablewrite-DATE, new)")
+	fl.BoolVar(&f.list, "list", false, "say what is available here, and how to get the rest")
+	fl.BoolVar(&f.force, "force", false, "overwrite an existing results.jsonl")
+	fl.BoolVar(&f.json, "json", false, "print the Records instead of tables")
+	return cmd
+}
+
+func names[T ~string](all []T) (text []string) {
+	for _, x := range all {
+		text = append(text, string(x))
+	}
+	return text
+}
+
+func joined[T fmt.Stringer](all []T) string {
+	var text []string
+	for _, x := range all {
+		text = append(text, x.String())
+	}
+	return strings.Join(text, ",")
+}
+
+// plan is what the flags ask for, but for the kernels.
+func (f *proveFlags) plan(cmd *cobra.Command) (p prove.Plan, err error) {
+	p.Quick, p.Until, p.Dir, p.Accel = f.quick, f.until, f.dir, kernel.Accel(f.accel)
+	switch {
+	case p.Accel != kernel.Emulated && p.Accel != kernel.KVM:
+		return p, usagef("--accel is %q: it is tcg or kvm", f.accel)
+	case f.until < 0:
+		return p, usagef("--until must not be negative")
+	case len(f.dirs) > 0 && !cmd.Flags().Changed("kernels"):
+		f.kernels = nil
+	}
+	for flag, values := range map[string][]string{"victims": f.victims, "strategies": f.strategies, "mutators": f.mutators, "scenarios": f.scenarios} {
+		if len(values) == 0 && cmd.Flags().Changed(flag) {
+			return p, usagef("--%s names none", flag)
+		}
+	}
+	for _, k := range f.kernels {
+		if err := known("kernels", k, kernel.Series()); err != nil {
+			return p, err
+		}
+	}
+	if p.Victims = victim.All(); cmd.Flags().Changed("victims") {
+		p.Victims = nil
+		for _, name := range f.victims {
+			v, err := victim.Named(name)
+			if err != nil {
+				return p, usage(err)
+			}
+			p.Victims = append(p.Victims, v)
+		}
+	}
+	for _, name := range f.strategies {
+		var s stablewrite.Strategy
+		if err := s.UnmarshalText([]byte(name)); err != nil {
+			return p, usage(err)
+		}
+		p.Strategies = append(p.Strategies, s)
+	}
+	for _, name := range f.mutators {
+		var k mutator.Kind
+		if err := k.UnmarshalText([]byte(name)); err != nil {
+			return p, usage(err)
+		}
+		p.Mutators = append(p.Mutators, k)
+	}
+	for _, name := range f.scenarios {
+		if err := known("scenarios", name, names(prove.Scenarios())); err != nil {
+			return p, err
+		}
+		p.Scenarios = append(p.Scenarios, prove.Scenario(name))
+	}
+	return p, nil
+}
+
+// known refuses a value of a flag that is none of those there are.
+func known(flag, value string, there []string) error {
+	for _, t := range there {
+		if value == t {
+			return nil
+		}
+	}
+	return usagef("--%s: there is no %q: there are %s", flag, value, strings.Join(there, ", "))
+}
+
+func (f *proveFlags) run(cmd *cobra.Command) error {
+	plan, err := f.plan(cmd)
+	if err != nil {
+		return err
+	}
+	// The tools that make file systems are there, where the PATH of users does not
+	// look.
+	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin"); err != nil {
+		return err
+	}
+	if f.cache == "" {
+		if f.cache, err = kernel.CacheDir(); err != nil {
+			return fmt.Errorf("%w with --cache", err)
+		}
+	}
+	ctx, stop := interruptible(cmd)
+	defer stop()
+	if f.list {
+		return f.writeList(ctx, cmd.OutOrStdout(), plan)
+	}
+	res := newResults(f.out, f.force)
+	if err := res.check(); err != nil {
+		return err
+	}
+	if err := plan.Check(); err != nil {
+		return err
+	}
+	// Not by its name, which another program may have before the last machine boots.
+	plan.Program = fmt.Sprintf("/proc/%d/exe", os.Getpid())
+	line := newStatus(cmd.ErrOrStderr())
+	defer line.clear()
+	if plan.Kernels, err = f.find(ctx, line); err != nil {
+		return interrupted(ctx, err, res)
+	}
+	var recs []record.Prove
+	failures, err := prove.Run(ctx, plan, func(rec record.Prove) error {
+		recs = append(recs, rec)
+		if f.json {
+			if err := record.Write(cmd.OutOrStdout(), rec); err != nil {
+				return err
+			}
+		}
+		return res.write(rec)
+	}, showProgress(line))
+	line.clear()
+	if err = errors.Join(err, res.close()); err != nil {
+		return interrupted(ctx, err, res)
+	}
+	if !f.json {
+		if err := writeProof(cmd.OutOrStdout(), recs, res); err != nil {
+			return err
+		}
+	}
+	return proofExit(prove.Judge(recs), failures)
+}
+
+// find returns the kernels that the flags ask for.
+func (f *proveFlags) find(ctx context.Context, line *status) (all []kernel.Kernel, err error) {
+	for _, dir := range f.dirs {
+		k, err := kernel.Open(dir)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, k)
+	}
+	for _, series := range f.kernels {
+		line.show("fetching Linux %s", series)
+		k, err := kernel.Fetch(ctx, f.cache, series)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, k)
+	}
+	if len(all) == 0 {
+		return nil, usagef("name a kernel, with --kernels or --kernel")
+	}
+	return all, nil
+}
+
+func (f *proveFlags) writeList(ctx context.Context, out io.Writer, plan prove.Plan) error {
+	items := []prove.Item{prove.Machines()}
+	for _, dir := range f.dirs {
+		k, err := kernel.Open(dir)
+		item := prove.Item{What: "Linux " + k.Version, Have: err == nil, How: dir}
+		if err != nil {
+			item.What, item.How = "Linux", err.Error()
+		}
+		items = append(items, item)
+	}
+	for _, series := range f.kernels {
+		items = append(items, prove.KernelOf(ctx, f.cache, series))
+	}
+	for _, v := range plan.Victims {
+		items = append(items, prove.Tools(v))
+	}
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, i := range items {
+		have := "yes"
+		if !i.Have {
+			have = "no"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\n", i.What, have, i.How)
+	}
+	return t.Flush()
+}
+
+func writeProof(out io.Writer, recs []record.Prove, res *results) error {
+	err := prove.WriteReport(out, recs)
+	if err == nil && len(recs) > 0 {
+		_, err = fmt.Fprintf(out, "\nRecords: %s\n", res.name())
+	}
+	return err
+}
+
+func proofExit(v prove.Verdict, failures []prove.Failure) error {
+	var failed []string
+	for _, f := range failures {
+		failed = append(failed, f.String())
+	}
+	if len(v.Broken) > 0 {
+		return &exit{exitTorn, fmt.Errorf("a promise was broken:\n  %s", strings.Join(append(v.Broken, failed...), "\n  "))}
+	}
+	var err error
+	if len(failed) > 0 {
+		err = fmt.Errorf("failed:\n  %s", strings.Join(failed, "\n  "))
+	}
+	if len(v.Inconclusive) > 0 {
+		err = errors.Join(err, fmt.Errorf("inconclusive:\n  %s", strings.Join(v.Inconclusive, "\n  ")))
+	}
+	return err
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"stablepages/bench/mutator"
+	"stablepages/bench/prove"
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+	"stablepages/stablewrite/testenv"
+)
+
+// program builds the program as users do. The test's own, under the race
+// detector, is too slow for an emulated processor.
+func program(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "stablewrite")
+	build := exec.Command("go", "build", "-o", name, ".")
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return name
+}
+
+// proof runs prove and returns its Records.
+func proof(t *testing.T, program string, args ...string) (recs []record.Prove) {
+	t.Helper()
+	dir := testenv.DirectDir(t)
+	cmd := exec.Command(program, append([]string{"prove", "--quick", "--json", "--dir", dir, "--out", filepath.Join(dir, "results")}, args...)...)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		t.Errorf("%v: %v\n%s", args, err, &said)
+	}
+	for line := range strings.Lines(string(out)) {
+		var r record.Prove
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		if r.Kind != record.KindProve || r.Version != record.Version || r.System == nil || r.Kernel == "" {
+			t.Errorf("an incomplete Record: %s", line)
+		}
+		recs = append(recs, r)
+	}
+	written, _ := os.ReadFile(filepath.Join(dir, "results", "results.jsonl"))
+	if !bytes.Equal(written, out) {
+		t.Errorf("results.jsonl and what was printed differ")
+	}
+	return recs
+}
+
+// counts adds up Records.
+type counts struct {
+	record.Prove
+	n, mismatches, evidence int
+	first                   float64
+}
+
+// of adds up the Records of a scenario, victim, writer ("verify by crc32c") and
+// mutator.
+func of(t *testing.T, recs []record.Prove, scenario prove.Scenario, victim, writer string, k mutator.Kind) (c counts) {
+	t.Helper()
+	for _, r := range recs {
+		if r.Scenario != string(scenario) || r.Victim != victim || r.Writer() != writer || r.Mutator != k {
+			continue
+		}
+		c.n++
+		c.Writes += r.Writes
+		c.Torn += r.Torn
+		c.ReadErrors += r.ReadErrors
+		c.WriteErrors += r.WriteErrors
+		c.Resubmitted += r.Resubmitted
+		c.Diverged += r.Diverged
+		c.Direct = r.Direct
+		c.evidence += len(r.Evidence)
+		if r.Mismatches != nil {
+			c.mismatches += *r.Mismatches
+		}
+		if r.FirstFailure != nil && c.first == 0 {
+			c.first = *r.FirstFailure
+		}
+	}
+	if c.n == 0 || c.Writes == 0 {
+		t.Errorf("no %s of %s against %v on %s", scenario, writer, k, victim)
+	}
+	return c
+}
+
+// clean requires that nothing whatever went wrong.
+func (c counts) clean(t *testing.T, what string) {
+	t.Helper()
+	if c.Torn+c.ReadErrors+c.WriteErrors+c.Diverged+c.mismatches != 0 {
+		t.Errorf("%s: of %d writes %d torn (%d unreadable), %d refused, %d not the same on every leg; the victim counts %d",
+			what, c.Writes, c.Torn, c.ReadErrors, c.WriteErrors, c.Diverged, c.mismatches)
+	}
+}
+
+// The fault of 2011 and its fix, on the kernel that has the one and lacks the
+// other.
+func TestKernelBtrfs(t *testing.T) {
+	testenv.Kernels(t)
+	recs := proof(t, program(t), "--kernels", "6.1", "--victims", "btrfs", "--scenarios", "race,read,crash,replay", "--mutators", "stock,storm,aba,crcpage", "--until", "3m")
+	race := func(writer string, k mutator.Kind) counts { return of(t, recs, prove.Race, "btrfs", writer, k) }
+	if c := race("raw", mutator.Storm); c.ReadErrors == 0 || c.mismatches == 0 || c.evidence == 0 {
+		t.Errorf("raw against storm: %d of %d reads fail, the file system counts %d and logs %d lines", c.ReadErrors, c.Writes, c.mismatches, c.evidence)
+	}
+	if c := race("raw", mutator.Stock); c.ReadErrors == 0 {
+		t.Errorf("raw against stock: 0 of %d reads fail", c.Writes)
+	} else {
+		t.Logf("raw against stock: the first read fails after %.1f s", c.first)
+	}
+	if c := race("verify", mutator.ABA); c.ReadErrors == 0 {
+		t.Errorf("verify against aba: 0 of %d reads fail", c.Writes)
+	}
+	if c := race("verify by crc32c", mutator.CRCPage); c.ReadErrors == 0 {
+		t.Errorf("verify by crc32c against crcpage: 0 of %d reads fail", c.Writes)
+	}
+	for _, k := range []mutator.Kind{mutator.Stock, mutator.Storm, mutator.CRCPage} {
+		race("verify", k).clean(t, "verify against "+k.String())
+	}
+	if c := race("verify", mutator.Storm); c.Resubmitted == 0 {
+		t.Error("verify against storm resubmitted nothing")
+	}
+	for _, k := range []mutator.Kind{mutator.Stock, mutator.Storm, mutator.ABA, mutator.CRCPage} {
+		race("bounce", k).clean(t, "bounce against "+k.String())
+	}
+	for _, s := range []prove.Scenario{prove.Crash, prove.Replay} {
+		if c := of(t, recs, s, "btrfs", "verify", mutator.Storm); c.Torn == 0 {
+			t.Errorf("%s: verify left nothing torn in %d crashes: the crash window was not shown", s, c.Writes)
+		}
+		of(t, recs, s, "btrfs", "bounce", mutator.Storm).clean(t, string(s))
+	}
+	of(t, recs, prove.SameBase, "btrfs", "raw", mutator.None)
+}
+
+func TestKernelMirrorAndProtectionInformation(t *testing.T) {
+	testenv.Kernels(t)
+	built := program(t)
+	recs := append(proof(t, built, "--kernels", "6.1", "--victims", "md-raid1", "--scenarios", "race", "--mutators", "storm"),
+		proof(t, built, "--kernels", "6.1", "--victims", "t10-pi", "--scenarios", "race,faults", "--mutators", "storm,hint")...)
+	race := func(victim, writer string, k mutator.Kind) counts { return of(t, recs, prove.Race, victim, writer, k) }
+	if c := race("md-raid1", "raw", mutator.Storm); c.Diverged == 0 || c.mismatches == 0 {
+		t.Errorf("the legs differ after %d of %d writes, mismatch_cnt is %d", c.Diverged, c.Writes, c.mismatches)
+	}
+	if c := race("t10-pi", "raw", mutator.Storm); c.WriteErrors+c.ReadErrors == 0 || c.evidence == 0 {
+		t.Errorf("of %d raw writes %d are refused and %d unreadable; the kernel logs %d lines", c.Writes, c.WriteErrors, c.ReadErrors, c.evidence)
+	}
+	for _, victim := range []string{"md-raid1", "t10-pi"} {
+		for _, writer := range []string{"verify", "bounce"} {
+			race(victim, writer, mutator.Storm).clean(t, victim+": "+writer+" against storm")
+		}
+		if c := race(victim, "verify", mutator.Storm); c.Resubmitted == 0 {
+			t.Errorf("%s: verify resubmitted nothing", victim)
+		}
+	}
+	// Hint leaves every other block alone: they would be lost if only the changed
+	// ones went out again after a refusal.
+	if c := race("t10-pi", "raw", mutator.Hint); c.WriteErrors == 0 {
+		t.Errorf("0 of %d raw writes against hint are refused", c.Writes)
+	}
+	race("t10-pi", "verify", mutator.Hint).clean(t, "t10-pi: verify against hint")
+	for _, writer := range []string{"raw", "verify", "bounce"} {
+		c := of(t, recs, prove.Faults, "t10-pi", writer, mutator.None)
+		if c.Torn != 0 || c.WriteErrors+c.Resubmitted == 0 {
+			t.Errorf("%s, writes failing below: %d are told of, %d healed, %d places are not what the writer was told", writer, c.WriteErrors, c.Resubmitted, c.Torn)
+		}
+	}
+}
+
+// 6.12 writes through the page cache instead, and the Records say so.
+func TestKernelThatBuffers(t *testing.T) {
+	testenv.Kernels(t)
+	recs := proof(t, program(t), "--kernels", "6.12", "--victims", "btrfs", "--scenarios", "race", "--mutators", "storm")
+	for _, r := range recs {
+		if r.ReadErrors > 0 || r.Direct != stablewrite.DirectNo || r.Gate && r.Torn > 0 {
+			t.Errorf("%s, gated %v: %d reads fail, %d torn, direct: %v", r.Writer(), r.Gate, r.ReadErrors, r.Torn, r.Direct)
+		}
+	}
+	if !strings.HasPrefix(recs[0].Kernel, "6.12.") {
+		t.Errorf("this is Linux %s", recs[0].Kernel)
+	}
+}
+
+// machines are the processes of QEMU that belong to this one and its children.
+func machines(t *testing.T, dir string) (pids []string) {
+	t.Helper()
+	names, _ := filepath.Glob("/proc/[0-9]*/comm")
+	for _, name := range names {
+		comm, _ := os.ReadFile(name)
+		cwd, _ := os.Readlink(filepath.Join(filepath.Dir(name), "cwd"))
+		if strings.HasPrefix(string(comm), "qemu-system") && cwd == dir {
+			pids = append(pids, filepath.Base(filepath.Dir(name)))
+		}
+	}
+	return pids
+}
+
+// However a proof ends, and two at once: no machine and no file is left.
+func TestKernelsLeaveNothingBehind(t *testing.T) {
+	testenv.Kernels(t)
+	built := program(t)
+	start := func(dir string) *exec.Cmd {
+		cmd := exec.Command(built, "prove", "--kernels", "6.1", "--victims", "btrfs,md-raid1", "--scenarios", "race")
+		cmd.Dir, cmd.SysProcAttr = dir, &syscall.SysProcAttr{Setpgid: true}
+		var said bytes.Buffer
+		cmd.Stderr = &said
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(time.Minute); len(machines(t, dir)) == 0; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("no machine runs\n%s", &said)
+			}
+		}
+		return cmd
+	}
+	first, second := testenv.DirectDir(t), testenv.DirectDir(t)
+	interrupted, killed := start(first), start(second)
+	time.Sleep(time.Second)
+	syscall.Kill(-interrupted.Process.Pid, syscall.SIGINT)
+	killed.Process.Kill()
+	interrupted.Wait()
+	killed.Wait()
+	if code := interrupted.ProcessState.ExitCode(); code != exitInterrupted {
+		t.Errorf("interrupted: exit code %d, want %d", code, exitInterrupted)
+	}
+	for _, dir := range []string{first, second} {
+		for deadline := time.Now().Add(10 * time.Second); len(machines(t, dir)) > 0; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("machines are left: %v", machines(t, dir))
+			}
+		}
+		if entries, _ := os.ReadDir(dir); len(entries) != 0 {
+			t.Errorf("left behind: %v", entries)
+		}
+	}
+}
