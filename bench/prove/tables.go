@@ -239,7 +239,7 @@ func sameBaseNote(recs []record.Prove) string {
 		case r.Scenario != string(SameBase):
 		case r.ReadErrors > 0:
 			return fmt.Sprintf("%d of %d reads of two blocks into one place fail, with nothing wrong on the media", r.ReadErrors, r.Writes)
-		default:
+		case r.Needs:
 			return fmt.Sprintf("0 of %d reads of two blocks into one place fail", r.Writes)
 		}
 	}
