@@ -97,10 +97,6 @@ func evidence(lines []string) []string {
 	return append([]string{}, lines...)
 }
 
-// measuring is how many races, the first ones, show whether the kernel writes
-// directly: raw ones against storm, gated and free.
-const measuring = 2
-
 func (g *guest) races() error {
 	var first []record.Prove
 	for i, r := range g.job.Races {
@@ -175,7 +171,7 @@ func (g *guest) race(r race) (rec record.Prove, err error) {
 			until = 0
 		}
 		met := now.Overlapped > 0 || r.Mutator == mutator.None // stock changes once a second
-		if passed := seconds(now.Seconds); passed >= until && (now.Writes >= r.Writes && met || passed >= raceLimit) {
+		if passed := seconds(now.Seconds); passed >= until && (now.Writes >= r.Writes && met || passed >= some(g.job.Quick, raceLimit)) {
 			enough()
 		}
 		if time.Since(told) > time.Second {

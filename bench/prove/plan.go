@@ -92,12 +92,12 @@ type race struct {
 const (
 	raceBytes  = 1 << 20
 	raceWrites = 60
-	raceLimit  = 6 * time.Second // for these writes, where a checksum takes its time
+	raceLimit  = 6 * time.Second // for these writes, where a checksum takes its time, or a change its own
 	raceSeed   = 2011
 )
 
 // some is how many there are to be of what is usually n.
-func some(quick bool, n int) int {
+func some[T int | time.Duration](quick bool, n T) T {
 	if quick {
 		return n / 3
 	}
@@ -114,7 +114,8 @@ func (r race) promised() bool {
 // not: on devices that copy at once no change is in flight. Nor does once running
 // free, whose change comes before the submission nearly always.
 //
-// The first two are those that measure whether the kernel writes directly.
+// The first two are those that measure whether the kernel writes directly: they
+// show it at once, or it does not.
 func (p Plan) races(v victim.Victim) []race {
 	all := []race{{Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true}, {Strategy: stablewrite.Raw, Mutator: mutator.Storm}}
 	for _, s := range p.Strategies {
@@ -136,12 +137,16 @@ func (p Plan) races(v victim.Victim) []race {
 	}
 	for i := range all {
 		all[i].Writes = some(p.Quick, raceWrites)
-		if r := &all[i]; v.NeedsStablePages && !r.Gate && r.Mutator != mutator.Once && !r.promised() {
+		if r := &all[i]; i >= measuring && v.NeedsStablePages && !r.Gate && r.Mutator != mutator.Once && !r.promised() {
 			r.Until = p.Until
 		}
 	}
 	return all
 }
+
+// measuring is how many races, the first ones, show whether the kernel writes
+// directly: raw ones against storm, gated and free.
+const measuring = 2
 
 // jobs plans what is done on a victim with a kernel.
 func (p Plan) jobs(k kernel.Kernel, v victim.Victim) (all []job) {
