@@ -87,8 +87,8 @@ type race struct {
 	Until    time.Duration `json:",omitempty"` // as Plan.Until
 }
 
-// A race has the size of 2011. An emulated processor makes, and reads back,
-// about 50 such writes a second.
+// A race has the size of 2011. An emulated processor makes, and reads back, some 20
+// such writes a second.
 const (
 	raceBytes  = 1 << 20
 	raceWrites = 60

@@ -24,8 +24,8 @@ const (
 func integrity(name, mode, about string, needs bool) Victim {
 	return Victim{
 		Name: name, About: about, NeedsStablePages: needs,
-		// When it starts again it computes anew the tags of what its bitmap has for
-		// dirty: data that is torn is given a tag that fits.
+		// After a crash it computes anew the tags of what its bitmap has for dirty
+		// (dm-integrity.rst, "bitmap mode"): torn data is given a tag that fits.
 		NoCrash: mode == "B",
 		Modules: []string{"libcrc32c", "dm_integrity"}, Disks: []int64{integrityDisk},
 		Evidence: []string{"Checksum failed", "device-mapper: integrity"},

@@ -20,8 +20,7 @@ var t10PI = Victim{
 		}
 		s.Fail = func(fail bool) error {
 			nth, options := "0", "0"
-			// Every command then ends as if its guard tag had not matched, though it has
-			// stored its data.
+			// Every command then ends as if its guard tag had not matched.
 			if fail {
 				nth, options = "1", "0x20"
 			}
