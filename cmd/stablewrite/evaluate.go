@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"stablepages/bench/evaluate"
-	"stablepages/bench/record"
 	"stablepages/bench/scratch"
 	"stablepages/stablewrite"
 )
@@ -48,7 +46,7 @@ to results.jsonl in a new directory, one JSON object (a Record) a line.`,
 }
 
 func (f *evaluateFlags) run(cmd *cobra.Command) error {
-	res := newResults(f.out, f.force)
+	res := newResults(f.out, f.force, echo(cmd, f.json))
 	if err := res.check(); err != nil {
 		return err
 	}
@@ -62,14 +60,7 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 
 	out := cmd.OutOrStdout()
 	line := newStatus(cmd.ErrOrStderr())
-	found, err := evaluate.Run(ctx, evaluate.NewPlan(target, f.quick), func(rec any) error {
-		if f.json {
-			if err := record.Write(out, rec); err != nil {
-				return err
-			}
-		}
-		return res.write(rec)
-	}, showProgress(line))
+	found, err := evaluate.Run(ctx, evaluate.NewPlan(target, f.quick), res.write, showProgress(line))
 	line.clear()
 	err = errors.Join(err, res.close())
 	switch {
@@ -90,13 +81,7 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	switch {
-	case len(v.Broken) > 0:
-		return &exit{exitTorn, fmt.Errorf("a promise was broken:\n  %s", strings.Join(v.Broken, "\n  "))}
-	case len(v.Inconclusive) > 0:
-		return fmt.Errorf("inconclusive:\n  %s", strings.Join(v.Inconclusive, "\n  "))
-	}
-	return nil
+	return judged(v.Broken, nil, v.Inconclusive)
 }
 
 func showProgress(line *status) func(done, of int, what string) {

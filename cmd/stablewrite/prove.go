@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -143,10 +144,8 @@ func (f *proveFlags) plan(cmd *cobra.Command) (p prove.Plan, err error) {
 
 // known refuses a value of a flag that is none of those there are.
 func known(flag, value string, there []string) error {
-	for _, t := range there {
-		if value == t {
-			return nil
-		}
+	if slices.Contains(there, value) {
+		return nil
 	}
 	return usagef("--%s: there is no %q: there are %s", flag, value, strings.Join(there, ", "))
 }
@@ -171,7 +170,7 @@ func (f *proveFlags) run(cmd *cobra.Command) error {
 	if f.list {
 		return f.writeList(ctx, cmd.OutOrStdout(), plan)
 	}
-	res := newResults(f.out, f.force)
+	res := newResults(f.out, f.force, echo(cmd, f.json))
 	if err := res.check(); err != nil {
 		return err
 	}
@@ -188,11 +187,6 @@ func (f *proveFlags) run(cmd *cobra.Command) error {
 	var recs []record.Prove
 	failures, err := prove.Run(ctx, plan, func(rec record.Prove) error {
 		recs = append(recs, rec)
-		if f.json {
-			if err := record.Write(cmd.OutOrStdout(), rec); err != nil {
-				return err
-			}
-		}
 		return res.write(rec)
 	}, showProgress(line))
 	line.clear()
@@ -204,7 +198,12 @@ func (f *proveFlags) run(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	return proofExit(prove.Judge(recs), failures)
+	var failed []string
+	for _, f := range failures {
+		failed = append(failed, f.String())
+	}
+	v := prove.Judge(recs)
+	return judged(v.Broken, failed, v.Inconclusive)
 }
 
 // find returns the kernels that the flags ask for.
@@ -261,24 +260,6 @@ func writeProof(out io.Writer, recs []record.Prove, res *results) error {
 	err := prove.WriteReport(out, recs)
 	if err == nil && len(recs) > 0 {
 		_, err = fmt.Fprintf(out, "\nRecords: %s\n", res.name())
-	}
-	return err
-}
-
-func proofExit(v prove.Verdict, failures []prove.Failure) error {
-	var failed []string
-	for _, f := range failures {
-		failed = append(failed, f.String())
-	}
-	if len(v.Broken) > 0 {
-		return &exit{exitTorn, fmt.Errorf("a promise was broken:\n  %s", strings.Join(append(v.Broken, failed...), "\n  "))}
-	}
-	var err error
-	if len(failed) > 0 {
-		err = fmt.Errorf("failed:\n  %s", strings.Join(failed, "\n  "))
-	}
-	if len(v.Inconclusive) > 0 {
-		err = errors.Join(err, fmt.Errorf("inconclusive:\n  %s", strings.Join(v.Inconclusive, "\n  ")))
 	}
 	return err
 }

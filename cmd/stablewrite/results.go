@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"stablepages/bench/record"
 )
@@ -18,15 +23,24 @@ import (
 type results struct {
 	dir   string
 	force bool
-	f     *os.File // nil until the first Record
+	echo  io.Writer // gets every Record, too; nil: nobody does
+	f     *os.File  // nil until the first Record
 }
 
 // newResults puts results into out, or else into a directory named for now.
-func newResults(out string, force bool) *results {
+func newResults(out string, force bool, echo io.Writer) *results {
 	if out == "" {
 		out = "stablewrite-" + time.Now().UTC().Format("20060102T150405.000Z")
 	}
-	return &results{dir: out, force: force}
+	return &results{dir: out, force: force, echo: echo}
+}
+
+// echo is where Records are printed, if they are.
+func echo(cmd *cobra.Command, json bool) io.Writer {
+	if json {
+		return cmd.OutOrStdout()
+	}
+	return nil
 }
 
 func (r *results) name() string { return filepath.Join(r.dir, "results.jsonl") }
@@ -46,6 +60,11 @@ func (r *results) check() error {
 }
 
 func (r *results) write(rec any) error {
+	if r.echo != nil {
+		if err := record.Write(r.echo, rec); err != nil {
+			return err
+		}
+	}
 	if r.f == nil {
 		if err := r.open(); err != nil {
 			return fmt.Errorf("%w: name another directory with --out", err)
@@ -87,4 +106,22 @@ func interrupted(ctx context.Context, err error, res *results) error {
 		return &exit{exitInterrupted, errors.New("interrupted before anything was found")}
 	}
 	return &exit{exitInterrupted, fmt.Errorf("interrupted; what was found so far is in %s", res.name())}
+}
+
+// judged is how a run ends of which a verdict was given.
+func judged(broken, failed, inconclusive []string) error {
+	list := func(what string, lines []string) error {
+		return fmt.Errorf("%s:\n  %s", what, strings.Join(lines, "\n  "))
+	}
+	if len(broken) > 0 {
+		return &exit{exitTorn, list("a promise was broken", slices.Concat(broken, failed))}
+	}
+	var err error
+	if len(failed) > 0 {
+		err = list("failed", failed)
+	}
+	if len(inconclusive) > 0 {
+		err = errors.Join(err, list("inconclusive", inconclusive))
+	}
+	return err
 }
