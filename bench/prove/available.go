@@ -37,16 +37,12 @@ func KernelOf(ctx context.Context, cache, series string) Item {
 		item.How = err.Error()
 	default:
 		item.Have = true
-		if item.How = pkg + ", to be downloaded"; isCached(cache, pkg) {
+		item.How = pkg + ", to be downloaded"
+		if _, ok := kernel.Cached(cache, pkg); ok {
 			item.How = pkg + ", downloaded"
 		}
 	}
 	return item
-}
-
-func isCached(cache, pkg string) bool {
-	_, ok := kernel.Cached(cache, pkg)
-	return ok
 }
 
 // Tools reports whether what makes the disk of a victim is there.

@@ -7,8 +7,6 @@ import (
 	"os"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"stablepages/bench/mutator"
 	"stablepages/bench/record"
 	"stablepages/bench/repro"
@@ -117,7 +115,7 @@ func (g *guest) leftBehind() error {
 // look reads, block by block and directly, n bytes of the target and of every leg
 // from off on.
 func look(target *os.File, legs []*os.File, off int64, n int64) (unreadable, diverged bool, err error) {
-	f, err := readDirectly(target)
+	f, err := repro.Reopen(target, os.O_RDONLY, true)
 	if err != nil {
 		return false, false, err
 	}
@@ -140,9 +138,4 @@ func look(target *os.File, legs []*os.File, off int64, n int64) (unreadable, div
 		}
 	}
 	return unreadable, diverged, nil
-}
-
-// readDirectly opens what f has open once more, past the page cache.
-func readDirectly(f *os.File) (*os.File, error) {
-	return os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), os.O_RDONLY|unix.O_DIRECT, 0)
 }

@@ -115,14 +115,11 @@ func (p Plan) run(ctx context.Context, k kernel.Kernel, v victim.Victim, j job, 
 // disks makes the disks of v. They have no names, and are gone with this process.
 func (p Plan) disks(ctx context.Context, v victim.Victim) (disks []*os.File, err error) {
 	for i, size := range v.Disks {
-		f, err := scratch.Temporary(p.Dir)
+		f, err := p.disk(size)
 		if err != nil {
 			return disks, err
 		}
 		disks = append(disks, f)
-		if err := p.allocate(f, size); err != nil {
-			return disks, err
-		}
 		if i == 0 && len(v.Mkfs) > 0 {
 			mkfs := exec.CommandContext(ctx, v.Mkfs[0], slices.Concat(v.Mkfs[1:], []string{"/proc/self/fd/3"})...)
 			mkfs.ExtraFiles = []*os.File{f}
@@ -138,27 +135,31 @@ func (p Plan) disks(ctx context.Context, v victim.Victim) (disks []*os.File, err
 // first, as it is before the log begins.
 func (p Plan) logDisks(disks []*os.File, size int64) ([]*os.File, error) {
 	for range 2 {
-		f, err := scratch.Temporary(p.Dir)
+		f, err := p.disk(size)
 		if err != nil {
 			return disks, err
 		}
 		disks = append(disks, f)
-		if err := p.allocate(f, size); err != nil {
-			return disks, err
-		}
 	}
 	_, err := io.Copy(io.NewOffsetWriter(disks[2], 0), io.NewSectionReader(disks[0], 0, size))
 	return disks, err
 }
 
-// allocate gives f its size and its room on the disk, so that the guest meets no
-// full disk which is not its own.
-func (p Plan) allocate(f *os.File, size int64) error {
-	err := allocate(f, size)
+// disk makes one, with its room, so that the guest meets no full disk which is not
+// its own.
+func (p Plan) disk(size int64) (*os.File, error) {
+	f, err := scratch.Temporary(p.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if err = allocate(f, size); err == nil {
+		return f, nil
+	}
+	f.Close()
 	if errors.Is(err, syscall.ENOSPC) {
 		err = fmt.Errorf("no room for a disk of %d MiB in %s: make room, or name another directory: %w", size>>20, p.Dir, err)
 	}
-	return err
+	return nil, err
 }
 
 func modules(v victim.Victim, j job) []string {

@@ -2,10 +2,12 @@ package prove
 
 import (
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 
 	"stablepages/bench/record"
+	"stablepages/bench/repro"
 	"stablepages/stablewrite"
 )
 
@@ -27,7 +29,7 @@ func (g *guest) sameBase() error {
 	if _, err := f.WriteAt(p, 0); err != nil {
 		return err
 	}
-	direct, err := readDirectly(g.stage.Target)
+	direct, err := repro.Reopen(g.stage.Target, os.O_RDONLY, true)
 	if err != nil {
 		return err
 	}

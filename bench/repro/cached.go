@@ -11,7 +11,7 @@ import (
 type cached struct{ *os.File }
 
 func newCached(target *os.File) (stablewrite.Device, error) {
-	f, err := again(target, os.O_RDWR, false)
+	f, err := Reopen(target, os.O_RDWR, false)
 	return cached{f}, err
 }
 

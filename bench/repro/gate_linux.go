@@ -66,7 +66,7 @@ const pwriteCommand = 1 // IOCB_CMD_PWRITE
 
 // newGate opens the target once more, directly if direct, as geo was learned.
 func newGate(cfg Config, direct bool, geo stablewrite.Geometry, m *mutator.Mutator) (*gate, error) {
-	f, err := again(cfg.Target, os.O_RDWR, direct)
+	f, err := Reopen(cfg.Target, os.O_RDWR, direct)
 	if err != nil {
 		return nil, err
 	}

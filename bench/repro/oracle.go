@@ -22,7 +22,7 @@ type oracle struct {
 }
 
 func newOracle(target *os.File, off int64, size int) (*oracle, error) {
-	f, err := again(target, os.O_RDWR, true)
+	f, err := Reopen(target, os.O_RDWR, true)
 	if err != nil {
 		return nil, fmt.Errorf("the oracle reads directly: %w", err)
 	}

@@ -5,8 +5,9 @@ import (
 	"os"
 )
 
-// again opens what f has open by a descriptor of its own.
-func again(f *os.File, flag int, direct bool) (*os.File, error) {
+// Reopen opens what f has open by a descriptor of its own: directly, past the page
+// cache, if direct.
+func Reopen(f *os.File, flag int, direct bool) (*os.File, error) {
 	if direct {
 		flag |= directFlag
 	}
