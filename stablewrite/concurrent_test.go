@@ -104,15 +104,15 @@ func TestRangeLock(t *testing.T) {
 	l := &rangeLock{}
 	var a, b, c, d span
 	l.lock(&a, 0, 8)
-	l.lock(&b, 8, 8) // disjoint: does not wait
+	l.lock(&b, 8, 16) // disjoint: does not wait
 	var order []string
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	wait := func(name string, s *span, off int64, n int) {
+	wait := func(name string, s *span, off, end int64) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			l.lock(s, off, n)
+			l.lock(s, off, end)
 			mu.Lock()
 			order = append(order, name)
 			mu.Unlock()
@@ -128,9 +128,9 @@ func TestRangeLock(t *testing.T) {
 			time.Sleep(time.Microsecond)
 		}
 	}
-	wait("c", &c, 4, 8) // over both
-	wait("d", &d, 0, 4) // over a and not c, but after it in line for nothing
-	l.unlock(&a)        // d may go, c waits for b
+	wait("c", &c, 4, 12) // over both
+	wait("d", &d, 0, 4)  // over a and not c, but after it in line for nothing
+	l.unlock(&a)         // d may go, c waits for b
 	for {
 		mu.Lock()
 		n := len(order)

@@ -20,6 +20,17 @@ type Device interface {
 	Close() error
 }
 
+// Sized is a Device that knows how long it is. Of one that does not, large
+// writes go out in order, as if each made it longer, and a Stream must end at a
+// whole unit.
+type Sized interface {
+	// Size is the number of bytes that can be read.
+	Size() (int64, error)
+	// Truncate makes the file size bytes long. A block device, whose size is
+	// its own, is never asked to.
+	Truncate(size int64) error
+}
+
 // Geometry is what a Device asks of submissions, in bytes, and how that was
 // learned. A File treats zero alignments as 1 and OffsetAlign as at least
 // MemAlign, so that every part of a buffer that is aligned in the file is

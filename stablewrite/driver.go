@@ -4,27 +4,54 @@ import (
 	"errors"
 	"io"
 	"syscall"
+	"time"
 )
 
 // drive runs the steps of one segment with blocking calls of the Device. It
-// ends: a strategy submits caller memory once and private memory once.
+// ends: a strategy submits caller memory once and private memory once. If the
+// write is to stop it submits nothing, and fl.attempt stays 0.
 func (f *File) drive(fl *flight, r *Receipt) {
 	fl.attempt, fl.stable, fl.changed, fl.again = 0, false, fl.changed[:0], fl.again[:0]
 	fl.sum, fl.good, fl.err = 0, 0, nil
-	steps := strategies[f.opts.Strategy].steps
-	for steps.begin(fl); len(fl.ops) > 0; steps.landed(fl) {
-		fl.attempt++
-		for i := range fl.ops {
-			o := &fl.ops[i]
-			r.Submissions += f.submit(o)
-			if fl.attempt > 1 {
-				r.Resubmitted += int64(len(o.buf))
-			}
-			if o.err != nil { // do not go on writing to a device that fails
-				break
-			}
+	fl.waited = 0
+	l, learns := f.steps.(learner)
+	var began time.Time
+	if learns {
+		began = time.Now()
+	}
+	f.steps.begin(fl)
+	if fl.of != nil && !fl.of.wait(fl) {
+		return
+	}
+	for f.round(fl, r); len(fl.ops) > 0; f.round(fl, r) {
+	}
+	if learns {
+		l.learn(fl, time.Since(began)-fl.waited)
+	}
+}
+
+// round submits what a step asked for and takes the next step.
+func (f *File) round(fl *flight, r *Receipt) {
+	fl.attempt++
+	whole := true
+	for i := range fl.ops {
+		o := &fl.ops[i]
+		r.Submissions += f.submit(o)
+		if fl.attempt > 1 {
+			r.Resubmitted += int64(len(o.buf))
+		}
+		if isIntegrity(o.err) {
+			r.Refused++
+		}
+		if o.err != nil { // do not go on writing to a device that fails
+			whole = false
+			break
 		}
 	}
+	if whole && fl.of != nil {
+		fl.of.pass(fl.index)
+	}
+	f.steps.landed(fl)
 }
 
 var errCount = errors.New("the device returned an impossible count")

@@ -8,6 +8,8 @@ import (
 	"os"
 	"reflect"
 	"sync"
+
+	"stablepages/crcguard"
 )
 
 // File writes to a file, a block device or a [Device] by its Strategy. Its
@@ -16,18 +18,25 @@ type File struct {
 	dev      Device
 	opts     Options
 	geo      Geometry
+	row      *strategyRow
+	steps    strategy
 	segment  int // the longest submission of a summed write
+	lanes    int // segments of one write that may be under way at a time
 	lock     *rangeLock
 	name     string // "" on a Device
 	readOnly bool
 	shared   bool // the Device may have other Files: the last one closes it
 	stats    counters
+	logLimit logLimit
 	writes   sync.Pool // *Write, for WriteAt
 
 	open   sync.RWMutex // read-held by every call under way, write-held by Close
 	closed bool
 
 	sync *stickySync
+
+	mu      sync.Mutex
+	streams map[*Stream]struct{} // not closed
 }
 
 // stickySync remembers that a sync failed. Files on one Device share it, because
@@ -150,8 +159,11 @@ func newFile(d Device, key any, o Options) (*File, error) {
 	if segment < geo.OffsetAlign {
 		return nil, fmt.Errorf("segments of %d bytes are less than the device's unit of %d: enlarge the Pool or SegmentBytes", segment, geo.OffsetAlign)
 	}
+	row := &strategies[o.Strategy]
+	segment -= segment % geo.OffsetAlign
 	return &File{
-		dev: d, opts: o, geo: geo, segment: segment - segment%geo.OffsetAlign,
+		dev: d, opts: o, geo: geo, row: row, steps: row.steps(),
+		segment: segment, lanes: max(1, min(maxLanes, o.Pool.largest()/segment)),
 		lock: lockOf(key), sync: new(stickySync),
 	}, nil
 }
@@ -162,6 +174,10 @@ func (f *File) Name() string { return f.name }
 // Geometry says what the device asks of submissions, how that was learned, and
 // whether it is written directly.
 func (f *File) Geometry() Geometry { return f.geo }
+
+// grain is what large writes are divided at multiples of, in the file: whole
+// blocks, which have sums, and whole units of the device.
+func (f *File) grain() int { return max(crcguard.BlockSize, f.geo.OffsetAlign) }
 
 // enter begins a call; leave ends it.
 func (f *File) enter() error {
@@ -200,8 +216,9 @@ func (f *File) Sync() error {
 }
 
 // Close waits for calls under way, then closes the File. It does not sync; it
-// returns the error of a Sync that failed, and its own. Every later call returns
-// an error that wraps os.ErrClosed.
+// returns the error of a Sync that failed, one that says what Streams of the
+// File had buffered and is lost, and its own. Every later call returns an error
+// that wraps os.ErrClosed.
 func (f *File) Close() error {
 	f.open.Lock()
 	defer f.open.Unlock()
@@ -215,5 +232,20 @@ func (f *File) Close() error {
 			err = f.wrap("close", err)
 		}
 	}
-	return errors.Join(f.sync.failed(), err)
+	return errors.Join(f.sync.failed(), f.lost(), err)
+}
+
+// lost is the error of Streams that were not closed.
+func (f *File) lost() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var n int64
+	for s := range f.streams {
+		n += s.unsafe.Load()
+	}
+	f.streams = nil
+	if n == 0 {
+		return nil
+	}
+	return f.wrap("close", fmt.Errorf("%d bytes given to a Stream are not on the media: it was not closed, or failed", n))
 }

@@ -13,9 +13,10 @@ import (
 
 // linuxFile is the Device of a regular file or a block device.
 type linuxFile struct {
-	f   *os.File // keeps fd open
-	fd  int
-	geo Geometry
+	f     *os.File // keeps fd open
+	fd    int
+	block bool // a block device
+	geo   Geometry
 }
 
 func (d *linuxFile) WriteAt(p []byte, off int64) (int, error) {
@@ -50,6 +51,18 @@ func (d *linuxFile) Sync() error {
 		}
 	}
 }
+
+// Size is that of the file; a block device is as long as one can seek.
+func (d *linuxFile) Size() (int64, error) {
+	if d.block {
+		return unix.Seek(d.fd, 0, io.SeekEnd)
+	}
+	var st unix.Stat_t
+	err := unix.Fstat(d.fd, &st)
+	return st.Size, err
+}
+
+func (d *linuxFile) Truncate(size int64) error { return d.f.Truncate(size) }
 
 func (d *linuxFile) Geometry() Geometry { return d.geo }
 
@@ -181,7 +194,7 @@ func adopt(f *os.File, o Options) (*File, error) {
 	default:
 		return nil, fmt.Errorf("%w: neither a regular file nor a block device", fs.ErrInvalid)
 	}
-	d := &linuxFile{f: f, fd: fd}
+	d := &linuxFile{f: f, fd: fd, block: key.block}
 	if o.Strategy.Direct() {
 		if err := setDirect(fd); err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package stablewrite
 import (
 	"errors"
 	"syscall"
+	"time"
 
 	"stablepages/crcguard"
 )
@@ -15,6 +16,11 @@ type strategy interface {
 	landed(*flight) // reads their results; sets further ones, or none: done
 }
 
+// learner is a strategy that goes by what its flights cost.
+type learner interface {
+	learn(fl *flight, took time.Duration)
+}
+
 // flight is one segment of a Write under way.
 type flight struct {
 	p       []byte // the caller's memory
@@ -25,10 +31,13 @@ type flight struct {
 	unit    int    // Geometry.OffsetAlign, a power of two
 	guard   detector
 	mem     memory
+	of      *overlap // the other segments of the write; nil if it is alone
+	index   int      // among them
 
-	ops     []op // submissions of this round
-	attempt int  // rounds begun
-	stable  bool // what was submitted in this round is private memory
+	ops     []op          // submissions of this round
+	attempt int           // rounds begun
+	stable  bool          // what was submitted in this round is private memory
+	waited  time.Duration // for segments before this one
 	changed []Extent
 	again   []Extent // what is being resubmitted
 
@@ -67,7 +76,7 @@ func (plainMemory) copyBlocks(dst, src []byte, off int64, sums []uint32) uint32 
 // forget lets go of memory that is not the flight's.
 func (fl *flight) forget() {
 	clear(fl.ops[:cap(fl.ops)])
-	fl.p, fl.private, fl.sums, fl.ops = nil, nil, nil, fl.ops[:0]
+	fl.p, fl.private, fl.sums, fl.ops, fl.of = nil, nil, nil, fl.ops[:0], nil
 }
 
 // submit makes ops one submission of buf at off.

@@ -1,6 +1,7 @@
 package stablewrite
 
 import (
+	"fmt"
 	"math/bits"
 	"sync"
 	"unsafe"
@@ -95,8 +96,21 @@ func (p *Pool) get(n int) []byte {
 	p.mu.Unlock()
 	if b == nil {
 		b = AlignedBuffer(1 << c)
+	} else if invariants {
+		checkPoison(b)
 	}
 	return b[:n]
+}
+
+// poison is what memory of a Pool holds while nobody has it, if invariants.
+const poison = 0xdb
+
+func checkPoison(b []byte) {
+	for i, v := range b {
+		if v != poison {
+			panic(fmt.Sprintf("stablewrite: byte %d of memory of the Pool was written after it was given back", i))
+		}
+	}
 }
 
 // take accounts for a piece of class c and returns one if there is one. If not,
@@ -125,6 +139,11 @@ func (p *Pool) take(c int) []byte {
 func (p *Pool) put(b []byte) {
 	b = b[:cap(b)]
 	c := class(len(b))
+	if invariants {
+		for i := range b {
+			b[i] = poison
+		}
+	}
 	p.mu.Lock()
 	p.free[c] = append(p.free[c], b)
 	p.inUse -= len(b)

@@ -25,9 +25,9 @@ type span struct {
 
 func (s *span) overlaps(t *span) bool { return s.off < t.end && t.off < s.end }
 
-// lock returns when [off, off+n) is held.
-func (l *rangeLock) lock(s *span, off int64, n int) {
-	s.off, s.end = off, off+int64(n)
+// lock returns when [off, end) is held.
+func (l *rangeLock) lock(s *span, off, end int64) {
+	s.off, s.end = off, end
 	l.mu.Lock()
 	s.prev, s.next = l.last, nil
 	if l.last == nil {

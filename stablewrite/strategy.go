@@ -23,6 +23,11 @@ const (
 	// Buffered copies and sums as Bounce does, and writes the copy through the
 	// page cache.
 	Buffered
+	// Adaptive is Verify until, at the share of writes that it sees changing,
+	// Bounce costs less; then it is Bounce, which cannot see changes, and tries
+	// Verify again from time to time. It goes by what its own writes cost, for
+	// each size of segment apart. It promises what Verify does.
+	Adaptive
 )
 
 // Promise is what a Strategy promises of a write that returned without error,
@@ -57,11 +62,11 @@ type strategyRow struct {
 	name    string
 	about   string
 	promise Promise
-	steps   strategy
-	private bool // every write reserves private memory
-	copies  bool // every write copies
-	direct  bool // writes with O_DIRECT
-	sums    bool // receipts carry sums
+	steps   func() strategy // what a File of it uses
+	private bool            // every write reserves private memory
+	copies  bool            // every write copies
+	direct  bool            // writes with O_DIRECT
+	sums    bool            // receipts carry sums
 }
 
 // strategies is the table that everything about strategies is read from.
@@ -69,28 +74,36 @@ var strategies = [...]strategyRow{
 	Verify: {
 		name: "verify", about: "sum, submit, sum again, resubmit what changed from private memory (the 2011 proposal)",
 		promise: Promise{Changed: true, CrashWindow: true},
-		steps:   verify{}, private: true, direct: true, sums: true,
+		steps:   just(verify{}), private: true, direct: true, sums: true,
 	},
 	Detect: {
 		name: "detect", about: "as verify, but a change is an error (OpenZFS 2.3)",
 		promise: Promise{Changed: true, Refuses: true, CrashWindow: true},
-		steps:   verify{refuse: true}, direct: true, sums: true,
+		steps:   just(verify{refuse: true}), direct: true, sums: true,
 	},
 	Bounce: {
 		name: "bounce", about: "always copy, sum the copy, submit the copy (semantically Linux 7.0)",
 		promise: Promise{Changed: true, Restored: true},
-		steps:   bounce{}, private: true, copies: true, direct: true, sums: true,
+		steps:   just(bounce{}), private: true, copies: true, direct: true, sums: true,
 	},
 	Raw: {
 		name: "raw", about: "one submission, no sum: a plain O_DIRECT program",
-		steps: raw{}, direct: true,
+		steps: just(raw{}), direct: true,
 	},
 	Buffered: {
 		name: "buffered", about: "copy and sum, then write the copy through the page cache",
 		promise: Promise{Changed: true, Restored: true, AfterSync: true},
-		steps:   bounce{}, private: true, copies: true, sums: true,
+		steps:   just(bounce{}), private: true, copies: true, sums: true,
+	},
+	Adaptive: {
+		name: "adaptive", about: "verify, and bounce while so many writes change that copying costs less",
+		promise: Promise{Changed: true, CrashWindow: true},
+		steps:   func() strategy { return new(adaptive) }, private: true, direct: true, sums: true,
 	},
 }
+
+// just is for strategies that remember nothing.
+func just(s strategy) func() strategy { return func() strategy { return s } }
 
 // Strategies lists every Strategy, the zero value first.
 func Strategies() []Strategy {
@@ -129,7 +142,7 @@ func (s Strategy) Promise() Promise { return s.row().promise }
 func (s Strategy) Sums() bool { return s.row().sums }
 
 // Detects reports whether s looks for changes, so that Options.DetectBy matters.
-func (s Strategy) Detects() bool { return s == Verify || s == Detect }
+func (s Strategy) Detects() bool { return s == Verify || s == Detect || s == Adaptive }
 
 // Direct reports whether s writes with O_DIRECT.
 func (s Strategy) Direct() bool { return s.row().direct }

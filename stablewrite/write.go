@@ -23,6 +23,7 @@ type Write struct {
 
 	Receipt Receipt  // set by Do
 	Changed []Extent // set by Do: where in Buf changes were seen, in order
+	Err     error    // set by Do, which also returns it
 
 	state *writeState
 }
@@ -30,11 +31,11 @@ type Write struct {
 // writeState is what a Write keeps from request to request. It knows whose it
 // is, so that a copied Write does not share it.
 type writeState struct {
-	of     *Write
-	fl     flight
-	guard  crcguard.Guard
-	sums   []uint32 // storage if Write.Sums is nil
-	locked span
+	of       *Write
+	segments overlap
+	sums     []uint32 // storage if Write.Sums is nil
+	locked   span
+	queued   queued
 }
 
 // begin makes w ready for a request.
@@ -42,7 +43,7 @@ func (w *Write) begin() *writeState {
 	if w.state == nil || w.state.of != w {
 		w.state, w.Changed = &writeState{of: w}, nil
 	}
-	w.Receipt, w.Changed = Receipt{}, w.Changed[:0]
+	w.Receipt, w.Changed, w.Err = Receipt{}, w.Changed[:0], nil
 	return w.state
 }
 
@@ -56,6 +57,7 @@ type Receipt struct {
 	ChangedBlocks int    // blocks of the file that were seen to change
 	Submissions   int    // calls of Device.WriteAt
 	Resubmitted   int64  // bytes submitted once more
+	Refused       int    // submissions that the device refused with EILSEQ: each proves a change, be it seen or restored
 }
 
 // WriteAt writes p at off; it is io.WriterAt. p may change meanwhile. The error
@@ -71,45 +73,71 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	w.Buf, w.Off, w.Sums = p, off, nil
 	err := f.Do(w)
 	n := w.Receipt.N
-	w.Buf = nil
+	w.Buf, w.Err = nil, nil
 	f.writes.Put(w)
 	return n, err
 }
 
 // Do performs w and returns when its last submission landed. Its errors are
-// those of WriteAt; w.Receipt and w.Changed are set in either case.
+// those of WriteAt; w.Receipt, w.Changed and w.Err are set in either case.
 func (f *File) Do(w *Write) error {
-	row := &strategies[f.opts.Strategy]
-	st := w.begin()
-	w.Receipt.Summed = row.sums
 	if err := f.enter(); err != nil {
+		w.begin()
+		w.Err = err
 		return err
 	}
 	defer f.leave()
+	return f.do(w)
+}
+
+// do is Do on a File that the caller has entered.
+func (f *File) do(w *Write) error {
+	w.begin()
+	w.Receipt.Summed = f.row.sums
 	memAligned := aligned(w.Buf, f.geo.MemAlign)
-	if err := f.refuse(w, memAligned); err != nil {
-		return err
+	if w.Err = f.refuse(w, memAligned); w.Err != nil || len(w.Buf) == 0 {
+		return w.Err
 	}
-	if len(w.Buf) == 0 {
-		return nil
+	w.Err = f.perform(w, memAligned)
+	f.stats.count(w, !memAligned && !f.row.copies)
+	f.watch(w)
+	return w.Err
+}
+
+// perform reserves what w may need, holds its range and drives its segments.
+func (f *File) perform(w *Write, memAligned bool) error {
+	st := w.state
+	segment, lanes := len(w.Buf), 1
+	if f.row.sums {
+		segment, lanes = f.segment, f.lanes
 	}
-	segment := len(w.Buf)
+	lanes = st.segments.plan(f, w, segment, lanes)
 	var private []byte
-	if row.sums {
-		segment = min(segment, f.segment)
-		if row.private || !memAligned {
-			private = f.opts.Pool.get(segment)
-			defer f.opts.Pool.put(private)
-		}
+	if f.row.sums && (f.row.private || !memAligned) {
+		private = f.opts.Pool.get(lanes * st.segments.length)
+		defer f.opts.Pool.put(private)
 	}
-	f.lock.lock(&st.locked, w.Off, len(w.Buf))
+	var sums []uint32
+	if f.row.sums {
+		sums = w.blockSums(crcguard.BlocksAt(w.Off, len(w.Buf)))
+	}
+	f.lock.lock(&st.locked, w.Off, w.Off+int64(len(w.Buf)))
 	defer f.lock.unlock(&st.locked)
 	// From here on nothing waits but for the device: a crash window or a range
 	// that is held stays so no longer than the media take.
-	defer st.fl.forget()
-	err := f.segments(w, segment, private, memAligned)
-	f.stats.count(w, !memAligned && !row.copies, err)
-	return err
+	st.segments.ordered = lanes > 1 && f.extends(w.Off+int64(len(w.Buf)))
+	st.segments.run(lanes, private, sums, memAligned)
+	return st.segments.settle(lanes)
+}
+
+// extends reports whether a write that ends at end may make the file longer.
+func (f *File) extends(end int64) bool {
+	d, ok := f.dev.(Sized)
+	if !ok {
+		return true
+	}
+	size, err := d.Size()
+	return err != nil || end > size
 }
 
 // refuse says why w cannot be written at all.
@@ -142,49 +170,4 @@ func (w *Write) blockSums(blocks int) []uint32 {
 		w.state.sums = make([]uint32, blocks)
 	}
 	return w.state.sums[:blocks]
-}
-
-// segments writes w piece by piece, each but the last ending where a block of
-// the file does.
-func (f *File) segments(w *Write, segment int, private []byte, memAligned bool) error {
-	st, fl := w.state, &w.state.fl
-	st.guard.SumOnly = f.opts.DetectBy == BySum
-	var sums []uint32
-	if w.Receipt.Summed {
-		sums = w.blockSums(crcguard.BlocksAt(w.Off, len(w.Buf)))
-	}
-	fl.guard, fl.mem, fl.private = &st.guard, plainMemory{}, private
-	fl.aligned, fl.whole, fl.unit = memAligned, f.opts.Resubmit == Whole, f.geo.OffsetAlign
-	for at := 0; at < len(w.Buf); {
-		n := len(w.Buf) - at
-		if n > segment {
-			n = segment - int((w.Off+int64(at))%crcguard.BlockSize)
-		}
-		fl.p, fl.off = w.Buf[at:at+n], w.Off+int64(at)
-		if w.Receipt.Summed {
-			fl.sums = sums[crcguard.BlocksAt(w.Off, at):]
-		}
-		f.drive(fl, &w.Receipt)
-		w.land(at)
-		if fl.err != nil {
-			return &WriteError{
-				Name: f.name, Off: w.Off, Len: len(w.Buf), Good: w.Receipt.N, Spoiled: n - fl.good,
-				Attempt: fl.attempt, Err: fl.err,
-			}
-		}
-		at += n
-	}
-	return nil
-}
-
-// land adds the segment at at of w.Buf, which its flight has done with, to the
-// receipt.
-func (w *Write) land(at int) {
-	fl, r := &w.state.fl, &w.Receipt
-	for _, e := range fl.changed {
-		w.Changed = append(w.Changed, Extent{Off: at + e.Off, Len: e.Len})
-		r.ChangedBlocks += crcguard.BlocksAt(fl.off+int64(e.Off), e.Len)
-	}
-	r.Sum = crcguard.Combine(r.Sum, fl.sum, int64(fl.good))
-	r.N += fl.good
 }

@@ -116,6 +116,9 @@ func (r *race) open() (err error) {
 		return err
 	}
 	if r.cfg.Gate {
+		// The gate is for one submission at a time.
+		opts.SegmentBytes = r.cfg.Size
+		opts.Pool = stablewrite.NewPool(2 * r.cfg.Size) // whose largest piece holds a write of any size
 		if r.gate, err = newGate(r.cfg, direct, geo, r.m); err != nil {
 			return err
 		}

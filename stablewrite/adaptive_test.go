@@ -1,0 +1,108 @@
+package stablewrite
+
+import (
+	"testing"
+	"time"
+)
+
+// run plays n segments of which share change, and returns how many bounced.
+// Costs are those of a model, in ns a byte.
+func (p *phases) play(n int, share, verify, resubmit, bounce float64) (bounces int) {
+	due := 0.0
+	for range n {
+		if p.bouncing() {
+			bounces++
+			p.learn(bounced, bounce)
+		} else if due += share; due >= 1 {
+			due--
+			p.learn(resubmitted, resubmit)
+		} else {
+			p.learn(verified, verify)
+		}
+	}
+	return bounces
+}
+
+func TestAdaptiveMovesAtTheCrossover(t *testing.T) {
+	const verify, resubmit, bounce = 1.0, 2.0, 1.3 // the crossover is at 30%
+	for _, c := range []struct {
+		share  float64
+		lo, hi int // of 100 segments, in steady state
+		about  string
+	}{
+		{0, 0, 0, "nothing changes"},
+		{0.1, 0, 5, "below the crossover"},
+		{0.5, 90, 100, "above it"},
+		{1, 95, 100, "everything changes"},
+	} {
+		var p phases
+		p.play(20_000, c.share, verify, resubmit, bounce)
+		got := p.play(10_000, c.share, verify, resubmit, bounce) / 100
+		if got < c.lo || got > c.hi {
+			t.Errorf("%s: %d%% bounce", c.about, got)
+		}
+	}
+}
+
+// With everything changing it submits at most 1.05 times as much as it writes;
+// when the changes end it verifies again.
+func TestAdaptiveTriesItsWayBack(t *testing.T) {
+	var p phases
+	p.play(20_000, 1, 1, 2, 1.3)
+	verifies := 100_000 - p.play(100_000, 1, 1, 2, 1.3)
+	if verifies == 0 || verifies > 5_000 {
+		t.Errorf("%d of 100000 segments were tried", verifies)
+	}
+	p.play(2*longest, 0, 1, 2, 1.3)
+	if bounces := p.play(1000, 0, 1, 2, 1.3); bounces != 0 {
+		t.Errorf("%d of 1000 segments bounce though nothing changes any more", bounces)
+	}
+	// Bouncing that is dearer than everything is found out and left.
+	p.play(20_000, 1, 1, 2, 3)
+	if bounces := p.play(10_000, 1, 1, 2, 3) / 100; bounces > 5 {
+		t.Errorf("%d%% bounce though that costs more", bounces)
+	}
+}
+
+// One stall of the device does not decide.
+func TestAStallIsNoCost(t *testing.T) {
+	var a average
+	for range 100 {
+		a.add(1)
+	}
+	if a.add(1e9); a.mean > 1.2 {
+		t.Errorf("one stall of 1e9 makes the mean %v", a.mean)
+	}
+}
+
+// The strategy itself: what is submitted is what the phase says, what it learns
+// is by the size of the segment.
+func TestAdaptiveBouncesWhatItDecidedTo(t *testing.T) {
+	d, p := changing(16 * kib4)
+	f := d.file(t, Options{Strategy: Adaptive})
+	a := f.steps.(*adaptive)
+	for range 64 {
+		if _, err := f.WriteAt(p, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	size := &a.sizes[17] // 64 KiB
+	if size.cost[resubmitted].n == 0 || size.cost[bounced].n == 0 {
+		t.Errorf("%+v", size)
+	}
+	size.bounces, size.left, size.length = true, longest, longest
+	before := f.Stats()
+	w := Write{Buf: p, Sums: make([]uint32, 16)}
+	if err := f.Do(&w); err != nil || w.Receipt.ChangedBlocks != 0 || f.Stats().Submissions != before.Submissions+1 {
+		t.Errorf("%v %+v", err, w.Receipt)
+	}
+	d.trueOf(t, &w)
+	small := Write{Buf: p[:kib4]} // another size, which has decided nothing
+	if err := f.Do(&small); err != nil || small.Receipt.ChangedBlocks != 1 {
+		t.Errorf("%v %+v", err, small.Receipt)
+	}
+	a.learn(&flight{p: p, err: ErrChanged}, time.Hour)
+	if size.cost[verified].n != 0 {
+		t.Error("a failed flight taught something")
+	}
+}

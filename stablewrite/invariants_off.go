@@ -1,0 +1,5 @@
+//go:build !invariants
+
+package stablewrite
+
+const invariants = false

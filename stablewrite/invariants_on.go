@@ -1,0 +1,8 @@
+//go:build invariants
+
+package stablewrite
+
+// Built with the tag invariants, memory that was given back to a Pool is
+// poisoned, and whoever writes to it afterwards is found out when it is used
+// next. Tests run with it; it costs as much as the writes.
+const invariants = true

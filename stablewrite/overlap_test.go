@@ -1,0 +1,273 @@
+package stablewrite
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"stablepages/crcguard"
+)
+
+// disk is a Sized Device in memory for concurrent use.
+type disk struct {
+	mu     sync.Mutex
+	media  []byte
+	geo    Geometry
+	fixed  bool                                         // does not grow, as a block device
+	during func(p []byte, off int64) (n int, err error) // while a submission is in flight; nil: all is well
+	cuts   []int64                                      // sizes given to Truncate
+}
+
+func newDisk(n int) *disk {
+	return &disk{media: bytes.Repeat([]byte{0xee}, n), geo: Geometry{MemAlign: 512, OffsetAlign: 512}}
+}
+
+func (d *disk) WriteAt(p []byte, off int64) (n int, err error) {
+	n = len(p)
+	if d.during != nil {
+		n, err = d.during(p, off)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	end := off + int64(n)
+	if d.fixed && end > int64(len(d.media)) {
+		return 0, syscall.ENOSPC
+	}
+	if grow := end - int64(len(d.media)); grow > 0 {
+		d.media = append(d.media, make([]byte, grow)...)
+	}
+	copy(d.media[off:], p[:n])
+	return n, err
+}
+
+func (d *disk) ReadAt(p []byte, off int64) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := copy(p, d.media[min(off, int64(len(d.media))):])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (d *disk) Size() (int64, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return int64(len(d.media)), nil
+}
+
+func (d *disk) Truncate(size int64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cuts = append(d.cuts, size)
+	d.media = d.media[:size]
+	return nil
+}
+
+func (d *disk) Sync() error        { return nil }
+func (d *disk) Geometry() Geometry { return d.geo }
+func (d *disk) Close() error       { return nil }
+
+func (d *disk) file(t testing.TB, o Options) *File {
+	t.Helper()
+	f, err := NewDevice(d, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// random are n bytes that repeat nowhere.
+func random(seed uint64, n int) []byte {
+	p := AlignedBuffer(n)
+	rng := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
+	rng.Read(p)
+	return p
+}
+
+// trueOf holds receipt and block sums against the media.
+func (d *disk) trueOf(t *testing.T, w *Write) {
+	t.Helper()
+	got := d.media[w.Off : w.Off+int64(w.Receipt.N)]
+	sums := make([]uint32, crcguard.BlocksAt(w.Off, len(got)))
+	if sum := crcguard.ChecksumBlocksAt(got, w.Off, sums); sum != w.Receipt.Sum || !slices.Equal(sums, w.Sums[:len(sums)]) {
+		t.Errorf("%d bytes at %d: the receipt is not true of the media: %+v", len(w.Buf), w.Off, w.Receipt)
+	}
+}
+
+// A submission that waits for another one to be in flight ends only if there is
+// one: the checksums of the other were taken meanwhile.
+func TestSegmentsOfALargeWriteAreInFlightTogether(t *testing.T) {
+	for _, s := range []Strategy{Verify, Bounce, Adaptive} {
+		d := newDisk(8 * kib4)
+		var together sync.WaitGroup
+		together.Add(maxLanes)
+		var calls, inFlight, most atomic.Int32
+		d.during = func(p []byte, _ int64) (int, error) {
+			if now := inFlight.Add(1); now > most.Load() {
+				most.Store(now)
+			}
+			if calls.Add(1) <= maxLanes {
+				together.Done()
+				together.Wait()
+			}
+			inFlight.Add(-1)
+			return len(p), nil
+		}
+		f := d.file(t, Options{Strategy: s, SegmentBytes: kib4})
+		w := Write{Buf: random(1, 8*kib4), Sums: make([]uint32, 8)}
+		if err := f.Do(&w); err != nil || w.Receipt.Submissions != 8 {
+			t.Errorf("%v: %v %+v", s, err, w.Receipt)
+		}
+		if most.Load() != maxLanes {
+			t.Errorf("%v: %d in flight at a time", s, most.Load())
+		}
+		d.trueOf(t, &w)
+	}
+}
+
+// A write that makes the file longer must not leave a hole if it is cut short.
+func TestSegmentsThatExtendTheFileGoOutInOrder(t *testing.T) {
+	type unsized struct{ Device }
+	for _, sized := range []bool{true, false} {
+		d := newDisk(2 * kib4)
+		var mu sync.Mutex
+		var order []int64
+		d.during = func(p []byte, off int64) (int, error) {
+			mu.Lock()
+			order = append(order, off)
+			mu.Unlock()
+			if off == 4*kib4 {
+				return 0, syscall.ENOSPC
+			}
+			return len(p), nil
+		}
+		dev := Device(d)
+		if !sized {
+			dev = unsized{d}
+		}
+		f, err := NewDevice(dev, Options{Strategy: Bounce, SegmentBytes: kib4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := Write{Buf: random(2, 8*kib4), Sums: make([]uint32, 8)}
+		e := (*WriteError)(nil)
+		if err := f.Do(&w); !errors.As(err, &e) || e.Good != 4*kib4 || e.Spoiled != kib4 || w.Receipt.N != e.Good {
+			t.Errorf("%v", err)
+		}
+		if want := []int64{0, kib4, 2 * kib4, 3 * kib4, 4 * kib4}; !slices.Equal(order, want) {
+			t.Errorf("sized=%v: submissions at %v, want %v", sized, order, want)
+		}
+		d.trueOf(t, &w)
+		f.Close()
+	}
+}
+
+// Whatever lengths, offsets, units and changes, segments make one receipt.
+func TestSegmentsMakeOneReceipt(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for round := range 400 {
+		unit := []int{512, 4096, 8192}[rng.IntN(3)]
+		d := newDisk(64 * kib4)
+		d.geo.OffsetAlign = unit
+		p := AlignedBuffer((1 + rng.IntN(24)) * 8192)
+		copy(p, random(uint64(round), len(p)))
+		w := Write{Buf: p[:unit*(1+rng.IntN(len(p)/unit))], Off: int64(unit * rng.IntN(16))}
+		w.Sums = make([]uint32, crcguard.BlocksAt(w.Off, len(w.Buf)))
+		var changes atomic.Int32
+		d.during = func(q []byte, off int64) (int, error) {
+			if within(q, p) && off%3 == 0 {
+				changes.Add(1)
+				q[int(off/512)%len(q)] ^= 0x80
+			}
+			return len(q), nil
+		}
+		f := d.file(t, Options{SegmentBytes: (1 + rng.IntN(4)) * 8192, Resubmit: Resubmit(rng.IntN(2)), Pool: NewPool(64 << 10)})
+		if err := f.Do(&w); err != nil {
+			t.Fatal(err)
+		}
+		if w.Receipt.N != len(w.Buf) || len(w.Changed) != int(changes.Load()) || w.Receipt.ChangedBlocks != len(w.Changed) {
+			t.Fatalf("%d bytes at %d, unit %d: %+v, changed %v of %d", len(w.Buf), w.Off, unit, w.Receipt, w.Changed, changes.Load())
+		}
+		if !slices.IsSortedFunc(w.Changed, func(a, b Extent) int { return a.Off - b.Off }) {
+			t.Fatalf("out of order: %v", w.Changed)
+		}
+		d.trueOf(t, &w)
+	}
+}
+
+// What a failed write says of its bytes holds of the media, whichever segments
+// were in flight.
+func TestAFailedSegmentStopsTheOthers(t *testing.T) {
+	for bad := range 8 {
+		for _, s := range []Strategy{Verify, Detect, Bounce} {
+			d := newDisk(8 * kib4)
+			d.during = func(p []byte, off int64) (int, error) {
+				if off == int64(bad)*kib4 {
+					return 0, syscall.ENOSPC
+				}
+				return len(p), nil
+			}
+			f := d.file(t, Options{Strategy: s, SegmentBytes: kib4})
+			w := Write{Buf: random(5, 8*kib4), Sums: make([]uint32, 8)}
+			e := (*WriteError)(nil)
+			if err := f.Do(&w); !errors.As(err, &e) || !errors.Is(w.Err, syscall.ENOSPC) || e.Good != bad*kib4 || w.Receipt.N != e.Good || e.Attempt != 1 {
+				t.Fatalf("%v, segment %d: %v", s, bad, err)
+			}
+			if e.Spoiled < kib4 || e.Good+e.Spoiled > len(w.Buf) {
+				t.Errorf("%v, segment %d: %d bytes spoiled", s, bad, e.Spoiled)
+			}
+			d.trueOf(t, &w)
+			if rest := d.media[e.Good+e.Spoiled:]; !bytes.Equal(rest, bytes.Repeat([]byte{0xee}, len(rest))) {
+				t.Errorf("%v, segment %d: bytes were touched that the error does not name", s, bad)
+			}
+		}
+	}
+}
+
+// A panic of the Device reaches whoever called, whatever goroutine it was on,
+// and leaves nothing held.
+func TestAPanicReachesTheCaller(t *testing.T) {
+	cause := errors.New("device bug")
+	for bad := range 6 {
+		for _, start := range []func(*File, *Write){
+			func(f *File, w *Write) { f.Do(w) },
+			func(f *File, w *Write) { q := f.Queue(1); q.Start(w); q.Wait() },
+			func(f *File, w *Write) { s := f.StreamAt(0); defer s.Close(); s.Write(w.Buf); s.Flush() },
+		} {
+			d := newDisk(8 * kib4)
+			d.during = func(p []byte, off int64) (int, error) {
+				if off == int64(bad)*kib4 {
+					panic(cause)
+				}
+				return len(p), nil
+			}
+			pool := NewPool(8 * kib4)
+			f := d.file(t, Options{SegmentBytes: kib4, Pool: pool})
+			w := &Write{Buf: random(6, 6*kib4)}
+			func() {
+				defer func() {
+					p := recover()
+					if err, ok := p.(error); !ok || !errors.Is(err, cause) {
+						t.Errorf("segment %d: recovered %v", bad, p)
+					}
+				}()
+				start(f, w)
+			}()
+			if pool.inUse != 0 || f.lock.first != nil {
+				t.Errorf("segment %d: memory or range leaked", bad)
+			}
+			d.during = nil
+			if err := f.Do(w); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
