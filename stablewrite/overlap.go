@@ -27,11 +27,11 @@ type overlap struct {
 	others  sync.WaitGroup // lanes on goroutines of their own
 
 	mu      sync.Mutex
-	turn    sync.Cond // on passed and stop
+	turn    sync.Cond // on passed and end
 	results []result  // by segment
 	taken   int       // segments that a lane took
 	passed  int       // segments, in order, that those after them need not wait for
-	stop    bool      // nothing more goes out for the first time
+	end     int       // no segment from this one on goes out for the first time
 	panic   any       // of a lane on a goroutine of its own
 }
 
@@ -66,7 +66,7 @@ func (o *overlap) plan(f *File, w *Write, limit, lanes int) int {
 	count := o.index(n-1) + 1
 	o.results = slices.Grow(o.results[:0], count)[:count]
 	clear(o.results)
-	o.taken, o.passed, o.stop, o.panic, o.turn.L = 0, 0, false, nil, &o.mu
+	o.taken, o.passed, o.end, o.panic, o.turn.L = 0, 0, count, nil, &o.mu
 	for lanes = min(lanes, count); len(o.lanes) < lanes; {
 		l := &lane{of: o}
 		l.start = l.run
@@ -114,7 +114,7 @@ func (o *overlap) run(lanes int, private []byte, sums []uint32, aligned bool) {
 	whole := false
 	defer func() {
 		if !whole { // a Device panicked: the others must not wait for this lane
-			o.halt()
+			o.halt(0)
 		}
 		o.others.Wait()
 		for _, l := range o.lanes[:lanes] {
@@ -133,7 +133,7 @@ func (o *overlap) run(lanes int, private []byte, sums []uint32, aligned bool) {
 func (o *overlap) take() (i int, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.stop || o.taken == len(o.results) {
+	if o.taken >= o.end {
 		return 0, false
 	}
 	o.taken++
@@ -145,14 +145,14 @@ func (o *overlap) take() (i int, ok bool) {
 func (o *overlap) wait(fl *flight) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.ordered && o.passed < fl.index && !o.stop {
+	if o.ordered && o.passed < fl.index && fl.index < o.end {
 		began := time.Now()
-		for o.passed < fl.index && !o.stop {
+		for o.passed < fl.index && fl.index < o.end {
 			o.turn.Wait()
 		}
 		fl.waited = time.Since(began)
 	}
-	return !o.stop
+	return fl.index < o.end
 }
 
 // pass lets the segment after i go out. It may be called twice.
@@ -166,9 +166,11 @@ func (o *overlap) pass(i int) {
 	o.turn.Broadcast()
 }
 
-func (o *overlap) halt() {
+// halt keeps back segment i and those after it. Those before it go out: what is
+// good of a write is good from its start.
+func (o *overlap) halt(i int) {
 	o.mu.Lock()
-	o.stop = true
+	o.end = min(o.end, i)
 	o.mu.Unlock()
 	o.turn.Broadcast()
 }
@@ -203,7 +205,7 @@ func (l *lane) segment(i int) {
 	}
 	o.results[i] = result{fl.sum, fl.good, fl.attempt, fl.err}
 	if fl.err != nil {
-		o.halt()
+		o.halt(i)
 	} else {
 		o.pass(i)
 	}
@@ -219,7 +221,7 @@ func (l *lane) run() {
 			o.mu.Lock()
 			o.panic = &otherPanic{recover(), debug.Stack()}
 			o.mu.Unlock()
-			o.halt()
+			o.halt(0)
 		}
 	}()
 	l.work()
