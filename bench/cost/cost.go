@@ -26,9 +26,14 @@ type Plan struct {
 }
 
 // regionBytes is the part of the target that is written, from start to end and
-// around: larger than the largest write times the largest depth that is
-// evaluated, small enough to be filled in a moment.
+// around, small enough to be filled in a moment. Where the largest writes at the
+// largest depth need more, they get more.
 const regionBytes = 64 << 20
+
+// region is what p writes to.
+func (p Plan) region() int64 {
+	return max(regionBytes, int64(slices.Max(p.Sizes))*int64(slices.Max(p.Depths)))
+}
 
 // Cells is how many cells a Plan has, warm-up included.
 func (p Plan) Cells() int {
@@ -39,10 +44,16 @@ func (p Plan) Cells() int {
 // warms up and is not handed on. Progress, if not nil, is called before every
 // cell.
 func Run(ctx context.Context, p Plan, progress func(), emit func(record.Cost) error) error {
-	if err := fill(p.Target); err != nil {
-		return fmt.Errorf("filling %d MiB to overwrite: %w", regionBytes>>20, err)
+	if err := fill(p.Target, p.region()); err != nil {
+		return fmt.Errorf("filling %d MiB to overwrite: %w", p.region()>>20, err)
 	}
 	system := record.SystemOf(p.Target)
+	// All strategies write the same memory: whether the kernel backs it with 4
+	// KiB or huge pages makes more difference than they do.
+	buffers := make([][]byte, slices.Max(p.Depths))
+	for i := range buffers {
+		buffers[i] = pattern(slices.Max(p.Sizes))
+	}
 	for round := range p.Rounds + 1 {
 		for _, size := range p.Sizes {
 			for _, depth := range p.Depths {
@@ -54,7 +65,7 @@ func Run(ctx context.Context, p Plan, progress func(), emit func(record.Cost) er
 					if progress != nil {
 						progress()
 					}
-					rec, err := cell(p.Target, s, size, depth, p.Time)
+					rec, err := p.cell(s, size, buffers[:depth])
 					if err != nil {
 						return fmt.Errorf("%v, %d bytes, depth %d: %w", s, size, depth, err)
 					}
@@ -74,14 +85,14 @@ func Run(ctx context.Context, p Plan, progress func(), emit func(record.Cost) er
 
 // fill writes the region once: the first write of a block allocates it, which
 // is not what is being timed.
-func fill(target *os.File) error {
+func fill(target *os.File, region int64) error {
 	f, err := stablewrite.New(target, stablewrite.Options{Strategy: stablewrite.Raw, RequireDirect: true})
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	p := pattern(1 << 20)
-	for off := int64(0); off < regionBytes; off += int64(len(p)) {
+	for off := int64(0); off < region; off += int64(len(p)) {
 		if _, err := f.WriteAt(p, off); err != nil {
 			return err
 		}
@@ -102,11 +113,10 @@ func pattern(n int) []byte {
 	return p
 }
 
-// cell times one strategy at one size and depth, on a File and a Pool of its own.
-func cell(target *os.File, s stablewrite.Strategy, size, depth int, d time.Duration) (record.Cost, error) {
-	if int64(size)*int64(depth) > regionBytes {
-		return record.Cost{}, fmt.Errorf("%d writers of %d bytes would overlap in %d", depth, size, regionBytes)
-	}
+// cell times one strategy writing size bytes of each buffer, all at a time, on a
+// File and a Pool of its own.
+func (p Plan) cell(s stablewrite.Strategy, size int, buffers [][]byte) (record.Cost, error) {
+	target, depth := p.Target, len(buffers)
 	f, err := stablewrite.New(target, stablewrite.Options{Strategy: s, RequireDirect: s.Direct()})
 	if err != nil {
 		return record.Cost{}, err
@@ -115,22 +125,20 @@ func cell(target *os.File, s stablewrite.Strategy, size, depth int, d time.Durat
 	if !s.Direct() {
 		defer dropCache(target)
 	}
-	buffers := make([][]byte, depth)
 	latencies := make([][]time.Duration, depth)
 	errs := make([]error, depth)
-	for i := range buffers {
-		buffers[i] = pattern(size)
+	for i := range latencies {
 		latencies[i] = make([]time.Duration, 0, 1<<12)
 	}
-	slots := regionBytes / int64(size)
+	slots := p.region() / int64(size)
 	var next atomic.Int64
 	cpu := cpuTime()
 	began := time.Now()
 	var writers sync.WaitGroup
 	for i := range depth {
 		writers.Go(func() {
-			w := stablewrite.Write{Buf: buffers[i]}
-			for start := time.Now(); start.Sub(began) < d; {
+			w := stablewrite.Write{Buf: buffers[i][:size]}
+			for start := time.Now(); start.Sub(began) < p.Time; {
 				k := next.Add(1) - 1
 				if w.Off = k % slots * int64(size); w.Off == 0 && k > 0 {
 					if errs[i] = f.Sync(); errs[i] != nil {
