@@ -9,9 +9,10 @@ import (
 
 // ReadAt reads len(p) bytes from off, any offset and any length; it is
 // io.ReaderAt. What the device does not take as it is goes through private
-// memory. A read that fails with EIO or EILSEQ is tried once more through
+// memory. A read into p that fails with EIO or EILSEQ is tried once more through
 // private memory: a layer that checks sums fails reads into memory that somebody
-// changes meanwhile.
+// changes meanwhile. If that fails too, it is the media, not the memory: the
+// error says what was tried.
 //
 // A read does not wait for writes. One that overlaps a write under Verify may
 // return bytes that the resubmission then replaces.
@@ -35,15 +36,17 @@ func (f *File) read(p []byte, off int64) (int, error) {
 		return 0, fmt.Errorf("%w: negative offset", fs.ErrInvalid)
 	}
 	align := f.geo.OffsetAlign
-	if !aligned(p, f.geo.MemAlign) || off%int64(align) != 0 || len(p)%align != 0 {
-		return f.readPrivate(p, off)
+	how := "through private memory"
+	if aligned(p, f.geo.MemAlign) && off%int64(align) == 0 && len(p)%align == 0 {
+		n, err := f.readDevice(p, off)
+		if !isMedia(err) {
+			return n, err
+		}
+		how = "into the caller's memory, and again " + how
 	}
-	n, err := f.readDevice(p, off)
-	if !isMedia(err) {
-		return n, err
-	}
-	if n, err = f.readPrivate(p, off); err != nil && err != io.EOF {
-		err = fmt.Errorf("again through private memory: %w", err)
+	n, err := f.readPrivate(p, off)
+	if isMedia(err) {
+		err = fmt.Errorf("%s: %w", how, err)
 	}
 	return n, err
 }

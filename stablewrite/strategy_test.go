@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -670,6 +671,12 @@ func TestFailedReadIsTriedThroughPrivateMemory(t *testing.T) {
 		n, err := f.ReadAt(d.buf, kib4)
 		if always != errors.Is(err, syscall.EIO) || always == (n == len(d.buf)) {
 			t.Errorf("always=%v: %d, %v", always, n, err)
+		}
+		if always && !strings.Contains(err.Error(), "into the caller's memory, and again through private memory") {
+			t.Errorf("the error does not say what was tried: %v", err)
+		}
+		if _, err := f.ReadAt(d.buf[:100], kib4+1); always && (err == nil || !strings.Contains(err.Error(), ": through private memory")) {
+			t.Errorf("the error does not say what was tried: %v", err)
 		}
 	}
 }
