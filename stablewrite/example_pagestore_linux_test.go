@@ -1,0 +1,101 @@
+package stablewrite_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"stablepages/crcguard"
+	"stablepages/stablewrite"
+)
+
+// pageStore keeps pages of 4 KiB in one file and, beside them, the sum of each in
+// another. Sums are of what is on the media, as receipts say, not of what was in
+// memory before: a page that somebody changes while it is written still reads
+// back as what its sum says.
+type pageStore struct {
+	pages, sums *stablewrite.File
+	table       []uint32 // by page
+}
+
+func openStore(dir string, pages int) (*pageStore, error) {
+	s := &pageStore{table: make([]uint32, pages)}
+	var err error
+	if s.pages, err = stablewrite.Create(filepath.Join(dir, "pages"), stablewrite.Options{Strategy: stablewrite.Bounce}); err != nil {
+		return nil, err
+	}
+	if s.sums, err = stablewrite.Create(filepath.Join(dir, "sums"), stablewrite.Options{}); err != nil {
+		s.pages.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// put writes a page and takes its sum from the receipt.
+func (s *pageStore) put(id int, page []byte) error {
+	w := stablewrite.Write{Buf: page, Off: int64(id) * crcguard.BlockSize, Sums: s.table[id : id+1]}
+	return s.pages.Do(&w)
+}
+
+// get reads a page and holds it against its sum.
+func (s *pageStore) get(id int, page []byte) error {
+	if _, err := s.pages.ReadAt(page, int64(id)*crcguard.BlockSize); err != nil {
+		return err
+	}
+	if sum := crcguard.Checksum(page); sum != s.table[id] {
+		return fmt.Errorf("page %d has sum %#x, want %#x", id, sum, s.table[id])
+	}
+	return nil
+}
+
+// sync makes pages durable, and then the sums that speak of them.
+func (s *pageStore) sync() error {
+	if err := s.pages.Sync(); err != nil {
+		return err
+	}
+	out := s.sums.StreamAt(0)
+	if err := binary.Write(out, binary.LittleEndian, s.table); err != nil {
+		out.Close()
+		return err
+	}
+	if err := out.Close(); err != nil {
+		return err
+	}
+	return s.sums.Sync()
+}
+
+// A page store that keeps sums beside its pages.
+func Example_pageStore() {
+	dir, err := os.MkdirTemp("", "pagestore-")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	s, err := openStore(dir, 64)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.pages.Close()
+	defer s.sums.Close()
+
+	page := stablewrite.AlignedBuffer(crcguard.BlockSize)
+	for id := range 64 {
+		copy(page, fmt.Sprintf("page %d", id))
+		if err := s.put(id, page); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := s.sync(); err != nil {
+		log.Fatal(err)
+	}
+	err = s.get(7, page)
+	fmt.Printf("%s, %v\n", page[:6], err)
+
+	s.table[7]++ // as if the media had rotted
+	fmt.Println(s.get(7, page) != nil)
+	// Output:
+	// page 7, <nil>
+	// true
+}
