@@ -64,6 +64,19 @@ func TestAdaptiveTriesItsWayBack(t *testing.T) {
 	}
 }
 
+// Flights that began in the phase before decide nothing about this one.
+func TestLateFlightsDecideNothing(t *testing.T) {
+	var p phases
+	p.enter(true, 8)
+	for range 100 {
+		p.learn(verified, 1)
+		p.learn(resubmitted, 1)
+	}
+	if !p.bounces || p.left != 8 {
+		t.Errorf("%+v", &p)
+	}
+}
+
 // One stall of the device does not decide.
 func TestAStallIsNoCost(t *testing.T) {
 	var a average

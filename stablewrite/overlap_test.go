@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"stablepages/crcguard"
 )
@@ -140,10 +141,16 @@ func TestSegmentsThatExtendTheFileGoOutInOrder(t *testing.T) {
 		d := newDisk(2 * kib4)
 		var mu sync.Mutex
 		var order []int64
+		var inFlight atomic.Int32
 		d.during = func(p []byte, off int64) (int, error) {
+			if inFlight.Add(1) > 1 {
+				t.Error("two in flight")
+			}
+			defer inFlight.Add(-1)
 			mu.Lock()
 			order = append(order, off)
 			mu.Unlock()
+			time.Sleep(time.Millisecond) // for the others to come
 			if off == 4*kib4 {
 				return 0, syscall.ENOSPC
 			}
@@ -237,13 +244,14 @@ func TestAFailedSegmentStopsTheOthers(t *testing.T) {
 // and leaves nothing held.
 func TestAPanicReachesTheCaller(t *testing.T) {
 	cause := errors.New("device bug")
-	for bad := range 6 {
+	for round := range 12 {
+		bad := round / 2
 		for _, start := range []func(*File, *Write){
 			func(f *File, w *Write) { f.Do(w) },
 			func(f *File, w *Write) { q := f.Queue(1); q.Start(w); q.Wait() },
 			func(f *File, w *Write) { s := f.StreamAt(0); defer s.Close(); s.Write(w.Buf); s.Flush() },
 		} {
-			d := newDisk(8 * kib4)
+			d := newDisk(round % 2 * 8 * kib4) // which the write makes longer, or not
 			d.during = func(p []byte, off int64) (int, error) {
 				if off == int64(bad)*kib4 {
 					panic(cause)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestQueueKeepsDepthWritesUnderWay(t *testing.T) {
@@ -22,6 +23,7 @@ func TestQueueKeepsDepthWritesUnderWay(t *testing.T) {
 			together.Done()
 			together.Wait()
 		}
+		time.Sleep(100 * time.Microsecond) // for more to come
 		inFlight.Add(-1)
 		return len(p), nil
 	}

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"stablepages/crcguard"
 )
@@ -183,6 +184,9 @@ func TestStreamRefusals(t *testing.T) {
 	if err := fill(f.StreamAt(100), 3*512-100); err != nil || len(d.cuts) != 0 {
 		t.Errorf("from within a unit to its end: %v, truncated to %v", err, d.cuts)
 	}
+	if err := fill(f.StreamAt(100), 50); err != nil || len(d.cuts) != 0 {
+		t.Errorf("within a unit: %v, truncated to %v", err, d.cuts)
+	}
 	if err := fill(f.StreamAt(0), 3*512+1); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("a device that is too small: %v", err)
 	}
@@ -214,6 +218,7 @@ func TestStreamCutsOffNobodysBytes(t *testing.T) {
 				_, err := f.WriteAt(AlignedBuffer(512), 512)
 				appended <- err
 			}()
+			time.Sleep(10 * time.Millisecond) // for it to come between
 		}
 		return len(p), nil
 	}
@@ -245,5 +250,47 @@ func TestStreamReadsFromBrokenReaders(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Errorf("%T: %v: an error of the reader was kept", r, err)
 		}
+	}
+}
+
+// What a crash could leave behind the end of the file is zeros, not what the
+// buffer held before.
+func TestStreamPadsWithZeros(t *testing.T) {
+	d := newDisk(0)
+	padded := 0
+	d.during = func(p []byte, _ int64) (int, error) {
+		if i := bytes.LastIndexByte(p, 0xff); len(p)%512 == 0 && i < len(p)-1 {
+			padded++
+			if len(bytes.Trim(p[i+1:], "\x00")) > 0 {
+				t.Error("padded with something")
+			}
+		}
+		return len(p), nil
+	}
+	s := d.file(t, Options{SegmentBytes: kib4}).StreamAt(0)
+	for range 3 {
+		for _, n := range []int{kib4, kib4, 100} {
+			s.Write(bytes.Repeat([]byte{0xff}, n))
+		}
+		if err := s.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.Close(); padded != 3 {
+		t.Errorf("padded %d times", padded)
+	}
+}
+
+func TestStreamAllocatesNothing(t *testing.T) {
+	p := random(1, 3*kib4+100)
+	s := fileOn(t, null{sector}, Options{SegmentBytes: 2 * kib4}).StreamAt(0)
+	for range 4 {
+		s.Write(p)
+	}
+	if n := testing.AllocsPerRun(100, func() { s.Write(p) }); n != 0 && !raceEnabled {
+		t.Errorf("Write allocates %v times", n)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }
