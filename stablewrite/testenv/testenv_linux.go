@@ -1,12 +1,14 @@
 package testenv
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -78,31 +80,49 @@ func run(tb testing.TB, name string, args ...string) string {
 func LoopDevice(tb testing.TB, bytes int64, options ...string) string {
 	tb.Helper()
 	Tool(tb, "losetup")
-	image := filepath.Join(DirectDir(tb), "image")
-	f, err := os.Create(image)
-	if err == nil {
-		err = f.Truncate(bytes)
-		f.Close()
-	}
+	return loopDevice(tb, DirectDir(tb), bytes, options...)
+}
+
+// loopDevice makes it on a new file in dir.
+func loopDevice(tb testing.TB, dir string, bytes int64, options ...string) string {
+	tb.Helper()
+	f, err := os.CreateTemp(dir, "image-*") // no two of a name: see MortalDevice
 	if err != nil {
 		tb.Fatal(err)
 	}
+	image := f.Name()
+	if err := errors.Join(f.Truncate(bytes), f.Close()); err != nil {
+		tb.Fatal(err)
+	}
 	dev := run(tb, "losetup", append(options, "--find", "--show", "--direct-io=on", image)...)
-	tb.Cleanup(func() { run(tb, "losetup", "--detach", dev) })
+	tb.Cleanup(func() {
+		run(tb, "losetup", "--detach", dev)
+		awaitDetached(tb, dev, image)
+	})
 	return dev
+}
+
+// awaitDetached waits until dev has let go of image. A detached loop device stays
+// until its last user has gone, and btrfs goes some time after umount(8) returned;
+// until then the file system that holds the image is busy.
+func awaitDetached(tb testing.TB, dev, image string) {
+	tb.Helper()
+	name := filepath.Join("/sys/block", filepath.Base(dev), "loop/backing_file")
+	for range 6000 {
+		if backing, err := os.ReadFile(name); err != nil || !strings.Contains(string(backing), filepath.Base(image)) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	tb.Errorf("%s still uses %s a minute after it was detached", dev, image)
 }
 
 // Mount makes a file system on a new loop device with mkfs (a command and its
 // arguments), mounts it and returns directory and device.
 func Mount(tb testing.TB, bytes int64, mkfs ...string) (dir, dev string) {
 	tb.Helper()
-	Tool(tb, "mount", mkfs[0])
-	dev = LoopDevice(tb, bytes)
-	run(tb, mkfs[0], append(mkfs[1:], dev)...)
-	dir = tb.TempDir()
-	run(tb, "mount", dev, dir)
-	tb.Cleanup(func() { run(tb, "umount", dir) })
-	return dir, dev
+	v := NewVolume(tb, bytes, "", mkfs...)
+	return v.Dir, v.Dev
 }
 
 // Kernels ends a test that boots kernels unless they were asked for, by
