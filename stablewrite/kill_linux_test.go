@@ -1,0 +1,79 @@
+package stablewrite
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"stablepages/stablewrite/testenv"
+)
+
+// A process that writes is killed again and again. What it said was on the media
+// before is there, byte for byte.
+func TestReceiptsHoldAfterKill(t *testing.T) {
+	const kills = 24
+	if os.Geteuid() != 0 {
+		killWriters(t, testenv.DirectDir(t), kills)
+		return
+	}
+	onEveryFileSystem(t, func(t *testing.T, v *testenv.Volume) { killWriters(t, v.Dir, kills/4) })
+}
+
+// killWriters kills each child some time after it got going: so many writes were
+// acknowledged at least.
+func killWriters(t *testing.T, dir string, kills int) {
+	memory, err := newMemfd(movingBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(memory)
+	l, files := newLedger(), []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}
+	newPartyFiles(t, l, files...)
+	rng, least := rand.New(rand.NewPCG(5, 6)), 0
+	for k := range kills {
+		enough := 50 + rng.Int32N(200)
+		least += int(enough)
+		killOne(t, l, newParty(0, files, uint64(k)), memory, enough, time.Duration(rng.IntN(5000))*time.Microsecond)
+		for i, name := range files {
+			if err := l.check(uint8(i), testenv.Media(t, name)); err != nil {
+				t.Fatalf("after kill %d: %v", k, err)
+			}
+		}
+	}
+	if got := l.total(); got < least/2 {
+		t.Errorf("%d writes were acknowledged before %d kills: that shows nothing", got, kills)
+	}
+	t.Logf("%d kills, acknowledged: %v", kills, l.acknowledged)
+}
+
+// killOne starts a child, and kills it when enough writes returned and a while
+// has passed.
+func killOne(t *testing.T, l *ledger, p *party, memory int, enough int32, while time.Duration) {
+	t.Helper()
+	defer watch(t.Name(), patience)()
+	var returned atomic.Int32
+	due := make(chan struct{})
+	c := startChild(t, p, memory, func(n note) {
+		l.take(n)
+		if n.Returned && returned.Add(1) == enough {
+			close(due)
+		}
+	})
+	select {
+	case <-due:
+		time.Sleep(while)
+		c.cmd.Process.Kill()
+		if err := c.wait(); c.cmd.ProcessState.Exited() {
+			t.Fatalf("it ended before it was killed: %v", err)
+		}
+	case err := <-c.notes:
+		c.notes <- err
+		t.Fatalf("it ended by itself: %v", c.wait())
+	}
+	l.killed(p.Process)
+}
