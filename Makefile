@@ -9,7 +9,7 @@ NEEDS = gcc:gcc mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs los
 HEADERS = libc6-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help build evaluate prove test deps vet lint unit race adoption kernels bench fuzz clean
+.PHONY: help build evaluate prove test deps vet lint unit race load adoption kernels bench fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -23,7 +23,7 @@ evaluate: ## run the evaluation here, about a minute
 prove: ## run the full proof inside stock kernels, about an hour
 	$(GO) run ./cmd/stablewrite prove
 
-test: deps vet lint unit race adoption kernels ## everything that must hold; .ci/run calls it
+test: deps vet lint unit race load adoption kernels ## everything that must hold; .ci/run calls it
 
 deps: ## install the Debian packages that the tests need, or name them
 	@missing=; for need in $(NEEDS); do \
@@ -54,6 +54,9 @@ unit: ## all tests, and that they allocate nothing where they must not
 
 race: ## all tests under the race detector
 	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 $(GO) test -race -count=1 ./...
+
+load: ## two minutes of many writers in two processes, checked
+	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 STABLEPAGES_LOAD=2m $(GO) test -race -tags invariants -count=1 -timeout 15m -run '^TestLoad$$' -v ./stablewrite
 
 adoption: ## bbolt's own tests, and kills of a writer, its file written through stablewrite
 	cd stablewrite/_examples/bbolt && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) run $(STATICCHECK) ./...
