@@ -74,10 +74,7 @@ func (m *model) write(t *testing.T, off int64, n int) {
 	if err := m.f.Do(w); err != nil {
 		t.Fatal(err)
 	}
-	if end := int(off) + n; end > len(m.want) {
-		m.want = append(m.want, make([]byte, end-len(m.want))...)
-	}
-	copy(m.want[off:], p)
+	m.wrote(int(off), p)
 	sums := make([]uint32, len(w.Sums))
 	sum := crcguard.ChecksumBlocksAt(p, off, sums)
 	if summed := m.f.opts.Strategy.Sums(); w.Receipt.N != n || w.Receipt.Summed != summed ||
@@ -86,10 +83,49 @@ func (m *model) write(t *testing.T, off int64, n int) {
 	}
 }
 
+// stream writes a Stream, from any offset to any other.
+func (m *model) stream(t *testing.T, off, n int) {
+	t.Helper()
+	p := make([]byte, n)
+	m.fill(p)
+	s, sum, at := m.f.StreamAt(int64(off)), uint32(0), off
+	s.BlockSums = func(off int64, sums []uint32) {
+		if off != int64(at) {
+			t.Errorf("a Stream reported blocks from %d on, want %d", off, at)
+		}
+		for _, block := range sums {
+			length := min(kib4-at%kib4, len(p)-(at-int(s.start)))
+			sum = crcguard.Combine(sum, block, int64(length))
+			at += length
+		}
+	}
+	if _, err := s.ReadFrom(bytes.NewReader(p)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if want := crcguard.Checksum(p); s.Sum() != want || sum != want || at != off+n || s.Landed() != int64(n) {
+		t.Fatalf("a Stream of %d bytes at %d: sum %#x, of its blocks %#x, want %#x; %d landed", n, off, s.Sum(), sum, want, s.Landed())
+	}
+	m.wrote(off, p)
+}
+
+// wrote enters bytes that were written.
+func (m *model) wrote(off int, p []byte) {
+	if end := off + len(p); end > len(m.want) {
+		m.want = append(m.want, make([]byte, end-len(m.want))...)
+	}
+	copy(m.want[off:], p)
+}
+
 // fill makes p new bytes.
 func (m *model) fill(p []byte) {
 	for ; len(p) >= 8; p = p[8:] {
 		binary.LittleEndian.PutUint64(p, m.rng.Uint64())
+	}
+	for i := range p {
+		p[i] = byte(m.rng.Uint32())
 	}
 }
 
@@ -149,6 +185,9 @@ func (m *model) exercise(t *testing.T) {
 		end := len(m.want) &^ (unit - 1)
 		for _, off := range []int{end, end + 8*kib4 + unit, 0, unit, 5*kib4 - unit, end / 2 &^ (unit - 1)} {
 			m.write(t, int64(off), n)
+		}
+		for _, off := range []int{len(m.want) + 3, len(m.want) / 2, 1, 2*kib4 - 7} {
+			m.stream(t, off, n-unit/2+1)
 		}
 		m.check(t)
 		for range 5 {

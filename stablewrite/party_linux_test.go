@@ -89,8 +89,8 @@ func (p *party) run(moving []byte, tell func(note)) error {
 	for k := range desks {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(p.Seed, uint64(p.Process)<<8+uint64(k)))
-			for !p.stop.Load() {
-				if err := p.desk(rng); err != nil {
+			for turn := int(p.Seed) + k; !p.stop.Load(); turn++ {
+				if err := p.desk(rng, Strategies()[turn%len(Strategies())]); err != nil {
 					p.fail(err)
 				}
 			}
@@ -105,8 +105,8 @@ func (p *party) run(moving []byte, tell func(note)) error {
 }
 
 // desk opens a File, writes with several hands, and closes it.
-func (p *party) desk(rng *rand.Rand) error {
-	file, strategy := rng.IntN(len(p.Files)), Strategies()[rng.IntN(len(Strategies()))]
+func (p *party) desk(rng *rand.Rand, strategy Strategy) error {
+	file := rng.IntN(len(p.Files))
 	f, err := Open(p.Files[file], Options{
 		Strategy: strategy, Pool: p.pool, SegmentBytes: (1 + rng.IntN(16)) * kib4, Resubmit: Resubmit(rng.IntN(2)),
 	})
@@ -115,10 +115,7 @@ func (p *party) desk(rng *rand.Rand) error {
 	}
 	var wg sync.WaitGroup
 	for range hands {
-		h := &hand{
-			party: p, f: f, file: uint8(file), rng: rand.New(rand.NewPCG(rng.Uint64(), 0)),
-			still: AlignedBuffer(mostBlocks * kib4), sums: make([]uint32, mostBlocks),
-		}
+		h := &hand{party: p, f: f, file: uint8(file), rng: rand.New(rand.NewPCG(rng.Uint64(), 0))}
 		wg.Go(func() {
 			for range 50 {
 				if p.stop.Load() {
@@ -138,19 +135,26 @@ func (p *party) desk(rng *rand.Rand) error {
 // hand is one goroutine at a desk.
 type hand struct {
 	*party
-	f     *File
-	file  uint8
-	rng   *rand.Rand
-	still []byte // its own
-	sums  []uint32
+	f    *File
+	file uint8
+	rng  *rand.Rand
+	jobs [4]job
+}
+
+// job is a write of a hand.
+type job struct {
+	note
 	w     Write
+	still []byte // memory of its own
+	sums  [mostBlocks]uint32
 }
 
 // acts are the kinds of things that a hand does, each as often as it is named.
-// Further ways to write join here.
 var acts = []func(*hand) error{
 	(*hand).do, (*hand).do, (*hand).do, (*hand).do, (*hand).do, (*hand).do,
 	(*hand).writeAt, (*hand).writeAt,
+	(*hand).queue,
+	(*hand).stream,
 	(*hand).read, (*hand).read,
 	(*hand).readQuiet,
 }
@@ -162,11 +166,10 @@ func (h *hand) act() error {
 	return acts[h.rng.IntN(len(acts))](h)
 }
 
-// announce chooses a place and tells that a write begins there.
-func (h *hand) announce() note {
+// place chooses where to write.
+func (h *hand) place() note {
 	n := note{Process: h.Process, File: h.file, Strategy: h.f.opts.Strategy, ID: h.ids.Add(1), Blocks: 1 + h.rng.Int32N(mostBlocks)}
 	n.Block = h.From + h.rng.Int64N(h.To-h.From-int64(n.Blocks)+1)
-	h.tell(n)
 	return n
 }
 
@@ -177,40 +180,52 @@ func (h *hand) returned(n note, good, spoiled int, sums []uint32) {
 	h.tell(n)
 }
 
-// fillStill makes the hand's own memory new.
-func (h *hand) fillStill(blocks int32) []byte {
-	p := h.still[:blocks*kib4]
+// fillStill makes the memory of a job's own new.
+func (h *hand) fillStill(j *job) []byte {
+	if j.still == nil {
+		j.still = AlignedBuffer(mostBlocks * kib4)
+	}
+	p := j.still[:j.Blocks*kib4]
 	for i := range p[:len(p)/64] {
 		binary.LittleEndian.PutUint64(p[i*64:], h.rng.Uint64())
 	}
-	crcguard.ChecksumBlocks(p, h.sums)
+	crcguard.ChecksumBlocks(p, j.sums[:])
 	return p
 }
 
-// do writes from memory that moves, where that is healed or seen, and goes by
-// the receipt.
-func (h *hand) do() error {
-	n := h.announce()
-	size := int(n.Blocks) * kib4
-	h.w.Buf, h.w.Off, h.w.Sums = nil, n.Block*kib4, h.sums
-	if promise := h.f.opts.Strategy.Promise(); promise.Changed {
-		at := h.rng.IntN(len(h.moving)-size) &^ (kib4 - 1)
-		if h.rng.IntN(8) == 0 { // not aligned for any device
-			at += 8 * (1 + h.rng.IntN(7))
-		}
-		h.w.Buf = h.moving[at : at+size]
-	} else {
-		h.w.Buf = h.fillStill(n.Blocks)
+// window is a part of the memory that moves.
+func (h *hand) window(n, align int) []byte {
+	at := h.rng.IntN(len(h.moving)-n) / align * align
+	return h.moving[at : at+n]
+}
+
+// prepare chooses what j writes, and tells that it begins: from memory that
+// moves, where that is healed or seen.
+func (h *hand) prepare(j *job) {
+	j.note = h.place()
+	j.w.Off, j.w.Sums = j.Block*kib4, j.sums[:]
+	align := kib4
+	if h.rng.IntN(8) == 0 {
+		align = 8 // as no device takes it
 	}
-	err := h.f.Do(&h.w)
+	if h.f.opts.Strategy.Promise().Changed {
+		j.w.Buf = h.window(int(j.Blocks)*kib4, align)
+	} else {
+		j.w.Buf = h.fillStill(j)
+	}
+	h.tell(j.note)
+}
+
+// finish tells what j came to, by its receipt.
+func (h *hand) finish(j *job) error {
 	var we *WriteError
-	switch r := h.w.Receipt; {
-	case err == nil && r.N != size, r.Summed && r.Sum != combined(h.sums[:r.N/kib4]):
-		return fmt.Errorf("%d blocks: receipt %+v, sums %#x", n.Blocks, r, h.sums[:n.Blocks])
+	switch r, err := j.w.Receipt, j.w.Err; {
+	case err == nil && r.N != len(j.w.Buf), r.Summed && r.Sum != combined(j.sums[:r.N/kib4]):
+		return fmt.Errorf("%d blocks: receipt %+v, sums %#x", j.Blocks, r, j.sums[:j.Blocks])
 	case err == nil:
-		h.returned(n, int(n.Blocks), 0, h.sums)
+		h.returned(j.note, int(j.Blocks), 0, j.sums[:])
 	case errors.Is(err, ErrChanged) && h.f.opts.Strategy.Promise().Refuses && errors.As(err, &we) && r.N == we.Good:
-		h.returned(n, we.Good/kib4, we.Spoiled/kib4, h.sums)
+		h.returned(j.note, we.Good/kib4, we.Spoiled/kib4, j.sums[:])
 	default:
 		return err
 	}
@@ -224,15 +239,112 @@ func combined(sums []uint32) (sum uint32) {
 	return sum
 }
 
-// writeAt writes memory of its own, whose sums it knows.
+func (h *hand) do() error {
+	j := &h.jobs[0]
+	h.prepare(j)
+	h.f.Do(&j.w)
+	return h.finish(j)
+}
+
+// writeAt writes memory whose sums it knows.
 func (h *hand) writeAt() error {
-	n := h.announce()
-	p := h.fillStill(n.Blocks)
-	if k, err := h.f.WriteAt(p, n.Block*kib4); err != nil || k != len(p) {
-		return fmt.Errorf("WriteAt of %d blocks: %d, %w", n.Blocks, k, err)
+	j := &h.jobs[0]
+	j.note = h.place()
+	p := h.fillStill(j)
+	h.tell(j.note)
+	if k, err := h.f.WriteAt(p, j.Block*kib4); err != nil || k != len(p) {
+		return fmt.Errorf("WriteAt of %d blocks: %d, %w", j.Blocks, k, err)
 	}
-	h.returned(n, int(n.Blocks), 0, h.sums)
+	h.returned(j.note, int(j.Blocks), 0, j.sums[:])
 	return nil
+}
+
+// queue has all its jobs under way, in one Queue, three times over.
+func (h *hand) queue() error {
+	q := h.f.Queue(len(h.jobs))
+	for i := range h.jobs {
+		h.prepare(&h.jobs[i])
+		q.Start(&h.jobs[i].w)
+	}
+	again := 2 * len(h.jobs)
+	for w := q.Wait(); w != nil; w = q.Wait() {
+		for i := range h.jobs {
+			if j := &h.jobs[i]; &j.w == w {
+				if err := h.finish(j); err != nil {
+					return err
+				}
+				if again--; again >= 0 && !h.stop.Load() {
+					h.prepare(j)
+					q.Start(w)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// stream writes any range. Its parts go out one by one, so each of its blocks is a
+// write of its own. Of a block that it writes in part no sum is known, nor of one
+// that it flushed in the middle: others may have written between its parts.
+func (h *hand) stream() error {
+	n := h.place()
+	notes := make([]note, n.Blocks)
+	for i := range notes {
+		notes[i] = n
+		notes[i].ID, notes[i].Block, notes[i].Blocks = h.ids.Add(1), n.Block+int64(i), 1
+		h.tell(notes[i])
+	}
+	begin, end := n.Block*kib4, (n.Block+int64(n.Blocks))*kib4
+	if h.rng.IntN(4) == 0 {
+		begin += h.rng.Int64N(kib4)
+		end -= h.rng.Int64N(min(kib4, end-begin))
+	}
+	sums := map[int64]uint32{} // by block
+	s := h.f.StreamAt(begin)
+	s.BlockSums = func(off int64, more []uint32) {
+		for i, sum := range more {
+			sums[off/kib4+int64(i)] = sum
+		}
+	}
+	divided, err := h.pour(s, h.window(int(end-begin), 1))
+	if err != nil {
+		return err
+	}
+	for _, n := range notes {
+		at := n.Block * kib4
+		switch sum, ok := sums[n.Block]; {
+		case ok && begin <= at && at+kib4 <= end && !divided[n.Block]:
+			h.returned(n, 1, 0, []uint32{sum})
+		case ok == (at < end && begin < at+kib4):
+			h.returned(n, 0, 1, nil)
+		default:
+			return fmt.Errorf("a Stream from %d to %d reported the blocks %v", begin, end, sums)
+		}
+	}
+	return nil
+}
+
+// pour gives p to s in one way or another, and closes it. It returns the blocks
+// in the middle of which it flushed.
+func (h *hand) pour(s *Stream, p []byte) (divided map[int64]bool, err error) {
+	divided = map[int64]bool{}
+	for at := s.start; len(p) > 0 && err == nil; {
+		piece := p[:1+h.rng.IntN(len(p))]
+		p = p[len(piece):]
+		at += int64(len(piece))
+		switch h.rng.IntN(3) {
+		case 0:
+			_, err = s.ReadFrom(bytes.NewReader(piece))
+		case 1:
+			if _, err = s.Write(piece); err == nil {
+				divided[at/kib4] = divided[at/kib4] || at%kib4 != 0
+				err = s.Flush()
+			}
+		default:
+			_, err = s.Write(piece)
+		}
+	}
+	return divided, errors.Join(err, s.Close())
 }
 
 // read reads any range, while it is written.
