@@ -51,6 +51,7 @@ lint: ## staticcheck
 
 unit: ## all tests, and that they allocate nothing where they must not
 	PATH=$$PATH:/usr/sbin:/sbin $(GO) test -count=1 ./...
+	$(GO) vet -tags invariants ./stablewrite
 
 race: ## all tests under the race detector
 	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 $(GO) test -race -count=1 ./...
@@ -65,8 +66,10 @@ adoption: ## bbolt's own tests, and kills of a writer, its file written through 
 kernels: ## the short proof: boots stock kernels in QEMU, downloads them once
 	PATH=$$PATH:/usr/sbin:/sbin STABLEPAGES_KERNELS=1 $(GO) test -count=1 -timeout 20m -run 'Kernel' -p 1 ./bench/kernel ./cmd/stablewrite
 
-bench: ## benchmarks of the checksums
+bench: ## benchmarks of the checksums, of what a write adds, and of strategies on a disk
 	$(GO) test -run '^$$' -bench . ./crcguard
+	$(GO) test -run '^$$' -bench 'Nothing|Amplification' ./stablewrite
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./bench/cost
 
 fuzz: ## fuzz each target for half a minute
 	$(GO) test -run '^$$' -fuzz FuzzSums -fuzztime 30s ./crcguard

@@ -27,7 +27,7 @@ func NewPlan(target *os.File, quick bool) Plan {
 	writes, limit := 100, time.Second
 	p := Plan{costs: cost.Plan{
 		Target:     target,
-		Strategies: []stablewrite.Strategy{stablewrite.Raw, stablewrite.Verify, stablewrite.Bounce, stablewrite.Buffered},
+		Strategies: []stablewrite.Strategy{stablewrite.Raw, stablewrite.Verify, stablewrite.Bounce, stablewrite.Adaptive, stablewrite.Buffered},
 		Sizes:      []int{64 << 10, 1 << 20}, Depths: []int{1, 4},
 		Rounds: 9, Time: 150 * time.Millisecond,
 	}}
@@ -60,6 +60,7 @@ var rows = []row{
 	{strategy: stablewrite.Verify, detect: stablewrite.BySum},
 	{strategy: stablewrite.Detect},
 	{strategy: stablewrite.Bounce},
+	{strategy: stablewrite.Adaptive},
 	{strategy: stablewrite.Buffered},
 	{strategy: stablewrite.Raw, buffered: true},
 }
