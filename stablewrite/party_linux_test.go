@@ -154,7 +154,7 @@ var acts = []func(*hand) error{
 	(*hand).do, (*hand).do, (*hand).do, (*hand).do, (*hand).do, (*hand).do,
 	(*hand).writeAt, (*hand).writeAt,
 	(*hand).queue,
-	(*hand).stream,
+	(*hand).stream, (*hand).stream,
 	(*hand).read, (*hand).read,
 	(*hand).readQuiet,
 }
@@ -253,7 +253,7 @@ func (h *hand) writeAt() error {
 	p := h.fillStill(j)
 	h.tell(j.note)
 	if k, err := h.f.WriteAt(p, j.Block*kib4); err != nil || k != len(p) {
-		return fmt.Errorf("WriteAt of %d blocks: %d, %w", j.Blocks, k, err)
+		return fmt.Errorf("WriteAt of %d blocks: %d, %v", j.Blocks, k, err)
 	}
 	h.returned(j.note, int(j.Blocks), 0, j.sums[:])
 	return nil
@@ -283,21 +283,21 @@ func (h *hand) queue() error {
 	return nil
 }
 
-// stream writes any range. Its parts go out one by one, so each of its blocks is a
-// write of its own. Of a block that it writes in part no sum is known, nor of one
-// that it flushed in the middle: others may have written between its parts.
+// stream writes by a Stream. One that is a single part is a write like others.
+// Else the parts go out one by one, so each block is a write of its own. Of a block
+// that it writes in part no sum is known, nor of one that it flushed in the middle:
+// others may have written between its parts.
 func (h *hand) stream() error {
 	n := h.place()
-	notes := make([]note, n.Blocks)
-	for i := range notes {
-		notes[i] = n
-		notes[i].ID, notes[i].Block, notes[i].Blocks = h.ids.Add(1), n.Block+int64(i), 1
-		h.tell(notes[i])
-	}
 	begin, end := n.Block*kib4, (n.Block+int64(n.Blocks))*kib4
-	if h.rng.IntN(4) == 0 {
-		begin += h.rng.Int64N(kib4)
-		end -= h.rng.Int64N(min(kib4, end-begin))
+	single := end-begin <= int64(h.f.segment/h.f.grain()*h.f.grain())
+	notes := []note{n}
+	if !single {
+		notes = n.divided(h.ids.Add)
+		begin, end = begin+h.rng.Int64N(2)*h.rng.Int64N(kib4), end-h.rng.Int64N(2)*h.rng.Int64N(kib4)
+	}
+	for _, n := range notes {
+		h.tell(n)
 	}
 	sums := map[int64]uint32{} // by block
 	s := h.f.StreamAt(begin)
@@ -306,45 +306,54 @@ func (h *hand) stream() error {
 			sums[off/kib4+int64(i)] = sum
 		}
 	}
-	divided, err := h.pour(s, h.window(int(end-begin), 1))
+	inParts, err := h.pour(s, h.window(int(end-begin), 1), !single)
 	if err != nil {
 		return err
 	}
+	if want := int((end-1)/kib4 - begin/kib4 + 1); len(sums) != want {
+		return fmt.Errorf("a Stream from %d to %d reported %d blocks", begin, end, len(sums))
+	}
 	for _, n := range notes {
-		at := n.Block * kib4
-		switch sum, ok := sums[n.Block]; {
-		case ok && begin <= at && at+kib4 <= end && !divided[n.Block]:
-			h.returned(n, 1, 0, []uint32{sum})
-		case ok == (at < end && begin < at+kib4):
-			h.returned(n, 0, 1, nil)
-		default:
-			return fmt.Errorf("a Stream from %d to %d reported the blocks %v", begin, end, sums)
+		var known []uint32
+		for b := n.Block; b < n.Block+int64(n.Blocks); b++ {
+			if begin <= b*kib4 && (b+1)*kib4 <= end && !inParts[b] {
+				known = append(known, sums[b])
+			}
 		}
+		h.returned(n, len(known), int(n.Blocks)-len(known), known)
 	}
 	return nil
 }
 
+// divided is a note for each block of n.
+func (n note) divided(id func(uint32) uint32) (notes []note) {
+	for b := range int64(n.Blocks) {
+		one := n
+		one.ID, one.Block, one.Blocks = id(1), n.Block+b, 1
+		notes = append(notes, one)
+	}
+	return notes
+}
+
 // pour gives p to s in one way or another, and closes it. It returns the blocks
-// in the middle of which it flushed.
-func (h *hand) pour(s *Stream, p []byte) (divided map[int64]bool, err error) {
-	divided = map[int64]bool{}
+// in the middle of which it flushed, if it may flush.
+func (h *hand) pour(s *Stream, p []byte, flush bool) (inParts map[int64]bool, err error) {
+	inParts = map[int64]bool{}
 	for at := s.start; len(p) > 0 && err == nil; {
 		piece := p[:1+h.rng.IntN(len(p))]
 		p = p[len(piece):]
 		at += int64(len(piece))
-		switch h.rng.IntN(3) {
-		case 0:
+		if h.rng.IntN(2) == 0 {
 			_, err = s.ReadFrom(bytes.NewReader(piece))
-		case 1:
-			if _, err = s.Write(piece); err == nil {
-				divided[at/kib4] = divided[at/kib4] || at%kib4 != 0
-				err = s.Flush()
-			}
-		default:
+		} else {
 			_, err = s.Write(piece)
 		}
+		if flush && err == nil && h.rng.IntN(3) == 0 {
+			inParts[at/kib4] = inParts[at/kib4] || at%kib4 != 0
+			err = s.Flush()
+		}
 	}
-	return divided, errors.Join(err, s.Close())
+	return inParts, errors.Join(err, s.Close())
 }
 
 // read reads any range, while it is written.
@@ -353,7 +362,7 @@ func (h *hand) read() error {
 	p := make([]byte, 1+h.rng.IntN(100_000))
 	k, err := h.f.ReadAt(p, int64(off))
 	if want := min(len(p), fileBlocks*kib4-off); k != want || err != nil && err != io.EOF {
-		return fmt.Errorf("ReadAt of %d at %d: %d, %w", len(p), off, k, err)
+		return fmt.Errorf("ReadAt of %d at %d: %d, %v", len(p), off, k, err)
 	}
 	return nil
 }
@@ -364,7 +373,7 @@ func (h *hand) readQuiet() error {
 	off := h.rng.IntN(len(want))
 	p := make([]byte, 1+h.rng.IntN(len(want)-off))
 	if k, err := h.f.ReadAt(p, int64(off)); k != len(p) || err != nil || !bytes.Equal(p, want[off:off+k]) {
-		return fmt.Errorf("ReadAt of %d at %d, where nobody writes: %d, %w, or wrong bytes", len(p), off, k, err)
+		return fmt.Errorf("ReadAt of %d at %d, where nobody writes: %d, %v, or wrong bytes", len(p), off, k, err)
 	}
 	return nil
 }
