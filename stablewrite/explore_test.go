@@ -1,11 +1,14 @@
 package stablewrite
 
 import (
-	"bytes"
 	"errors"
-	"io"
+	"fmt"
+	"iter"
+	"runtime"
 	"slices"
-	"syscall"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"stablepages/crcguard"
@@ -14,8 +17,16 @@ import (
 // The strategies are step functions, so that the code that writes to a device
 // can be run through every order of events on a simulated one: a mutator's steps
 // against each moment at which a block of the caller's memory is read, by the
-// first look, by the transfer in any order of blocks, by the second look, by the
-// copy.
+// first look, by each fetch of a device, by the second look, by the copy.
+//
+// Two orders are one schedule if they differ only in when things happen that do
+// not touch each other: a step on one block and the read of another, steps on
+// different blocks, reads of different blocks. Every read then sees the same
+// bytes, so the strategy and the device do the same. The walk takes one order of
+// each schedule: a step comes immediately before a read of its block, blocks are
+// fetched in order, and what had landed of the others when one landed is for
+// the crash check no matter, as it judges block by block. That this loses
+// nothing is tested: TestOrdersThatCommuteAreOneSchedule walks every order.
 
 // choices walks depth first over every sequence of decisions.
 type choices struct {
@@ -24,6 +35,9 @@ type choices struct {
 }
 
 func (c *choices) pick(n int) int {
+	if n < 2 {
+		return 0
+	}
 	if c.at == len(c.taken) {
 		c.taken, c.of = append(c.taken, 0), append(c.of, n)
 	}
@@ -43,149 +57,662 @@ func (c *choices) next() bool {
 	return false
 }
 
+// exploration is a row of the table of what is explored.
+type exploration struct {
+	name, about string
+	Options
+}
+
+func explorations() (all []exploration) {
+	for _, s := range Strategies() {
+		all = append(all, exploration{fmt.Sprintf("`%v`", s), s.About(), Options{Strategy: s}})
+	}
+	return append(all,
+		exploration{"`verify`, whole", "as `verify`, but resubmits the whole segment", Options{Resubmit: Whole}},
+		exploration{"`verify`, by CRC-32C", "as `verify`, but compares by CRC-32C alone (the letter of the proposal)", Options{DetectBy: BySum}},
+	)
+}
+
+// phase is when the machine crashes.
+type phase int
+
+const (
+	inFlight phase = iota // before the write returned
+	returned              // after that, before Sync
+	synced
+	phases
+)
+
+// tally is what is counted of schedules.
+type tally struct {
+	schedules  int
+	violations int // the receipt is not true of the media, or they cannot be read
+
+	// What a violation is, judged from what was read when. The last two are
+	// those of strategies that do not look again, and of none.
+	restored, collision, unseen, unexplained int
+
+	refused int // ErrChanged
+	failed  int // another error
+	healed  int // an error of the device that a resubmission made good
+
+	// Moments after a landing or a sum at which the machine may crash, and those
+	// at which a block may then be neither as it was nor as the writer's sum
+	// says.
+	crashes, torn [phases]int
+}
+
+func (n *tally) add(m *tally) {
+	n.schedules += m.schedules
+	n.violations += m.violations
+	n.restored += m.restored
+	n.collision += m.collision
+	n.unseen += m.unseen
+	n.unexplained += m.unexplained
+	n.refused += m.refused
+	n.failed += m.failed
+	n.healed += m.healed
+	for ph := range phases {
+		n.crashes[ph] += m.crashes[ph]
+		n.torn[ph] += m.torn[ph]
+	}
+}
+
 // simulation is one run: caller memory, what the mutator still has to do, media.
-// It is the Device, the detector and the memory of a flight.
+// It is the Device of the flights.
 type simulation struct {
 	*choices
-	crcguard.Guard
-	p       []byte
-	mutator []func()
-	media   []byte
-	refuses bool // as T10 PI: fails with EILSEQ if a block changed between submission and transfer
+	tally
+	options Options
+	device  *simulatedDevice
+	family  family
+	every   bool // every order, not one of each schedule
 
-	first, moved [][]byte // what the first look and the transfer of p saw, by block
-	restored     bool     // both looks saw the same of a block, and the transfer another
+	p        []byte
+	segments int // flights, each of as many blocks
+	private  []byte
+	flights  []*flight
+	lookers  []*looker
+	receipts []Receipt
+	left     program
+	version  [maxBlocks]int  // what the mutator set last
+	had      [maxBlocks]uint // versions that were in the buffer since the write began
+	turn     func(block int) // lets another segment go on
+
+	// What was read, by block.
+	look1, look2 [maxBlocks]name
+	strayed      [maxBlocks]bool   // a device fetched other bytes than the first look saw
+	held         [maxBlocks]name   // the bytes that the writer's sum was taken of
+	sums         [maxBlocks]uint32 // what the writer holds; for Raw, which takes none, a layer's
+	fromCaller   [maxBlocks]bool   // what landed last
+
+	media     []media
+	arrived   [maxBlocks][]byte
+	faults    int                     // that may still be injected
+	errors    [maxBlocks]deviceErrors // by segment
+	tornParts uint                    // by phase and block
+	seen      [maxBlocks]uint64       // all reads of a block, where every order is walked
+	broken    []string
+	ways      [2*maxBlocks + 1][2][]fault
+	trace     *strings.Builder
 }
 
-const exploredBlocks = 2
+// deviceErrors is what a device returned to a flight.
+type deviceErrors struct {
+	returned []error
+	pending  error // the last, unless a resubmission landed since
+}
 
-// yield lets the mutator take any number of steps.
-func (s *simulation) yield() {
-	for len(s.mutator) > 0 && s.pick(2) == 1 {
-		s.mutator[0]()
-		s.mutator = s.mutator[1:]
+func newSimulation(o Options, d *simulatedDevice, fam family, blocks, segments int) *simulation {
+	s := &simulation{choices: new(choices), options: o, device: d, family: fam, segments: segments, p: AlignedBuffer(blocks * kib4)}
+	s.options.Pool = new(Pool)
+	s.media = make([]media, max(1, d.legs))
+	for leg := range s.media {
+		s.media[leg].bytes = make([]byte, len(s.p))
+	}
+	for i := range s.arrived {
+		s.arrived[i] = make([]byte, kib4)
+	}
+	s.private, s.receipts = AlignedBuffer(len(s.p)), make([]Receipt, segments)
+	for k := range segments {
+		l := &looker{simulation: s, base: k * blocks / segments}
+		s.lookers, s.flights = append(s.lookers, l), append(s.flights, new(flight))
+	}
+	return s
+}
+
+func (s *simulation) blocks() int { return len(s.p) / kib4 }
+
+// segment is that to which a block belongs.
+func (s *simulation) segment(block int) int { return block * s.segments / s.blocks() }
+
+// breaks is for what no strategy and no mutator may bring about.
+func (s *simulation) breaks(what string) {
+	s.broken = append(s.broken, what)
+}
+
+// reads notes that bytes of a block were read.
+func (s *simulation) reads(what string, block int, seen name) {
+	s.seen[block] = s.seen[block]<<6 | uint64(version(seen[0])<<3|version(seen[1]))
+	s.note(what, block, seen)
+}
+
+// note writes down what happened, where a schedule is shown.
+func (s *simulation) note(what string, block int, seen name) {
+	if s.trace != nil {
+		fmt.Fprintf(s.trace, "\n\tblock %d: %s %v", block, what, [2]int{version(seen[0]), version(seen[1])})
 	}
 }
 
-func block(p []byte, i int) []byte { return p[i*kib4 : (i+1)*kib4] }
-
-// look reads p block by block, letting the mutator in before each.
-func (s *simulation) look(p []byte) (seen []byte) {
-	for i := range len(p) / kib4 {
-		s.yield()
-		seen = append(seen, block(p, i)...)
+// begin makes s ready for a run.
+func (s *simulation) begin(p program) {
+	s.at, s.tally, s.left = 0, tally{}, slices.Clone(p)
+	s.look1, s.look2, s.strayed = [maxBlocks]name{}, [maxBlocks]name{}, [maxBlocks]bool{}
+	s.tornParts, s.seen, s.broken = 0, [maxBlocks]uint64{}, s.broken[:0]
+	for k := range s.errors {
+		s.errors[k] = deviceErrors{returned: s.errors[k].returned[:0]}
 	}
-	return seen
-}
-
-func (s *simulation) ArmAt(p []byte, off int64) uint32 {
-	seen := s.look(p)
-	for i := range exploredBlocks {
-		s.first = append(s.first, block(seen, i))
+	if s.device.faults != nil {
+		s.faults = s.device.faults(s.blocks())
 	}
-	return s.Guard.ArmAt(seen, off)
-}
-
-func (s *simulation) AppendChanged(dst []Extent, p []byte) []Extent {
-	seen := s.look(p)
-	for i := range exploredBlocks {
-		if bytes.Equal(s.first[i], block(seen, i)) && !bytes.Equal(s.moved[i], block(seen, i)) {
-			s.restored = true
+	for i := range s.blocks() {
+		s.set(i, first)
+		s.had[i] = 1 << first
+		for leg := range s.media {
+			m, was := &s.media[leg], pages()[s.family][i][old]
+			copy(m.bytes[i*kib4:], was)
+			m.now[i] = content{name: nameOf(was)}
+			m.earlier[i] = m.earlier[i][:0]
 		}
 	}
-	return s.Guard.AppendChanged(dst, seen)
 }
 
-func (s *simulation) copyBlocks(dst, src []byte, off int64, sums []uint32) uint32 {
-	copy(dst, s.look(src))
-	return crcguard.ChecksumBlocksAt(dst[:len(src)], off, sums)
+// set is a step of the mutator.
+func (s *simulation) set(block, version int) {
+	copy(s.p[block*kib4:], pages()[s.family][block][version])
+	s.version[block] = version
+	s.had[block] |= 1 << version
 }
 
-func (s *simulation) WriteAt(p []byte, off int64) (int, error) {
-	before, submitted := slices.Clone(s.media), slices.Clone(p)
-	left := []int{0, 1}[:len(p)/kib4]
-	for len(left) > 0 {
-		k := s.pick(len(left))
-		i := left[k]
-		left = slices.Concat(left[:k], left[k+1:])
-		s.yield()
-		copy(block(s.media[off:], i), block(p, i))
-		if within(p, s.p) {
-			s.moved[i] = slices.Clone(block(p, i))
-		}
+// was reports whether half h of a block had v on the media before the write, or
+// in the buffer since.
+func (s *simulation) was(block, h int, v uint64) bool {
+	n := version(v)
+	return v == makeName(s.family, block, n)[h] && (n == old || s.had[block]>>n&1 == 1)
+}
+
+// mutate is called before a block is read: the mutator may take steps.
+func (s *simulation) mutate(block int) {
+	if s.every {
+		s.mutateAny()
+		return
 	}
-	if s.refuses && !bytes.Equal(submitted, s.media[off:off+int64(len(p))]) {
-		copy(s.media, before)
-		return 0, syscall.EILSEQ
+	for range s.pick(1 + len(s.left[block])) {
+		s.step(block)
 	}
-	return len(p), nil
 }
 
-func (s *simulation) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
-func (s *simulation) Sync() error                       { return nil }
-func (s *simulation) Geometry() Geometry                { return Geometry{OffsetAlign: 512} }
-func (s *simulation) Close() error                      { return nil }
-
-type explored struct{ schedules, refused, violations, unexplained int }
-
-// explore runs every schedule of one strategy against a mutator of three steps,
-// which restores the first block with its last or does not.
-func explore(t *testing.T, o Options, restore, refuses bool) (n explored) {
-	for c := new(choices); ; {
-		const size = exploredBlocks * kib4
-		s := &simulation{choices: c, p: make([]byte, size), media: bytes.Repeat([]byte{9}, size), refuses: refuses, moved: make([][]byte, exploredBlocks)}
-		set := func(i int, v byte) func() { return func() { block(s.p, i)[0] = v } }
-		s.mutator = []func(){set(0, 1), set(1, 1), set(0, 2)}
-		if restore {
-			s.mutator[2] = set(0, 0)
-		}
-		f, err := NewDevice(s, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fl := &flight{
-			p: s.p, private: make([]byte, size), aligned: true, whole: o.Resubmit == Whole, unit: 512,
-			guard: s, mem: s, sums: make([]uint32, exploredBlocks),
-		}
-		var r Receipt
-		f.drive(fl, &r)
-		n.schedules++
-		switch truth := make([]uint32, exploredBlocks); {
-		case errors.Is(fl.err, ErrChanged):
-			n.refused++
-		case fl.err != nil:
-			t.Fatalf("%v: %v", o.Strategy, fl.err)
-		case crcguard.ChecksumBlocks(s.media, truth) != fl.sum || !slices.Equal(truth, fl.sums):
-			n.violations++
-			if !s.restored {
-				n.unexplained++
+// mutateAny takes any steps, on whatever block, in any order.
+func (s *simulation) mutateAny() {
+	for {
+		var ready []int
+		for i := range s.left {
+			if len(s.left[i]) > 0 {
+				ready = append(ready, i)
 			}
 		}
-		f.Close()
-		if !c.next() {
-			return n
+		k := s.pick(1 + len(ready))
+		if k == 0 {
+			return
+		}
+		s.step(ready[k-1])
+	}
+}
+
+func (s *simulation) step(block int) {
+	s.set(block, s.left[block][0])
+	s.left[block] = s.left[block][1:]
+	s.note("set to", block, makeName(s.family, block, s.version[block]))
+}
+
+// order is that in which n blocks are fetched.
+func (s *simulation) order(n int) []int {
+	left := []int{0, 1, 2, 3}[:n]
+	if !s.every {
+		return left
+	}
+	var order []int
+	for len(left) > 0 {
+		k := s.pick(len(left))
+		order = append(order, left[k])
+		left = slices.Delete(left, k, k+1)
+	}
+	return order
+}
+
+// looker is the detector and the memory of the flight whose first block is base.
+type looker struct {
+	*simulation
+	crcguard.Guard
+	base int
+	seen []byte
+}
+
+// look reads p block by block and notes what it saw.
+func (l *looker) look(p []byte, names *[maxBlocks]name) []byte {
+	l.seen = append(l.seen[:0], p...)
+	for at := 0; at < len(p); at += kib4 {
+		i := l.base + at/kib4
+		l.turn(i)
+		l.mutate(i)
+		copy(l.seen[at:], p[at:at+kib4])
+		names[i] = nameOf(p[at:])
+		l.reads("looked", i, names[i])
+	}
+	return l.seen
+}
+
+func (l *looker) ArmAt(p []byte, off int64) uint32 {
+	seen := l.look(p, &l.look1)
+	copy(l.held[l.base:], l.look1[l.base:l.base+len(p)/kib4])
+	return l.Guard.ArmAt(seen, off)
+}
+
+func (l *looker) AppendChanged(dst []Extent, p []byte) []Extent {
+	return l.Guard.AppendChanged(dst, l.look(p, &l.look2))
+}
+
+func (l *looker) copyBlocks(dst, src []byte, off int64, sums []uint32) (sum uint32) {
+	for k := range len(src) / kib4 {
+		i, at := int(off-margin)/kib4+k, k*kib4
+		l.turn(i)
+		l.mutate(i)
+		one := crcguard.CopyBlocksAt(dst[at:at+kib4], src[at:at+kib4], off+int64(at), sums[k:k+1])
+		sum = crcguard.Combine(sum, one, kib4)
+		l.held[i] = nameOf(dst[at:])
+		l.reads("copied", i, l.held[i])
+		l.crash(inFlight)
+	}
+	return sum
+}
+
+// crash asks what would be found after a crash. A write may leave of each half
+// of a block what it was or what the writer's sum is of: any write may. After
+// Sync it is the latter. (A write by Raw has no sum. What it leaves is any
+// content that the buffer had since the write began, which land checks at every
+// landing, and it is held against the sum taken before only to be counted.)
+func (s *simulation) crash(ph phase) {
+	s.crashes[ph]++
+	torn := uint(0)
+	for leg := range s.media {
+		for i := range s.blocks() {
+			if fl := s.flights[s.segment(i)]; ph != inFlight && margin+(i+1)*kib4 > int(fl.off)+fl.good {
+				continue // the caller was told
+			}
+			m := &s.media[leg]
+			ok := s.survives(ph, i, &m.now[i])
+			for k := range m.earlier[i] {
+				ok = ok && s.survives(ph, i, &m.earlier[i][k])
+			}
+			if !ok {
+				torn |= 1 << i
+			}
+		}
+	}
+	if torn != 0 {
+		s.torn[ph]++
+		s.tornParts |= torn << (maxBlocks * uint(ph))
+	}
+}
+
+func (s *simulation) survives(ph phase, i int, c *content) bool {
+	if c.name == s.held[i] {
+		return c.sum == s.sums[i] && !c.unreadable
+	}
+	was := makeName(s.family, i, old)
+	for h := range c.name {
+		if c.name[h] != s.held[i][h] && (ph == synced || c.name[h] != was[h]) {
+			return false
+		}
+	}
+	return !c.unreadable
+}
+
+// write runs one write.
+func (s *simulation) write(p program) {
+	s.begin(p)
+	f, err := NewDevice(s, s.options)
+	if err != nil {
+		s.breaks(err.Error())
+		return
+	}
+	s.turn = func(int) {}
+	for k := range s.segments {
+		s.prepare(k, f)
+	}
+	for i := range s.blocks() {
+		s.had[i] = 1 << s.version[i]
+	}
+	s.drive(f)
+	s.crash(returned)
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		s.breaks(err.Error())
+	}
+	s.crash(synced)
+	s.judge()
+}
+
+// prepare makes the flight of segment k ready, as File.segments does.
+func (s *simulation) prepare(k int, f *File) {
+	fl, l, n := s.flights[k], s.lookers[k], len(s.p)/s.segments
+	clear(s.private) // what it held before is of no use to anybody
+	l.SumOnly, s.receipts[k] = s.options.DetectBy == BySum, Receipt{}
+	fl.p, fl.private, fl.off = s.p[k*n:][:n:n], s.private[k*n:][:n:n], int64(margin+k*n)
+	fl.aligned, fl.whole, fl.unit, fl.guard, fl.mem = true, s.options.Resubmit == Whole, f.geo.OffsetAlign, l, l
+	if s.options.Strategy.Sums() {
+		fl.sums = s.sums[l.base:][:n/kib4]
+		return
+	}
+	// A layer that sums would do so before it submits.
+	l.ArmAt(fl.p, fl.off)
+	copy(s.sums[l.base:], l.Sums())
+}
+
+// drive drives all flights to their end: several in turns, the walk deciding who
+// goes on whenever one is about to read memory or to submit.
+func (s *simulation) drive(f *File) {
+	if s.segments == 1 {
+		f.drive(s.flights[0], &s.receipts[0])
+		return
+	}
+	var running []func() (struct{}, bool)
+	yields := make([]func(struct{}) bool, s.segments)
+	for k, fl := range s.flights {
+		next, stop := iter.Pull(func(yield func(struct{}) bool) {
+			yields[k] = yield
+			f.drive(fl, &s.receipts[k])
+		})
+		defer stop()
+		running = append(running, next)
+	}
+	s.turn = func(block int) { yields[s.segment(block)](struct{}{}) }
+	for len(running) > 0 {
+		k := s.pick(len(running))
+		if _, more := running[k](); !more {
+			running = slices.Delete(running, k, k+1)
 		}
 	}
 }
 
-func TestEveryOrderOfEvents(t *testing.T) {
-	for _, o := range []Options{{}, {Resubmit: Whole}, {Strategy: Detect}, {Strategy: Bounce}, {Strategy: Buffered}} {
-		for _, refuses := range []bool{false, true} {
-			for _, restore := range []bool{false, true} {
-				n := explore(t, o, restore, refuses)
-				t.Logf("%-8v whole=%d refusing device=%-5v restored=%-5v: %+v", o.Strategy, o.Resubmit, refuses, restore, n)
-				promised := o.Strategy.Promise().Holds(restore)
-				switch {
-				case n.unexplained != 0:
-					t.Errorf("%v: %d violations are no A-B-A change", o.Strategy, n.unexplained)
-				case promised && n.violations != 0:
-					t.Errorf("%v promises none and has %d violations", o.Strategy, n.violations)
-				case !promised && n.violations == 0 && !refuses:
-					t.Errorf("%v promises less than it keeps: no violation in %d schedules", o.Strategy, n.schedules)
-				case (n.refused > 0) != o.Strategy.Promise().Refuses:
-					t.Errorf("%v refused %d of %d", o.Strategy, n.refused, n.schedules)
+// judge holds receipts and errors against the media.
+func (s *simulation) judge() {
+	s.schedules = 1
+	wrong := false
+	var why [4]bool
+	for k, fl := range s.flights {
+		s.judgeError(fl, &s.errors[k])
+		base := k * s.blocks() / s.segments
+		for i := range fl.good / kib4 {
+			if s.isTrue(base + i) {
+				continue
+			}
+			wrong = true
+			why[s.explain(base+i)] = true
+		}
+		if good := s.media[0].bytes[base*kib4:][:fl.good]; s.options.Strategy.Sums() && !wrong && fl.sum != crcguard.Checksum(good) {
+			s.breaks(fmt.Sprintf("the sum of the first %d bytes is not that of the media, and of each block it is", fl.good))
+		}
+	}
+	if !wrong {
+		return
+	}
+	s.violations = 1
+	switch {
+	case why[isUnexplained]:
+		s.unexplained = 1
+	case why[isUnseen]:
+		s.unseen = 1
+	case why[isCollision]:
+		s.collision = 1
+	default:
+		s.restored = 1
+	}
+}
+
+// judgeError holds the end of a flight against what the device did to it.
+func (s *simulation) judgeError(fl *flight, device *deviceErrors) {
+	refused := errors.Is(fl.err, ErrChanged)
+	known := slices.ContainsFunc(device.returned, func(err error) bool { return errors.Is(fl.err, err) })
+	unit := max(kib4, s.device.unit)
+	switch {
+	case refused:
+		s.refused = 1
+	case fl.err != nil:
+		s.failed = 1
+	case len(device.returned) > 0:
+		s.healed = 1
+	}
+	switch {
+	case refused && !s.options.Strategy.Promise().Refuses:
+		s.breaks("ErrChanged from a strategy that does not refuse")
+	case refused && !known && s.sawSame(fl):
+		s.breaks("refused, though nothing was seen to change")
+	case fl.err != nil && !refused && !known && !errors.Is(fl.err, device.pending):
+		s.breaks(fmt.Sprintf("an error that the device did not return: %v", fl.err))
+	case device.pending != nil && !errors.Is(fl.err, device.pending):
+		s.breaks(fmt.Sprintf("%v of the device came to %v", device.pending, fl.err))
+	case fl.err == nil && fl.good != len(fl.p):
+		s.breaks(fmt.Sprintf("only %d bytes are good, without an error", fl.good))
+	case fl.good != len(fl.p) && fl.good%unit != 0 && s.options.Strategy.Sums():
+		s.breaks(fmt.Sprintf("%d good bytes are not whole blocks and units", fl.good))
+	case fl.attempt > 2:
+		s.breaks("resubmitted more than once")
+	}
+}
+
+// sawSame reports whether both looks of a flight saw the same bytes.
+func (s *simulation) sawSame(fl *flight) bool {
+	lo, n := (int(fl.off)-margin)/kib4, len(fl.p)/kib4
+	return slices.Equal(s.look1[lo:lo+n], s.look2[lo:lo+n])
+}
+
+// isTrue reports whether the sum of a block is true of every leg.
+func (s *simulation) isTrue(i int) bool {
+	for leg := range s.media {
+		if !s.survives(synced, i, &s.media[leg].now[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+const (
+	isRestored = iota
+	isCollision
+	isUnseen
+	isUnexplained
+)
+
+// explain says why a block is not what its sum says, from what was read when.
+func (s *simulation) explain(i int) int {
+	switch {
+	case !s.fromCaller[i] || !s.strayed[i]: // private memory, or what the look saw
+		return isUnexplained
+	case !s.options.Strategy.Sums():
+		return isUnseen
+	case s.look2[i] == name{}: // nobody looked
+		return isUnexplained
+	case s.look1[i] == s.look2[i]:
+		return isRestored
+	case s.collide(i):
+		return isCollision
+	}
+	return isUnexplained
+}
+
+// collide reports whether what the looks saw of a block differs and compares
+// equal.
+func (s *simulation) collide(i int) bool {
+	g := crcguard.Guard{SumOnly: s.options.DetectBy == BySum}
+	g.Arm(pages()[s.family][i][version(s.look1[i][0])])
+	return len(g.AppendChanged(nil, pages()[s.family][i][version(s.look2[i][0])])) == 0
+}
+
+// explored is what was counted of a strategy on a device, by what pages look
+// like and by whether a block returns to a content.
+type explored struct {
+	exploration
+	device *simulatedDevice
+	counts [families][2]tally
+	broken []string
+}
+
+func (x *explored) count(fam family, restores bool) *tally {
+	if restores {
+		return &x.counts[fam][1]
+	}
+	return &x.counts[fam][0]
+}
+
+// walk runs every schedule of a program and hands each that took all its steps
+// to see: others are schedules of a shorter program.
+func (s *simulation) walk(p program, see func()) {
+	for *s.choices = (choices{}); ; {
+		s.write(p)
+		if !slices.ContainsFunc(s.left, func(left []int) bool { return len(left) > 0 }) {
+			see()
+		}
+		if !s.next() {
+			return
+		}
+	}
+}
+
+// job is a part of the exploration: one program.
+type job struct {
+	of      *explored
+	family  family
+	program program
+	each    int // blocks of a segment
+	tally   tally
+	broken  []string
+}
+
+func (j *job) run() {
+	blocks := len(j.program)
+	s := newSimulation(j.of.Options, j.of.device, j.family, blocks, blocks/j.each)
+	s.walk(j.program, func() {
+		j.tally.add(&s.tally)
+		if (len(s.broken) > 0 || s.unexplained > 0) && len(j.broken) == 0 {
+			j.broken = append(j.broken, s.show(j.program))
+		}
+	})
+}
+
+// show runs a schedule once more and tells it.
+func (s *simulation) show(p program) string {
+	s.trace = new(strings.Builder)
+	s.write(p)
+	text := fmt.Sprintf("%v pages, program %v, %v: error %v%v", s.family, p, s.broken, s.flights[0].err, s.trace)
+	s.trace = nil
+	return text
+}
+
+// explore explores every strategy on every device with writes of the blocks that
+// sizes gives, several programs at a time. If split, each block is a segment.
+func explore(devices []simulatedDevice, sizes func(*simulatedDevice) []int, steps int, split bool) (all []*explored) {
+	var jobs []*job
+	for _, e := range explorations() {
+		for k := range devices {
+			x := &explored{exploration: e, device: &devices[k]}
+			all = append(all, x)
+			for _, blocks := range sizes(x.device) {
+				for _, p := range programs(blocks, steps) {
+					for fam := range families {
+						j := &job{of: x, family: fam, program: p, each: blocks}
+						if split {
+							j.each = 1
+						}
+						jobs = append(jobs, j)
+					}
 				}
 			}
 		}
 	}
+	var workers sync.WaitGroup
+	var taken atomic.Int64
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for i := taken.Add(1); i <= int64(len(jobs)); i = taken.Add(1) {
+				jobs[i-1].run()
+			}
+		})
+	}
+	workers.Wait()
+	for _, j := range jobs {
+		j.of.count(j.family, j.program.restores()).add(&j.tally)
+		j.of.broken = append(j.of.broken, j.broken...)
+	}
+	return all
+}
+
+// everySchedule is the whole exploration, made once.
+var everySchedule = sync.OnceValue(func() []*explored {
+	return explore(simulatedDevices, (*simulatedDevice).sizes, maxSteps, false)
+})
+
+func TestEveryScheduleOfEveryStrategy(t *testing.T) {
+	for _, x := range everySchedule() {
+		x.check(t)
+	}
+}
+
+// check holds what was counted against the promise: it is kept, and it is not
+// less than what is kept.
+func (x *explored) check(t *testing.T) {
+	t.Helper()
+	for _, text := range x.broken[:min(2, len(x.broken))] {
+		t.Errorf("%s on %s: %s", x.name, x.device.name, text)
+	}
+	promise, total := x.Strategy.Promise(), map[bool]*tally{false: {}, true: {}}
+	defer func() {
+		t.Logf("%s on %s\n\tchanged:  %v\n\trestored: %v", x.name, x.device.name, total[false], total[true])
+	}()
+	for fam := range families {
+		for _, restores := range []bool{false, true} {
+			n := x.count(fam, restores)
+			total[restores].add(n)
+			collides := x.Strategy.Detects() && x.DetectBy == BySum && fam == selfSummed
+			holds := promise.Holds(restores) && !collides
+			fails := func(what string, count int) {
+				t.Errorf("%s on %s, %v pages, restored=%v: %s: %d of %d", x.name, x.device.name, fam, restores, what, count, n.schedules)
+			}
+			open := n.torn[inFlight] + n.torn[returned]
+			switch {
+			case n.schedules == 0:
+				fails("nothing was explored", 0)
+			case n.unexplained > 0:
+				fails("violations that nothing explains", n.unexplained)
+			case holds && n.violations > 0:
+				fails("violations, and none are promised", n.violations)
+			case !holds && n.violations == 0:
+				fails("violations: the promise is less than what is kept", 0)
+			case collides != (n.collision > 0):
+				fails("collisions", n.collision)
+			case promise.Refuses != (n.refused > 0):
+				fails("refused", n.refused)
+			case holds && n.torn[synced] > 0:
+				fails("torn after Sync", n.torn[synced])
+			case x.Strategy.Sums() && promise.CrashWindow != (open > 0):
+				fails("torn before Sync", open)
+			}
+		}
+	}
+}
+
+func (n *tally) String() string {
+	return fmt.Sprintf("schedules %d, violations %d (A-B-A %d, collision %d, nobody looked again %d, unexplained %d), refused %d, failed %d, healed %d;"+
+		" crash points torn: in flight %d of %d, returned %d of %d, synced %d of %d",
+		n.schedules, n.violations, n.restored, n.collision, n.unseen, n.unexplained, n.refused, n.failed, n.healed,
+		n.torn[inFlight], n.crashes[inFlight], n.torn[returned], n.crashes[returned], n.torn[synced], n.crashes[synced])
 }

@@ -5,52 +5,20 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
-	"fmt"
 	"os"
-	"strings"
 	"testing"
 
 	"stablepages/bench/record"
-	"stablepages/stablewrite"
 	"stablepages/stablewrite/testenv"
 )
 
-var update = flag.Bool("update", false, "write what testdata/results.jsonl and the promises say into README.md")
+var update = flag.Bool("update", false, "write what testdata/results.jsonl says into README.md")
 
 const readme = "../../README.md"
 
-// README shows a run that was made, and what the strategies promise, and nothing
-// else.
-func TestREADMEShowsTheCommittedRunAndThePromises(t *testing.T) {
+// README shows a run that was made, and nothing else.
+func TestREADMEShowsTheCommittedRun(t *testing.T) {
 	testenv.Section(t, readme, "evaluate", render(t), *update)
-	testenv.Section(t, readme, "promises", promises(), *update)
-}
-
-// promises is the table of Strategy.Promise.
-func promises() string {
-	var b strings.Builder
-	b.WriteString("\n| strategy | does | media = receipt after a change | ... after a change that was restored | crash |\n|---|---|---|---|---|\n")
-	for _, s := range stablewrite.Strategies() {
-		p := s.Promise()
-		kept := func(yes bool) string {
-			switch {
-			case !yes:
-				return "**no**"
-			case p.AfterSync:
-				return "yes, after Sync"
-			}
-			return "yes"
-		}
-		changed, crash := kept(p.Changed), "as any write"
-		if p.Refuses {
-			changed += ": it is refused"
-		}
-		if p.CrashWindow {
-			crash = "**torn blocks until Sync**"
-		}
-		fmt.Fprintf(&b, "| `%v` | %s | %s | %s | %s |\n", s, s.About(), changed, kept(p.Restored), crash)
-	}
-	return b.String() + "\n"
 }
 
 func render(t *testing.T) string {

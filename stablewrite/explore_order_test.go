@@ -1,0 +1,85 @@
+package stablewrite
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// outcome is all that may differ between schedules: what each read of each block
+// saw, and what came of it.
+type outcome struct {
+	seen       [maxBlocks]uint64
+	legs       [2][maxBlocks]content
+	held       [maxBlocks]name
+	sums       [maxBlocks]uint32
+	good       int
+	err        string
+	changed    string
+	violations int
+	torn       uint
+}
+
+func (s *simulation) outcome() (o outcome) {
+	fl := s.flights[0]
+	o = outcome{seen: s.seen, held: s.held, sums: s.sums, good: fl.good, violations: s.violations, torn: s.tornParts}
+	for leg := range s.media {
+		o.legs[leg] = s.media[leg].now
+	}
+	o.err, o.changed = fmt.Sprint(fl.err), fmt.Sprint(fl.changed)
+	return o
+}
+
+// outcomes are those of all programs of at most so many steps, that of none
+// included.
+func outcomes(e exploration, d *simulatedDevice, steps int, every bool) (all map[outcome]int, runs int) {
+	all = map[outcome]int{}
+	for _, p := range append(programs(2, steps), make(program, 2)) {
+		s := newSimulation(e.Options, d, arbitrary, 2, 1)
+		s.every = every
+		s.walk(p, func() {
+			all[s.outcome()]++
+			runs++
+		})
+	}
+	return all, runs
+}
+
+// The walk takes one order of each schedule. Here are all: steps before reads of
+// other blocks too, in any order of the blocks, which devices fetch in any order.
+// They come to the same.
+func TestOrdersThatCommuteAreOneSchedule(t *testing.T) {
+	const steps = 2
+	for _, e := range explorations() {
+		for k := range simulatedDevices {
+			d := simulatedDevices[k]
+			if d.faults != nil {
+				d.faults = func(int) int { return 1 }
+			}
+			one, schedules := outcomes(e, &d, steps, false)
+			every, orders := outcomes(e, &d, steps, true)
+			t.Logf("%-20s %-14s %7d orders, %6d schedules, %6d outcomes", e.name, d.name, orders, schedules, len(one))
+			if len(one) != len(every) {
+				t.Errorf("%s on %s: %d outcomes of %d orders, %d of one order of each", e.name, d.name, len(every), orders, len(one))
+			}
+			for o := range every {
+				if one[o] == 0 {
+					t.Errorf("%s on %s: missed %+v", e.name, d.name, o)
+					break
+				}
+			}
+		}
+	}
+}
+
+// Segments of one write that are under way together: their flights share a File
+// and a Device and nothing else, in whichever order they go on.
+func TestEveryScheduleOfOverlappedSegments(t *testing.T) {
+	devices := slices.DeleteFunc(slices.Clone(simulatedDevices), func(d simulatedDevice) bool {
+		// A segment here is no large unit. What fails is the split one, which is enough.
+		return d.unit > kib4 || d.name == "failing"
+	})
+	for _, x := range explore(devices, func(*simulatedDevice) []int { return []int{2} }, 2, true) {
+		x.check(t)
+	}
+}

@@ -1,0 +1,92 @@
+package stablewrite
+
+import (
+	"flag"
+	"fmt"
+	"strings"
+	"testing"
+
+	"stablepages/stablewrite/testenv"
+)
+
+var update = flag.Bool("update", false, "write what the strategies promise, and what the exploration counted, into README.md")
+
+// README says what the strategies promise and what became of it in every
+// schedule, and nothing else.
+func TestREADMEShowsThePromisesAndTheExploration(t *testing.T) {
+	if raceEnabled || testing.Short() {
+		t.Skip("the exploration is a smaller one under -race and -short: its counts are others")
+	}
+	testenv.Section(t, "../README.md", "promises", promises(everySchedule()), *update)
+}
+
+// promises is the table of Strategy.Promise, with what was counted.
+func promises(all []*explored) string {
+	var b strings.Builder
+	b.WriteString("\n| strategy | does | media = receipt after a change | ... after a change that was restored | crash before Sync |\n|---|---|---|---|---|\n")
+	for len(all) > 0 {
+		e := all[0].exploration
+		var n [2]tally // by whether a change is restored
+		for ; len(all) > 0 && all[0].exploration.name == e.name; all = all[1:] {
+			for fam := range families {
+				n[0].add(all[0].count(fam, false))
+				n[1].add(all[0].count(fam, true))
+			}
+		}
+		p := e.Strategy.Promise()
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", e.name, e.about, e.changed(p, &n[0]),
+			kept(p, p.Restored)+of(n[1].violations, n[1].schedules), e.crash(p, &n))
+	}
+	b.WriteString("\nDevices:")
+	for i, d := range simulatedDevices {
+		fmt.Fprint(&b, strings.Repeat(",", min(i, 1)), " ", d.name)
+	}
+	return b.String() + ".\n\n"
+}
+
+func kept(p Promise, yes bool) string {
+	switch {
+	case !yes:
+		return "**no**"
+	case p.AfterSync:
+		return "yes, after Sync"
+	}
+	return "yes"
+}
+
+func (e *exploration) changed(p Promise, n *tally) string {
+	text := kept(p, p.Changed)
+	if p.Refuses {
+		text += ": it is refused"
+	}
+	if n.collision > 0 {
+		text = "**not** of a page that ends in its own CRC-32C"
+	}
+	return text + of(n.violations, n.schedules)
+}
+
+func (e *exploration) crash(p Promise, n *[2]tally) string {
+	text, torn, points := "as any write", 0, 0
+	for i := range n {
+		torn += n[i].torn[inFlight] + n[i].torn[returned]
+		points += n[i].crashes[inFlight] + n[i].crashes[returned]
+	}
+	switch {
+	case p.CrashWindow:
+		text = "**torn blocks until Sync**"
+	case !e.Strategy.Sums():
+		text += "; by a sum taken before"
+	}
+	return text + of(torn, points)
+}
+
+func of(some, all int) string { return fmt.Sprintf(": %s of %s", grouped(some), grouped(all)) }
+
+// grouped is 1234567 as 1,234,567.
+func grouped(n int) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
