@@ -14,7 +14,7 @@ var update = flag.Bool("update", false, "write what the strategies promise, and 
 // README says what the strategies promise and what became of it in every
 // schedule, and nothing else.
 func TestREADMEShowsThePromisesAndTheExploration(t *testing.T) {
-	if raceEnabled || testing.Short() {
+	if smaller() {
 		t.Skip("the exploration is a smaller one under -race and -short: its counts are others")
 	}
 	testenv.Section(t, "../README.md", "promises", promises(everySchedule()), *update)
