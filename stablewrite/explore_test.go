@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math/bits"
 	"runtime"
 	"slices"
 	"strings"
@@ -74,14 +75,14 @@ func explorations() (all []exploration) {
 	)
 }
 
-// phase is when the machine crashes.
-type phase int
+// crashPhase is when the machine crashes.
+type crashPhase int
 
 const (
-	inFlight phase = iota // before the write returned
-	returned              // after that, before Sync
+	inFlight crashPhase = iota // before the write returned
+	returned                   // after that, before Sync
 	synced
-	phases
+	crashPhases
 )
 
 // tally is what is counted of schedules.
@@ -100,7 +101,7 @@ type tally struct {
 	// Moments after a landing or a sum at which the machine may crash, and those
 	// at which a block may then be neither as it was nor as the writer's sum
 	// says.
-	crashes, torn [phases]int
+	crashes, torn [crashPhases]int
 }
 
 func (n *tally) add(m *tally) {
@@ -113,7 +114,7 @@ func (n *tally) add(m *tally) {
 	n.refused += m.refused
 	n.failed += m.failed
 	n.healed += m.healed
-	for ph := range phases {
+	for ph := range crashPhases {
 		n.crashes[ph] += m.crashes[ph]
 		n.torn[ph] += m.torn[ph]
 	}
@@ -154,7 +155,7 @@ type simulation struct {
 	arrived   [maxBlocks][]byte
 	faults    int                     // that may still be injected
 	errors    [maxBlocks]deviceErrors // by segment
-	tornParts uint                    // by phase and block
+	tornParts uint                    // by crashPhase and block
 	seen      [maxBlocks]uint64       // all reads of a block, where every order is walked
 	broken    []string
 	ways      [2*maxBlocks + 1][2][]fault
@@ -364,7 +365,7 @@ func (l *looker) copyBlocks(dst, src []byte, off int64, sums []uint32) (sum uint
 // Sync it is the latter. (A write by Raw has no sum. What it leaves is any
 // content that the buffer had since the write began, which land checks at every
 // landing, and it is held against the sum taken before only to be counted.)
-func (s *simulation) crash(ph phase) {
+func (s *simulation) crash(ph crashPhase) {
 	s.crashes[ph]++
 	torn := uint(0)
 	for leg := range s.media {
@@ -388,7 +389,7 @@ func (s *simulation) crash(ph phase) {
 	}
 }
 
-func (s *simulation) survives(ph phase, i int, c *content) bool {
+func (s *simulation) survives(ph crashPhase, i int, c *content) bool {
 	if c.name == s.held[i] {
 		return c.sum == s.sums[i] && !c.unreadable
 	}
@@ -408,6 +409,9 @@ func (s *simulation) write(p program) {
 	if err != nil {
 		s.breaks(err.Error())
 		return
+	}
+	if a, ok := f.steps.(*adaptive); ok { // which of its phases it is in is one more choice
+		a.sizes[bits.Len(uint(len(s.p)/s.segments))].bounces = s.pick(2) == 1
 	}
 	s.turn = func(int) {}
 	for k := range s.segments {
@@ -535,7 +539,7 @@ func (s *simulation) judgeError(fl *flight, device *deviceErrors) {
 		s.breaks(fmt.Sprintf("%d good bytes are not whole blocks and units", fl.good))
 	case fl.err != nil && !refused && s.options.Strategy.Sums() && s.device.faults == nil:
 		s.breaks(fmt.Sprintf("%v, of a device that does not fail", fl.err))
-	case fl.attempt == 1 && s.heals() && (isIntegrity(fl.err) || isMedia(fl.err) && len(fl.changed) > 0):
+	case fl.attempt == 1 && !fl.stable && s.heals() && (isIntegrity(fl.err) || isMedia(fl.err) && len(fl.changed) > 0):
 		s.breaks(fmt.Sprintf("%v was not healed by a resubmission, with %d extents changed", fl.err, len(fl.changed)))
 	case fl.attempt > 2:
 		s.breaks("resubmitted more than once")
@@ -625,8 +629,8 @@ func (s *simulation) walk(p program, see func()) {
 	}
 }
 
-// job is a part of the exploration: one program.
-type job struct {
+// task is a part of the exploration: one program.
+type task struct {
 	of      *explored
 	family  family
 	program program
@@ -635,7 +639,7 @@ type job struct {
 	broken  []string
 }
 
-func (j *job) run() {
+func (j *task) run() {
 	blocks := len(j.program)
 	s := newSimulation(j.of.Options, j.of.device, j.family, blocks, blocks/j.each)
 	if s.segments > 1 {
@@ -663,7 +667,7 @@ func (s *simulation) show(p program) string {
 // explore explores every strategy on every device with writes of the blocks that
 // sizes gives, several programs at a time. If split, each block is a segment.
 func explore(devices []simulatedDevice, sizes func(*simulatedDevice) []int, steps int, split bool) (all []*explored) {
-	var jobs []*job
+	var jobs []*task
 	for _, e := range explorations() {
 		for k := range devices {
 			x := &explored{exploration: e, device: &devices[k]}
@@ -671,7 +675,7 @@ func explore(devices []simulatedDevice, sizes func(*simulatedDevice) []int, step
 			for _, blocks := range sizes(x.device) {
 				for _, p := range programs(blocks, steps) {
 					for fam := range families {
-						j := &job{of: x, family: fam, program: p, each: blocks}
+						j := &task{of: x, family: fam, program: p, each: blocks}
 						if split {
 							j.each = 1
 						}

@@ -13,16 +13,16 @@ import (
 	"stablepages/crcguard"
 )
 
-// fault is one injected fault. As an error it is itself, so that a test can tell
+// injected is one injected fault. As an error it is itself, so that a test can tell
 // which of them came out where.
-type fault struct {
+type injected struct {
 	id   int
 	kind string
 	err  error // nil: none is returned
 }
 
-func (f *fault) Error() string { return fmt.Sprintf("fault %d (%s): %v", f.id, f.kind, f.err) }
-func (f *fault) Unwrap() error { return f.err }
+func (f *injected) Error() string { return fmt.Sprintf("fault %d (%s): %v", f.id, f.kind, f.err) }
+func (f *injected) Unwrap() error { return f.err }
 
 // faulty is a disk that fails now and then, and counts how often.
 type faulty struct {
@@ -30,11 +30,11 @@ type faulty struct {
 	buf []byte // the caller's, which changes now and then while it is in flight
 	mu  sync.Mutex
 	rng *rand.Rand
-	all []*fault
+	all []*injected
 }
 
 // inject decides on a fault among kinds; nil three times of four.
-func (d *faulty) inject(kinds ...fault) *fault {
+func (d *faulty) inject(kinds ...injected) *injected {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.rng.IntN(4) > 0 {
@@ -47,7 +47,7 @@ func (d *faulty) inject(kinds ...fault) *fault {
 }
 
 // since are the faults from the k-th on.
-func (d *faulty) since(k int) []*fault {
+func (d *faulty) since(k int) []*injected {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.all[k:]
@@ -55,10 +55,10 @@ func (d *faulty) since(k int) []*fault {
 
 func (d *faulty) WriteAt(p []byte, off int64) (int, error) {
 	f := d.inject(
-		fault{kind: "nothing landed", err: syscall.EIO}, fault{kind: "all landed", err: syscall.EIO},
-		fault{kind: "refused", err: syscall.EILSEQ}, fault{kind: "full", err: syscall.ENOSPC},
-		fault{kind: "short"}, fault{kind: "interrupted", err: syscall.EINTR}, fault{kind: "changed"},
-		fault{kind: "changed and failed", err: syscall.EIO},
+		injected{kind: "nothing landed", err: syscall.EIO}, injected{kind: "all landed", err: syscall.EIO},
+		injected{kind: "refused", err: syscall.EILSEQ}, injected{kind: "full", err: syscall.ENOSPC},
+		injected{kind: "short"}, injected{kind: "interrupted", err: syscall.EINTR}, injected{kind: "changed"},
+		injected{kind: "changed and failed", err: syscall.EIO},
 	)
 	if f == nil {
 		return d.disk.WriteAt(p, off)
@@ -84,28 +84,28 @@ func (d *faulty) WriteAt(p []byte, off int64) (int, error) {
 }
 
 func (d *faulty) ReadAt(p []byte, off int64) (int, error) {
-	if f := d.inject(fault{kind: "read", err: syscall.EIO}, fault{kind: "read", err: syscall.EILSEQ}); f != nil {
+	if f := d.inject(injected{kind: "read", err: syscall.EIO}, injected{kind: "read", err: syscall.EILSEQ}); f != nil {
 		return 0, f
 	}
 	return d.disk.ReadAt(p, off)
 }
 
 func (d *faulty) Sync() error {
-	if f := d.inject(fault{kind: "sync", err: syscall.EIO}); f != nil {
+	if f := d.inject(injected{kind: "sync", err: syscall.EIO}); f != nil {
 		return f
 	}
 	return nil
 }
 
-// tally is what became of faults, by kind: one was the error that the call
+// fates is what became of faults, by kind: one was the error that the call
 // returned, one came beside it in the same call, or the call healed it.
-type tally struct{ surfaced, beside, healed map[string]int }
+type fates struct{ surfaced, beside, healed map[string]int }
 
 // judge counts what became of the faults of one call. Its error must be one of
 // them; without one it must have healed all.
-func (n tally) judge(t *testing.T, faults []*fault, err error, heals func(kind string) bool) {
+func (n fates) judge(t *testing.T, faults []*injected, err error, heals func(kind string) bool) {
 	t.Helper()
-	var out *fault
+	var out *injected
 	if found := errors.As(err, &out); err != nil && !found && !errors.Is(err, ErrChanged) {
 		t.Fatalf("an error that nobody injected: %v", err)
 	}
@@ -131,7 +131,7 @@ func (n tally) judge(t *testing.T, faults []*fault, err error, heals func(kind s
 // none is lost.
 func TestEveryInjectedFaultSurfacesOrIsHealed(t *testing.T) {
 	for _, s := range []Strategy{Verify, Detect, Bounce, Buffered, Adaptive} {
-		n := tally{map[string]int{}, map[string]int{}, map[string]int{}}
+		n := fates{map[string]int{}, map[string]int{}, map[string]int{}}
 		d := &faulty{disk: newDisk(16 * kib4), rng: rand.New(rand.NewPCG(11, uint64(s)))}
 		f := fileOn(t, d, Options{Strategy: s, SegmentBytes: 2 * kib4})
 		d.buf = random(uint64(s), 8*kib4)
@@ -153,7 +153,7 @@ func TestEveryInjectedFaultSurfacesOrIsHealed(t *testing.T) {
 }
 
 // faultyWrite is one write, its error or receipt held against media and faults.
-func faultyWrite(t *testing.T, f *File, d *faulty, n tally) {
+func faultyWrite(t *testing.T, f *File, d *faulty, n fates) {
 	t.Helper()
 	w := Write{Buf: d.buf, Off: int64(d.rng.IntN(8)) * 512, Sums: make([]uint32, 9)}
 	w.Buf = w.Buf[:(1+d.rng.IntN(16))*2048]
@@ -181,7 +181,7 @@ func faultyWrite(t *testing.T, f *File, d *faulty, n tally) {
 }
 
 // faultyRead is one read of any offset and length.
-func faultyRead(t *testing.T, f *File, d *faulty, n tally) {
+func faultyRead(t *testing.T, f *File, d *faulty, n fates) {
 	t.Helper()
 	p := AlignedBuffer(512 * (1 + d.rng.IntN(8)))
 	off := int64(512 * d.rng.IntN(32))
@@ -208,7 +208,7 @@ func TestEveryFaultOfAStreamSurfaces(t *testing.T) {
 		s := f.StreamAt(off)
 		_, err := s.Write(data)
 		closed := s.Close()
-		var out *fault
+		var out *injected
 		broken := 0
 		for _, f := range d.all {
 			if f.kind != "short" && f.kind != "interrupted" && f.kind != "changed" {
@@ -245,7 +245,7 @@ func TestAFaultOfSyncSurfacesOnceAndForAll(t *testing.T) {
 	for first == nil {
 		first = f.Sync()
 	}
-	var out *fault
+	var out *injected
 	if !errors.As(first, &out) || len(d.all) != 1 {
 		t.Fatalf("%v, %d faults", first, len(d.all))
 	}

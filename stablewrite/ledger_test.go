@@ -251,6 +251,9 @@ func TestLedger(t *testing.T) {
 	}
 }
 
+// block is the i-th of p.
+func block(p []byte, i int) []byte { return p[i*kib4 : (i+1)*kib4] }
+
 func fillBlock(p []byte, v byte) []byte {
 	for i := range p {
 		p[i] = v
