@@ -51,7 +51,7 @@ func outcomes(e exploration, d *simulatedDevice, steps int, every bool) (all map
 // They come to the same.
 func TestOrdersThatCommuteAreOneSchedule(t *testing.T) {
 	for _, e := range explorations() {
-		t.Run(strings.Trim(e.name, "`"), func(t *testing.T) {
+		t.Run(strings.ReplaceAll(e.name, "`", ""), func(t *testing.T) {
 			t.Parallel()
 			for k := range simulatedDevices {
 				compareOrders(t, e, simulatedDevices[k])
