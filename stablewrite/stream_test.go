@@ -242,7 +242,7 @@ type brokenReader struct{ n int }
 func (r brokenReader) Read([]byte) (int, error) { return r.n, nil }
 
 func TestStreamReadsFromBrokenReaders(t *testing.T) {
-	for _, r := range []io.Reader{brokenReader{-1}, brokenReader{1 << 40}, brokenReader{0}, iotest.ErrReader(syscall.EIO)} {
+	for _, r := range []io.Reader{brokenReader{-1}, brokenReader{1 << 30}, brokenReader{0}, iotest.ErrReader(syscall.EIO)} {
 		s := newDisk(0).file(t, Options{}).StreamAt(0)
 		if n, err := s.ReadFrom(r); n != 0 || err == nil {
 			t.Errorf("%T: %d %v", r, n, err)
