@@ -39,7 +39,7 @@ func childMain(spec string) error {
 	if err := json.Unmarshal([]byte(spec), p); err != nil {
 		return err
 	}
-	m, err := move(childMemory, movingBytes, uint64(p.Process))
+	m, err := move(childMemory, movingBytes, uint64(p.Process), p.Seed)
 	if err != nil {
 		return err
 	}

@@ -42,25 +42,32 @@ func nowHeld() (h held) {
 	return h
 }
 
-// moreMappings is how many mappings the Go heap and new threads' stacks may add.
-// Whatever maps something for every File, let alone for every write, adds more.
-const moreMappings = 64
+// moreMappings is how many mappings the Go heap and new threads may add. What is
+// mapped for every write adds more, and what has a name is found by that.
+const moreMappings = 256
 
-// leftBehind says what is held now that was not. Goroutines that are about to end
-// get the time.
-func (before held) leftBehind() error {
-	now := nowHeld()
-	for i := 0; i < 1000 && now.goroutines > before.goroutines; i++ {
+// leftBehind says what is held now that was not. What is about to end gets the
+// time: goroutines, and what the runtime opens to see how many CPUs there are.
+func (before held) leftBehind() (err error) {
+	for range 1000 {
+		if err = nowHeld().more(before); err == nil {
+			return nil
+		}
 		time.Sleep(10 * time.Millisecond)
-		now = nowHeld()
 	}
+	return err
+}
+
+// more says what now has that before had not.
+func (now held) more(before held) error {
 	for _, kept := range []struct{ was, is []string }{{before.descriptors, now.descriptors}, {before.mapped, now.mapped}} {
+		was := slices.Clone(kept.was)
 		for _, name := range kept.is {
-			if i := slices.Index(kept.was, name); i >= 0 {
-				kept.was = slices.Delete(slices.Clone(kept.was), i, i+1)
-			} else {
+			i := slices.Index(was, name)
+			if i < 0 {
 				return fmt.Errorf("left open or mapped: %s", name)
 			}
+			was = slices.Delete(was, i, i+1)
 		}
 	}
 	switch {

@@ -68,7 +68,7 @@ func everyStrategy(l *ledger) bool {
 func loadRound(t *testing.T, l *ledger, files []string, memory int, round uint64) (resubmitted int64) {
 	t.Helper()
 	defer watch(t.Name(), patience)()
-	m, err := move(memory, movingBytes, 0)
+	m, err := move(memory, movingBytes, 0, round)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,9 @@ import (
 
 // movingMemory is memory that changes while it is written: mapped from a memfd
 // that processes share, so that neither Go nor its race detector knows of it.
-// Every store is of a value that was never there before: a content that came
-// back would be an A-B-A change, which Verify does not see.
+// Every store is of a value that was never there before, whoever had the memory
+// before: a content that came back would be an A-B-A change, which Verify does not
+// see.
 type movingMemory struct {
 	p       []byte
 	process uint64 // 0 or 1: which of those that share it stores
@@ -31,22 +32,23 @@ func newMemfd(n int) (fd int, err error) {
 	return fd, unix.Ftruncate(fd, int64(n))
 }
 
-// move maps the n bytes of a memfd and begins to change them.
-func move(fd, n int, process uint64) (*movingMemory, error) {
+// move maps the n bytes of a memfd and begins to change them. No two calls for
+// one memfd and process have the same era.
+func move(fd, n int, process, era uint64) (*movingMemory, error) {
 	p, err := unix.Mmap(fd, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
 	if err != nil {
 		return nil, err
 	}
 	m := &movingMemory{p: p, process: process, done: make(chan struct{})}
-	go m.run()
+	m.version.Store(era << 40)
+	go m.run(rand.New(rand.NewPCG(era, process)))
 	return m, nil
 }
 
 // run stores in bursts with pauses of any length in between, so that writes see
 // many changes, few or none.
-func (m *movingMemory) run() {
+func (m *movingMemory) run(rng *rand.Rand) {
 	defer close(m.done)
-	rng := rand.New(rand.NewPCG(m.process, 3))
 	for !m.stop.Load() {
 		for range 1 + rng.IntN(64) {
 			m.step(8 * rng.IntN(len(m.p)/8))
@@ -75,7 +77,7 @@ func movingBuffer(t *testing.T, n int) []byte {
 		t.Fatal(err)
 	}
 	defer unix.Close(fd)
-	m, err := move(fd, n, 0)
+	m, err := move(fd, n, 0, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

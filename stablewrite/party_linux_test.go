@@ -135,14 +135,14 @@ func (p *party) desk(rng *rand.Rand, strategy Strategy) error {
 // hand is one goroutine at a desk.
 type hand struct {
 	*party
-	f    *File
-	file uint8
-	rng  *rand.Rand
-	jobs [4]job
+	f       *File
+	file    uint8
+	rng     *rand.Rand
+	errands [4]errand
 }
 
-// job is a write of a hand.
-type job struct {
+// errand is a write of a hand.
+type errand struct {
 	note
 	w     Write
 	still []byte // memory of its own
@@ -180,8 +180,8 @@ func (h *hand) returned(n note, good, spoiled int, sums []uint32) {
 	h.tell(n)
 }
 
-// fillStill makes the memory of a job's own new.
-func (h *hand) fillStill(j *job) []byte {
+// fillStill makes the memory of an errand's own new.
+func (h *hand) fillStill(j *errand) []byte {
 	if j.still == nil {
 		j.still = AlignedBuffer(mostBlocks * kib4)
 	}
@@ -201,7 +201,7 @@ func (h *hand) window(n, align int) []byte {
 
 // prepare chooses what j writes, and tells that it begins: from memory that
 // moves, where that is healed or seen.
-func (h *hand) prepare(j *job) {
+func (h *hand) prepare(j *errand) {
 	j.note = h.place()
 	j.w.Off, j.w.Sums = j.Block*kib4, j.sums[:]
 	align := kib4
@@ -217,7 +217,7 @@ func (h *hand) prepare(j *job) {
 }
 
 // finish tells what j came to, by its receipt.
-func (h *hand) finish(j *job) error {
+func (h *hand) finish(j *errand) error {
 	var we *WriteError
 	switch r, err := j.w.Receipt, j.w.Err; {
 	case err == nil && r.N != len(j.w.Buf), r.Summed && r.Sum != combined(j.sums[:r.N/kib4]):
@@ -240,7 +240,7 @@ func combined(sums []uint32) (sum uint32) {
 }
 
 func (h *hand) do() error {
-	j := &h.jobs[0]
+	j := &h.errands[0]
 	h.prepare(j)
 	h.f.Do(&j.w)
 	return h.finish(j)
@@ -248,7 +248,7 @@ func (h *hand) do() error {
 
 // writeAt writes memory whose sums it knows.
 func (h *hand) writeAt() error {
-	j := &h.jobs[0]
+	j := &h.errands[0]
 	j.note = h.place()
 	p := h.fillStill(j)
 	h.tell(j.note)
@@ -259,17 +259,17 @@ func (h *hand) writeAt() error {
 	return nil
 }
 
-// queue has all its jobs under way, in one Queue, three times over.
+// queue has all its errands under way, in one Queue, three times over.
 func (h *hand) queue() error {
-	q := h.f.Queue(len(h.jobs))
-	for i := range h.jobs {
-		h.prepare(&h.jobs[i])
-		q.Start(&h.jobs[i].w)
+	q := h.f.Queue(len(h.errands))
+	for i := range h.errands {
+		h.prepare(&h.errands[i])
+		q.Start(&h.errands[i].w)
 	}
-	again := 2 * len(h.jobs)
+	again := 2 * len(h.errands)
 	for w := q.Wait(); w != nil; w = q.Wait() {
-		for i := range h.jobs {
-			if j := &h.jobs[i]; &j.w == w {
+		for i := range h.errands {
+			if j := &h.errands[i]; &j.w == w {
 				if err := h.finish(j); err != nil {
 					return err
 				}
