@@ -8,13 +8,13 @@ import (
 // null is a Device that completes at once: what remains is the software's cost.
 type null struct{ geo Geometry }
 
-func (d null) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
-func (d null) ReadAt(p []byte, _ int64) (int, error)  { return len(p), nil }
-func (d null) Size() (int64, error)                   { return 1 << 60, nil }
-func (d null) Truncate(int64) error                   { return nil }
-func (d null) Sync() error                            { return nil }
-func (d null) Geometry() Geometry                     { return d.geo }
-func (d null) Close() error                           { return nil }
+func (d null) WriteAt(p []byte, _ int64) (int, error)   { return len(p), nil }
+func (d null) ReadAt(p []byte, _ int64) (int, error)    { return len(p), nil }
+func (d null) Size() (int64, error)                     { return 1 << 60, nil }
+func (d null) WritePart(p []byte, _ int64) (int, error) { return len(p), nil }
+func (d null) Sync() error                              { return nil }
+func (d null) Geometry() Geometry                       { return d.geo }
+func (d null) Close() error                             { return nil }
 
 var sector = Geometry{MemAlign: 512, OffsetAlign: 512}
 

@@ -20,15 +20,19 @@ type Device interface {
 	Close() error
 }
 
-// Sized is a Device that knows how long it is. Of one that does not, large
-// writes go out in order, as if each made it longer, and a Stream must end at a
-// whole unit.
+// Sized is a Device that knows how many bytes can be read of it. To one that does
+// not, the segments of a large write go out in order, as if it made it longer.
 type Sized interface {
-	// Size is the number of bytes that can be read.
 	Size() (int64, error)
-	// Truncate makes the file size bytes long. A block device, whose size is
-	// its own, is never asked to.
-	Truncate(size int64) error
+}
+
+// PartWriter is a Device that can write a part of a unit. On one that is not a
+// Stream must begin, be flushed and end at whole units.
+type PartWriter interface {
+	// WritePart writes p, which lies within one unit and is of any alignment,
+	// as WriteAt does. It changes no other byte of the unit, which no other
+	// write of the process uses meanwhile.
+	WritePart(p []byte, off int64) (n int, err error)
 }
 
 // Geometry is what a Device asks of submissions, in bytes, and how that was
@@ -63,7 +67,12 @@ func (d Directness) String() string {
 }
 
 // MarshalText implements encoding.TextMarshaler.
-func (d Directness) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+func (d Directness) MarshalText() ([]byte, error) {
+	if int(d) >= len(directnesses) {
+		return nil, fmt.Errorf("no such directness: %d", uint8(d))
+	}
+	return []byte(d.String()), nil
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (d *Directness) UnmarshalText(text []byte) error {

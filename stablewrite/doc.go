@@ -50,6 +50,8 @@
 // file longer they go out in order, so that a write that is cut short leaves no
 // hole before data. Writes that are under way together, of several goroutines or
 // of a [Queue], are ordered only where they overlap, and then in any order.
+// Create, and OpenFile with O_TRUNC, empty a file before or after a write of the
+// process, not in its middle.
 //
 // # Durability and the crash window
 //

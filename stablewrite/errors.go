@@ -10,8 +10,11 @@ var (
 	// refuses that (Detect). What is on the media is unknown where it changed.
 	ErrChanged = errors.New("buffer changed while it was written")
 	// ErrUnaligned: an offset, a length or (under Raw) a buffer is not aligned
-	// as Geometry asks. Nothing was written.
+	// as Geometry asks. Nothing of that write was written.
 	ErrUnaligned = errors.New("not aligned for direct I/O")
+	// ErrUnderWay: the Write was given to Do or Queue.Start before, and did not
+	// come back.
+	ErrUnderWay = errors.New("stablewrite: the Write is under way already")
 	// ErrNotDirect: the kernel would not write this file directly.
 	ErrNotDirect = errors.New("not written directly")
 )

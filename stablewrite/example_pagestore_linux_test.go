@@ -18,6 +18,7 @@ import (
 type pageStore struct {
 	pages, sums *stablewrite.File
 	table       []uint32 // by page
+	w           stablewrite.Write
 }
 
 func openStore(dir string, pages int) (*pageStore, error) {
@@ -35,8 +36,8 @@ func openStore(dir string, pages int) (*pageStore, error) {
 
 // put writes a page and takes its sum from the receipt.
 func (s *pageStore) put(id int, page []byte) error {
-	w := stablewrite.Write{Buf: page, Off: int64(id) * crcguard.BlockSize, Sums: s.table[id : id+1]}
-	return s.pages.Do(&w)
+	s.w.Buf, s.w.Off, s.w.Sums = page, int64(id)*crcguard.BlockSize, s.table[id:id+1]
+	return s.pages.Do(&s.w)
 }
 
 // get reads a page and holds it against its sum.
@@ -50,7 +51,8 @@ func (s *pageStore) get(id int, page []byte) error {
 	return nil
 }
 
-// sync makes pages durable, and then the sums that speak of them.
+// sync makes pages durable, and then the sums that speak of them. After a crash
+// between the two, sums are of pages as they were before.
 func (s *pageStore) sync() error {
 	if err := s.pages.Sync(); err != nil {
 		return err

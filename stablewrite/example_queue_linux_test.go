@@ -33,7 +33,9 @@ func ExampleQueue() {
 			log.Fatal(w.Err)
 		}
 		w.Off = int64(i) * size
-		q.Start(w)
+		if err := q.Start(w); err != nil {
+			log.Fatal(err)
+		}
 	}
 	for w := q.Wait(); w != nil; w = q.Wait() {
 		if w.Err != nil {

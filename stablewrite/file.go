@@ -25,6 +25,7 @@ type File struct {
 	lock     *rangeLock
 	name     string // "" on a Device
 	readOnly bool
+	pages    bool // writes hold whole pages
 	shared   bool // the Device may have other Files: the last one closes it
 	stats    counters
 	logLimit logLimit
@@ -241,7 +242,7 @@ func (f *File) lost() error {
 	defer f.mu.Unlock()
 	var n int64
 	for s := range f.streams {
-		n += s.unsafe.Load()
+		n += s.pending.Load()
 	}
 	f.streams = nil
 	if n == 0 {

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,6 +19,10 @@ type linuxFile struct {
 	fd    int
 	block bool // a block device
 	geo   Geometry
+
+	part   sync.Mutex // over the two below
+	cached *os.File   // the file once more, without O_DIRECT; nil until it is needed
+	unit   []byte     // of a block device, read to be written again
 }
 
 func (d *linuxFile) WriteAt(p []byte, off int64) (int, error) {
@@ -62,11 +68,15 @@ func (d *linuxFile) Size() (int64, error) {
 	return st.Size, err
 }
 
-func (d *linuxFile) Truncate(size int64) error { return d.f.Truncate(size) }
-
 func (d *linuxFile) Geometry() Geometry { return d.geo }
 
-func (d *linuxFile) Close() error { return d.f.Close() }
+func (d *linuxFile) Close() error {
+	err := d.f.Close()
+	if d.cached != nil {
+		err = errors.Join(err, d.cached.Close())
+	}
+	return pathless(err)
+}
 
 // inode is what the range lock of a file goes by: block devices go by their
 // number, whatever node they were opened through.
@@ -89,7 +99,11 @@ func openFile(name string, flag int, perm fs.FileMode, o Options) (*File, error)
 	}
 	file, err := adopt(f, o)
 	if err == nil && flag&os.O_TRUNC != 0 {
-		if err = truncate(f); err != nil {
+		var all span // no write of the process is cut in the middle
+		file.lock.lock(&all, 0, math.MaxInt64)
+		err = truncate(f)
+		file.lock.unlock(&all)
+		if err != nil {
 			file.lock.release()
 		}
 	}
@@ -209,6 +223,7 @@ func adopt(f *os.File, o Options) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	file.pages = d.block
 	file.readOnly = flags&unix.O_ACCMODE == unix.O_RDONLY
 	return file, nil
 }

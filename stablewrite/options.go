@@ -32,9 +32,9 @@ type Options struct {
 	SegmentBytes int
 
 	// OnChanged, if not nil, is called for every write whose buffer was seen to
-	// change, before the write returns and after its range was released. It
-	// may be called concurrently, and must not use the File but for Name,
-	// Stats and Geometry.
+	// change, before the write returns, when it holds nothing of the File any
+	// more: a Close that waited for it may have returned. It may be called
+	// concurrently.
 	OnChanged func(Change)
 
 	// Logger, if not nil, gets a warning of writes whose buffer was seen to
@@ -87,7 +87,12 @@ func (d Detection) String() string {
 }
 
 // MarshalText implements encoding.TextMarshaler.
-func (d Detection) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+func (d Detection) MarshalText() ([]byte, error) {
+	if int(d) >= len(detections) {
+		return nil, fmt.Errorf("no such detection: %d", uint8(d))
+	}
+	return []byte(d.String()), nil
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (d *Detection) UnmarshalText(text []byte) error {

@@ -1,7 +1,6 @@
 package stablewrite
 
 import (
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -27,23 +26,12 @@ type overlap struct {
 	others  sync.WaitGroup // lanes on goroutines of their own
 
 	mu      sync.Mutex
-	turn    sync.Cond // on passed and end
-	results []result  // by segment
-	taken   int       // segments that a lane took
-	passed  int       // segments, in order, that those after them need not wait for
-	end     int       // no segment from this one on goes out for the first time
-	panic   any       // of a lane on a goroutine of its own
-}
-
-// lane drives one segment after the other.
-type lane struct {
-	of      *overlap
-	start   func() // run; go of a func value does not allocate
-	fl      flight
-	guard   crcguard.Guard
-	sums    []uint32 // of the blocks of the write
-	counts  Receipt  // of all segments of this lane
-	changed []Extent // in Write.Buf
+	turn    sync.Cond   // on passed and end
+	results []result    // by segment
+	taken   int         // segments that a lane took
+	passed  int         // segments, in order, that those after them need not wait for
+	end     int         // no segment from this one on goes out for the first time
+	panic   *PanicError // of a lane on a goroutine of its own
 }
 
 // result is what became of a segment.
@@ -173,59 +161,6 @@ func (o *overlap) halt(i int) {
 	o.end = min(o.end, i)
 	o.mu.Unlock()
 	o.turn.Broadcast()
-}
-
-// prepare makes l ready for segments of the write, whose block sums go to sums.
-func (l *lane) prepare(sums []uint32, aligned bool) {
-	f, fl := l.of.f, &l.fl
-	l.sums, l.counts, l.changed = sums, Receipt{}, l.changed[:0]
-	l.guard.SumOnly = f.opts.DetectBy == BySum
-	fl.guard, fl.mem, fl.of = &l.guard, plainMemory{}, l.of
-	fl.aligned, fl.whole, fl.unit = aligned, f.opts.Resubmit == Whole, f.geo.OffsetAlign
-}
-
-// work drives segments until there are none.
-func (l *lane) work() {
-	for i, ok := l.of.take(); ok; i, ok = l.of.take() {
-		l.segment(i)
-	}
-}
-
-func (l *lane) segment(i int) {
-	o, fl := l.of, &l.fl
-	lo, hi := o.bounds(i)
-	fl.p, fl.off, fl.index = o.w.Buf[lo:hi], o.w.Off+int64(lo), i
-	if l.sums != nil {
-		fl.sums = l.sums[crcguard.BlocksAt(o.w.Off, lo):]
-	}
-	o.f.drive(fl, &l.counts)
-	for _, e := range fl.changed {
-		l.changed = append(l.changed, Extent{Off: lo + e.Off, Len: e.Len})
-		l.counts.ChangedBlocks += crcguard.BlocksAt(fl.off+int64(e.Off), e.Len)
-	}
-	o.results[i] = result{fl.sum, fl.good, fl.attempt, fl.err}
-	if fl.err != nil {
-		o.halt(i)
-	} else {
-		o.pass(i)
-	}
-}
-
-// run is a lane on a goroutine of its own. A panic there is brought to the
-// caller of the write, who alone can recover from it.
-func (l *lane) run() {
-	o, whole := l.of, false
-	defer o.others.Done()
-	defer func() {
-		if !whole {
-			o.mu.Lock()
-			o.panic = &otherPanic{recover(), debug.Stack()}
-			o.mu.Unlock()
-			o.halt(0)
-		}
-	}()
-	l.work()
-	whole = true
 }
 
 // settle makes the receipt of the write of what became of its segments, and

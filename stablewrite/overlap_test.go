@@ -22,7 +22,6 @@ type disk struct {
 	geo    Geometry
 	fixed  bool                                         // does not grow, as a block device
 	during func(p []byte, off int64) (n int, err error) // while a submission is in flight; nil: all is well
-	cuts   []int64                                      // sizes given to Truncate
 }
 
 func newDisk(n int) *disk {
@@ -63,12 +62,13 @@ func (d *disk) Size() (int64, error) {
 	return int64(len(d.media)), nil
 }
 
-func (d *disk) Truncate(size int64) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.cuts = append(d.cuts, size)
-	d.media = d.media[:size]
-	return nil
+// WritePart is that of a disk whose units are what it asks for, not what it is
+// made of.
+func (d *disk) WritePart(p []byte, off int64) (int, error) {
+	if unit := int64(d.geo.OffsetAlign); off/unit != (off+int64(len(p))-1)/unit || int64(len(p)) >= unit {
+		return 0, errors.New("no part of one unit")
+	}
+	return d.WriteAt(p, off)
 }
 
 func (d *disk) Sync() error        { return nil }
@@ -248,7 +248,7 @@ func TestAPanicReachesTheCaller(t *testing.T) {
 		bad := round / 2
 		for _, start := range []func(*File, *Write){
 			func(f *File, w *Write) { f.Do(w) },
-			func(f *File, w *Write) { q := f.Queue(1); q.Start(w); q.Wait() },
+			func(f *File, w *Write) { q := f.Queue(1); _ = q.Start(w); q.Wait() },
 			func(f *File, w *Write) { s := f.StreamAt(0); defer s.Close(); s.Write(w.Buf); s.Flush() },
 		} {
 			d := newDisk(round % 2 * 8 * kib4) // which the write makes longer, or not
@@ -270,6 +270,9 @@ func TestAPanicReachesTheCaller(t *testing.T) {
 				}()
 				start(f, w)
 			}()
+			if w.Err != nil && !errors.Is(w.Err, cause) {
+				t.Errorf("segment %d: w.Err = %v", bad, w.Err)
+			}
 			if pool.inUse != 0 || f.lock.first != nil {
 				t.Errorf("segment %d: memory or range leaked", bad)
 			}
@@ -277,6 +280,91 @@ func TestAPanicReachesTheCaller(t *testing.T) {
 			if err := f.Do(w); err != nil {
 				t.Error(err)
 			}
+			q := f.Queue(1)
+			if err := q.Start(w); err != nil || q.Wait() != w || w.Err != nil {
+				t.Errorf("segment %d: the Write is of no use any more: %v, %v", bad, err, w.Err)
+			}
 		}
 	}
 }
+
+// A Write that failed far in and then fails at its start says what was spoiled
+// then.
+func TestAWriteForgetsItsFailures(t *testing.T) {
+	d := newDisk(8 * kib4)
+	bad := int64(7 * kib4)
+	d.during = func(p []byte, off int64) (int, error) {
+		if off == bad {
+			return 0, syscall.ENOSPC
+		}
+		return len(p), nil
+	}
+	f := d.file(t, Options{Strategy: Bounce, SegmentBytes: kib4})
+	w := Write{Buf: random(1, 8*kib4)}
+	for range 2 {
+		e := (*WriteError)(nil)
+		if err := f.Do(&w); !errors.As(err, &e) || e.Good != int(bad) || e.Spoiled != kib4 {
+			t.Fatalf("%v", err)
+		}
+		bad, d.media = 0, d.media[:0] // which puts the segments in order
+	}
+}
+
+// Of several segments that fail, the first in the write counts, whichever was the
+// first to fail.
+func TestTheFirstOfSeveralFailuresCounts(t *testing.T) {
+	for _, late := range []int64{2 * kib4, 3 * kib4} {
+		d := newDisk(8 * kib4)
+		var together sync.WaitGroup
+		together.Add(2)
+		d.during = func(p []byte, off int64) (int, error) {
+			if off != 2*kib4 && off != 3*kib4 {
+				return len(p), nil
+			}
+			together.Done()
+			together.Wait() // both are in flight
+			if off == late {
+				time.Sleep(5 * time.Millisecond)
+			}
+			return 0, syscall.ENOSPC
+		}
+		w := Write{Buf: random(1, 8*kib4), Sums: make([]uint32, 8)}
+		e := (*WriteError)(nil)
+		if err := d.file(t, Options{Strategy: Bounce, SegmentBytes: kib4}).Do(&w); !errors.As(err, &e) || e.Good != 2*kib4 {
+			t.Errorf("%v", err)
+		}
+		d.trueOf(t, &w)
+	}
+}
+
+func TestSegmentsAreNearlyEqual(t *testing.T) {
+	d := newDisk(9 * kib4)
+	var lengths []int
+	d.during = func(p []byte, _ int64) (int, error) {
+		lengths = append(lengths, len(p))
+		return len(p), nil
+	}
+	w := Write{Buf: random(1, 9*kib4)}
+	if err := d.file(t, Options{SegmentBytes: 8 * kib4, Pool: NewPool(8 * kib4)}).Do(&w); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(lengths, []int{5 * kib4, 4 * kib4}) {
+		t.Errorf("segments of %v", lengths)
+	}
+}
+
+// Where the size cannot be learnt a write is taken as one that extends.
+func TestSegmentsGoOutInOrderIfTheSizeIsUnknown(t *testing.T) {
+	f, err := NewDevice(sizeless{newDisk(kib4)}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if !f.extends(kib4) {
+		t.Error("a size that could not be learnt was believed")
+	}
+}
+
+type sizeless struct{ *disk }
+
+func (sizeless) Size() (int64, error) { return 1 << 40, syscall.EIO }

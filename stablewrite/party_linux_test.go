@@ -264,7 +264,9 @@ func (h *hand) queue() error {
 	q := h.f.Queue(len(h.errands))
 	for i := range h.errands {
 		h.prepare(&h.errands[i])
-		q.Start(&h.errands[i].w)
+		if err := q.Start(&h.errands[i].w); err != nil {
+			return err
+		}
 	}
 	again := 2 * len(h.errands)
 	for w := q.Wait(); w != nil; w = q.Wait() {
@@ -275,7 +277,9 @@ func (h *hand) queue() error {
 				}
 				if again--; again >= 0 && !h.stop.Load() {
 					h.prepare(j)
-					q.Start(w)
+					if err := q.Start(w); err != nil {
+						return err
+					}
 				}
 			}
 		}

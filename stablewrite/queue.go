@@ -1,15 +1,12 @@
 package stablewrite
 
-import (
-	"runtime/debug"
-	"sync"
-)
+import "sync"
 
-// Queue keeps several Writes under way from one goroutine:
+// Queue keeps several Writes under way from one goroutine. File.Queue makes one:
 //
 //	q := f.Queue(32)
 //	for w := range requests {
-//		q.Start(w) // waits while 32 are under way
+//		if err := q.Start(w); err != nil ... // waits while 32 are under way
 //	}
 //	for w := q.Wait(); w != nil; w = q.Wait() { // in the order in which they ended
 //		if w.Err != nil ...
@@ -35,7 +32,7 @@ type queued struct {
 	in    *Queue
 	start func() // run; go of a func value does not allocate
 	next  *Write
-	panic any
+	panic *PanicError
 }
 
 // Queue returns a Queue that has at most depth Writes under way, at least one.
@@ -46,45 +43,51 @@ func (f *File) Queue(depth int) *Queue {
 }
 
 // Start begins w and returns as soon as fewer than depth others are under way.
-// What comes of it, ErrClosed included, Wait says.
-func (q *Queue) Start(w *Write) {
+// If it returns an error, w was not begun and Wait will not return it: the File
+// is closed (os.ErrClosed), or w is under way already (ErrUnderWay).
+func (q *Queue) Start(w *Write) error {
+	if err := w.claim(); err != nil {
+		return err
+	}
 	q.mu.Lock()
 	for q.underWay >= q.depth {
 		q.ended.Wait()
 	}
 	q.underWay++
 	q.mu.Unlock()
-	st := w.begin()
-	if st.queued.start == nil {
-		st.queued.start = func() { st.queued.in.run(w) }
+	if err := q.f.enter(); err != nil {
+		w.state.busy.Store(false)
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.underWay--
+		q.ended.Broadcast()
+		return err
 	}
-	st.queued.in, st.queued.panic = q, nil
-	if w.Err = q.f.enter(); w.Err != nil {
-		q.end(w)
-		return
+	st := &w.state.queued
+	if st.start == nil {
+		st.start = func() { st.in.run(w) }
 	}
-	go st.queued.start()
+	st.in, st.panic = q, nil
+	go st.start()
+	return nil
 }
 
 // run is a Write on its goroutine. A panic is brought to whoever waits for it.
 func (q *Queue) run(w *Write) {
-	whole := false
+	st := &w.state.queued
 	defer func() {
-		if !whole {
-			w.state.queued.panic = &otherPanic{recover(), debug.Stack()}
+		if st.panic != nil {
+			w.Err = st.panic
 		}
 		q.end(w)
 	}()
-	defer q.f.leave()
-	q.f.do(w)
-	whole = true
+	catch(&st.panic, func() { q.f.finish(w) })
 }
 
 // end lists w as ended.
 func (q *Queue) end(w *Write) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	w.state.queued.next = nil
 	if q.last == nil {
 		q.first = w
 	} else {
@@ -96,12 +99,18 @@ func (q *Queue) end(w *Write) {
 }
 
 // Wait returns a Write that ended, the one that ended first, waiting for one if
-// it must; nil if none is under way. If the Device or OnChanged panicked, Wait
-// does.
+// it must; nil if none is under way. If the Device, OnChanged or the Logger
+// panicked, Wait panics with that PanicError, which is in Write.Err too.
 func (q *Queue) Wait() *Write {
 	w := q.next()
-	if w != nil && w.state.queued.panic != nil {
-		panic(w.state.queued.panic)
+	if w == nil {
+		return nil
+	}
+	st := w.state
+	st.queued.next, st.queued.in = nil, nil
+	st.busy.Store(false)
+	if st.queued.panic != nil {
+		panic(st.queued.panic)
 	}
 	return w
 }
@@ -119,6 +128,5 @@ func (q *Queue) next() *Write {
 	if q.first = w.state.queued.next; q.first == nil {
 		q.last = nil
 	}
-	w.state.queued.next = nil
 	return w
 }

@@ -32,7 +32,9 @@ func TestQueueKeepsDepthWritesUnderWay(t *testing.T) {
 	ws := make([]Write, writes)
 	for i := range ws {
 		ws[i] = Write{Buf: random(uint64(i), kib4), Off: int64(i) * kib4, Sums: make([]uint32, 1)}
-		q.Start(&ws[i])
+		if err := q.Start(&ws[i]); err != nil {
+			t.Fatal(err)
+		}
 	}
 	seen := 0
 	for w := q.Wait(); w != nil; w = q.Wait() {
@@ -56,12 +58,95 @@ func TestQueueSaysThatTheFileIsClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		q.Start(&Write{Buf: AlignedBuffer(kib4)})
-	}
-	for range 2 {
-		if w := q.Wait(); !errors.Is(w.Err, os.ErrClosed) {
-			t.Error(w.Err)
+		if err := q.Start(&Write{Buf: AlignedBuffer(kib4)}); !errors.Is(err, os.ErrClosed) {
+			t.Error(err)
 		}
+	}
+	if q.Wait() != nil {
+		t.Error("a Write that was not begun came back")
+	}
+}
+
+// Otherwise it would be in the list of locked ranges twice, and nobody could
+// write there any more.
+func TestAWriteIsUnderWayOnce(t *testing.T) {
+	d := newDisk(kib4)
+	begun, release := make(chan struct{}, 2), make(chan struct{})
+	d.during = func(p []byte, _ int64) (int, error) {
+		begun <- struct{}{}
+		<-release
+		return len(p), nil
+	}
+	f := d.file(t, Options{})
+	q, w := f.Queue(2), &Write{Buf: random(1, kib4)}
+	if err := q.Start(w); err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	if err := q.Start(w); err != ErrUnderWay {
+		t.Error(err)
+	}
+	if err := f.Do(w); err != ErrUnderWay {
+		t.Error(err)
+	}
+	close(release)
+	if q.Wait() != w || w.Err != nil || q.Wait() != nil {
+		t.Error(w.Err)
+	}
+	if err := f.Do(w); err != nil {
+		t.Error(err)
+	}
+}
+
+// Wait returns what ended, and does not wait for the rest.
+func TestWaitReturnsWhatEnded(t *testing.T) {
+	d := newDisk(2 * kib4)
+	release := make(chan struct{})
+	d.during = func(p []byte, off int64) (int, error) {
+		if off == 0 {
+			<-release
+		}
+		return len(p), nil
+	}
+	q := d.file(t, Options{}).Queue(2)
+	slow, quick := &Write{Buf: random(1, kib4)}, &Write{Buf: random(1, kib4), Off: kib4}
+	if err := errors.Join(q.Start(slow), q.Start(quick)); err != nil {
+		t.Fatal(err)
+	}
+	if q.Wait() != quick {
+		t.Error("another write came back")
+	}
+	close(release)
+	if q.Wait() != slow {
+		t.Error("another write came back")
+	}
+}
+
+// Several goroutines start and wait.
+func TestAQueueOfManyGoroutines(t *testing.T) {
+	const each = 200
+	d := newDisk(64 * kib4)
+	q := d.file(t, Options{}).Queue(3)
+	var all sync.WaitGroup
+	var back atomic.Int32
+	for k := range 4 {
+		all.Go(func() {
+			for i := range each {
+				if err := q.Start(&Write{Buf: AlignedBuffer(kib4), Off: int64((k*16 + i%16) * kib4)}); err != nil {
+					t.Error(err)
+				}
+				if q.Wait() != nil {
+					back.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	for q.Wait() != nil {
+		back.Add(1)
+	}
+	if back.Load() != 4*each {
+		t.Errorf("%d of %d came back", back.Load(), 4*each)
 	}
 }
 
@@ -76,14 +161,16 @@ func TestCloseWaitsForAQueue(t *testing.T) {
 	}
 	f := d.file(t, Options{})
 	q := f.Queue(1)
-	q.Start(&Write{Buf: AlignedBuffer(kib4)})
+	if err := q.Start(&Write{Buf: AlignedBuffer(kib4)}); err != nil {
+		t.Fatal(err)
+	}
 	<-begun
 	closed := make(chan error)
 	go func() { closed <- f.Close() }()
 	select {
 	case <-closed:
 		t.Error("closed with a write in flight")
-	default:
+	case <-time.After(10 * time.Millisecond):
 	}
 	close(release)
 	if err := <-closed; err != nil {

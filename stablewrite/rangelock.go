@@ -1,6 +1,9 @@
 package stablewrite
 
-import "sync"
+import (
+	"os"
+	"sync"
+)
 
 // rangeLock orders overlapping writes to one file: a resubmission must never
 // overwrite a newer write. Spans that overlap are held one at a time, in the
@@ -24,6 +27,19 @@ type span struct {
 }
 
 func (s *span) overlaps(t *span) bool { return s.off < t.end && t.off < s.end }
+
+// hold locks [off, end) of f. On a block device, whole pages: there Linux does
+// not order what the page cache writes back against direct writes to other
+// sectors of the page, and a Buffered File would put old sectors back.
+func (f *File) hold(s *span, off, end int64) {
+	if f.pages {
+		off, end = off&^(pageSize-1), (end+pageSize-1)&^(pageSize-1)
+	}
+	f.lock.lock(s, off, end)
+}
+
+// pageSize is the unit of the page cache. It is larger on some arm64 kernels.
+var pageSize = int64(os.Getpagesize())
 
 // lock returns when [off, end) is held.
 func (l *rangeLock) lock(s *span, off, end int64) {

@@ -67,6 +67,7 @@ type strategyRow struct {
 	copies  bool            // every write copies
 	direct  bool            // writes with O_DIRECT
 	sums    bool            // receipts carry sums
+	detects bool            // looks for changes
 }
 
 // strategies is the table that everything about strategies is read from.
@@ -74,12 +75,12 @@ var strategies = [...]strategyRow{
 	Verify: {
 		name: "verify", about: "sum, submit, sum again, resubmit what changed from private memory (the 2011 proposal)",
 		promise: Promise{Changed: true, CrashWindow: true},
-		steps:   just(verify{}), private: true, direct: true, sums: true,
+		steps:   just(verify{}), private: true, direct: true, sums: true, detects: true,
 	},
 	Detect: {
 		name: "detect", about: "as verify, but a change is an error (OpenZFS 2.3)",
 		promise: Promise{Changed: true, Refuses: true, CrashWindow: true},
-		steps:   just(verify{refuse: true}), direct: true, sums: true,
+		steps:   just(verify{refuse: true}), direct: true, sums: true, detects: true,
 	},
 	Bounce: {
 		name: "bounce", about: "always copy, sum the copy, submit the copy (semantically Linux 7.0)",
@@ -98,7 +99,7 @@ var strategies = [...]strategyRow{
 	Adaptive: {
 		name: "adaptive", about: "verify, and bounce while so many writes change that copying costs less",
 		promise: Promise{Changed: true, CrashWindow: true},
-		steps:   func() strategy { return new(adaptive) }, private: true, direct: true, sums: true,
+		steps:   func() strategy { return new(adaptive) }, private: true, direct: true, sums: true, detects: true,
 	},
 }
 
@@ -142,7 +143,7 @@ func (s Strategy) Promise() Promise { return s.row().promise }
 func (s Strategy) Sums() bool { return s.row().sums }
 
 // Detects reports whether s looks for changes, so that Options.DetectBy matters.
-func (s Strategy) Detects() bool { return s == Verify || s == Detect || s == Adaptive }
+func (s Strategy) Detects() bool { return s.row().detects }
 
 // Direct reports whether s writes with O_DIRECT.
 func (s Strategy) Direct() bool { return s.row().direct }

@@ -2,18 +2,29 @@ package stablewrite
 
 import (
 	"math/bits"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // adaptive verifies until bouncing costs less. Costs depend on the size, so each
 // size of segment, by its logarithm, is decided apart.
 type adaptive struct {
-	sizes [bits.UintSize]phases
+	sizes [bits.UintSize]atomic.Pointer[phases]
+}
+
+// of is what is decided for segments of n bytes.
+func (a *adaptive) of(n int) *phases {
+	size := &a.sizes[bits.Len(uint(n))]
+	if size.Load() == nil {
+		size.CompareAndSwap(nil, new(phases))
+	}
+	return size.Load()
 }
 
 func (a *adaptive) begin(fl *flight) {
-	if a.sizes[bits.Len(uint(len(fl.p)))].bouncing() {
+	if a.of(len(fl.p)).bouncing() {
 		fl.bounce()
 	} else {
 		verify{}.begin(fl)
@@ -33,7 +44,7 @@ func (a *adaptive) learn(fl *flight, took time.Duration) {
 	case fl.stable:
 		kind = bounced
 	}
-	a.sizes[bits.Len(uint(len(fl.p)))].learn(kind, float64(took)/float64(len(fl.p)))
+	a.of(len(fl.p)).learn(kind, float64(took)/float64(len(fl.p)))
 }
 
 // What a flight under Adaptive was.
@@ -64,7 +75,7 @@ type phases struct {
 	length  int // of the last bounce phase
 	stale   int // verify phases with changes since the last bounce phase
 	seen    [kinds]int
-	cost    [kinds]average // ns a byte
+	cost    [kinds]recent // ns a byte
 }
 
 func (p *phases) bouncing() bool {
@@ -121,25 +132,32 @@ func (p *phases) cheaper(share float64) bool {
 	if p.cost[bounced].n == 0 || p.stale >= refresh {
 		return true
 	}
-	return share*p.cost[resubmitted].mean+(1-share)*p.cost[verified].mean > p.cost[bounced].mean
+	return share*p.cost[resubmitted].median()+(1-share)*p.cost[verified].median() > p.cost[bounced].median()
 }
 
 func (p *phases) enter(bounces bool, length int) {
 	p.bounces, p.left, p.seen = bounces, length, [kinds]int{}
 }
 
-// average is a moving one, over the last 32 or so, that a single stall of the
-// device cannot carry away.
-type average struct {
-	mean float64
-	n    int
+// recent is what the last flights of a kind cost. It is summed up by the median:
+// a device that stalls now and then does not make a strategy dear.
+type recent struct {
+	costs [15]float64 // fewer than the shortest phase has, so that each is judged by itself
+	n     int
 }
 
-func (a *average) add(v float64) {
-	if a.n < 32 {
-		a.n++
-	} else {
-		v = min(v, 4*a.mean)
+func (r *recent) add(v float64) {
+	r.costs[r.n%len(r.costs)] = v
+	r.n++
+}
+
+// median is 0 if there is nothing yet.
+func (r *recent) median() float64 {
+	costs := r.costs
+	seen := costs[:min(r.n, len(costs))]
+	if len(seen) == 0 {
+		return 0
 	}
-	a.mean += (v - a.mean) / float64(a.n)
+	slices.Sort(seen)
+	return seen[len(seen)/2]
 }

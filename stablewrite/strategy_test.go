@@ -661,6 +661,28 @@ func (d readGuard) ReadAt(p []byte, off int64) (int, error) {
 	return d.scripted.ReadAt(p, off)
 }
 
+// What was read is what counts, whatever came after it.
+func TestEOFBehindWhatWasAskedForIsNone(t *testing.T) {
+	f, err := NewDevice(eager{newScripted(2 * kib4)}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, n := range []int{kib4, 100} {
+		if got, err := f.ReadAt(AlignedBuffer(n), 0); got != n || err != nil && err != io.EOF {
+			t.Errorf("%d of %d bytes: %v", got, n, err)
+		}
+	}
+}
+
+// eager says at once that nothing follows.
+type eager struct{ *scripted }
+
+func (d eager) ReadAt(p []byte, off int64) (int, error) {
+	n, _ := d.scripted.ReadAt(p, off)
+	return n, io.EOF
+}
+
 func TestFailedReadIsTriedThroughPrivateMemory(t *testing.T) {
 	for _, always := range []bool{false, true} {
 		d := readGuard{newScripted(2 * kib4), always}

@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"testing"
 	"testing/iotest"
-	"time"
 
 	"stablepages/crcguard"
 )
@@ -181,11 +180,8 @@ func TestStreamRefusals(t *testing.T) {
 	if err := fill(f.StreamAt(0), 3*512); err != nil {
 		t.Errorf("a device filled to its end: %v", err)
 	}
-	if err := fill(f.StreamAt(100), 3*512-100); err != nil || len(d.cuts) != 0 {
-		t.Errorf("from within a unit to its end: %v, truncated to %v", err, d.cuts)
-	}
-	if err := fill(f.StreamAt(100), 50); err != nil || len(d.cuts) != 0 {
-		t.Errorf("within a unit: %v, truncated to %v", err, d.cuts)
+	if err := fill(f.StreamAt(100), 3*512-100); err != nil {
+		t.Errorf("from within a unit to its end: %v", err)
 	}
 	if err := fill(f.StreamAt(0), 3*512+1); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("a device that is too small: %v", err)
@@ -193,53 +189,148 @@ func TestStreamRefusals(t *testing.T) {
 	if err := fill(f.StreamAt(-1), 1); !errors.Is(err, fs.ErrInvalid) {
 		t.Errorf("a negative offset: %v", err)
 	}
-	type unsized struct{ Device }
-	g, err := NewDevice(unsized{d}, Options{})
+	type whole struct{ Device }
+	g, err := NewDevice(whole{d}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer g.Close()
-	if err := fill(g.StreamAt(0), 512); err != nil {
-		t.Errorf("whole units of a Device without a size: %v", err)
+	if err := fill(g.StreamAt(512), 512); err != nil {
+		t.Errorf("whole units of a Device that takes no parts: %v", err)
 	}
-	if err := fill(g.StreamAt(0), 100); !errors.Is(err, ErrUnaligned) {
-		t.Errorf("part of a unit of a Device without a size: %v", err)
+	for _, off := range []int64{0, 100} {
+		if err := fill(g.StreamAt(off), 100); !errors.Is(err, ErrUnaligned) {
+			t.Errorf("part of a unit at %d of a Device that takes none: %v", off, err)
+		}
+	}
+	if err := g.Close(); err != nil { // the Streams said what was lost
+		t.Error(err)
+	}
+	if err := fill(g.StreamAt(0), 0); !errors.Is(err, os.ErrClosed) || len(g.streams) != 0 {
+		t.Errorf("on a closed File: %v, %d Streams", err, len(g.streams))
 	}
 }
 
-// What an appender wrote behind a Stream is not truncated away with its padding.
-func TestStreamCutsOffNobodysBytes(t *testing.T) {
+// What a failed buffer says of its bytes.
+func TestAFailedStreamSaysWhatIsGood(t *testing.T) {
 	d := newDisk(0)
-	f := d.file(t, Options{})
-	appended := make(chan error, 1)
 	d.during = func(p []byte, off int64) (int, error) {
-		if off == 0 {
-			go func() {
-				_, err := f.WriteAt(AlignedBuffer(512), 512)
-				appended <- err
-			}()
-			time.Sleep(10 * time.Millisecond) // for it to come between
+		if len(p) > 1024 {
+			return 1024, syscall.ENOSPC
 		}
 		return len(p), nil
 	}
-	s := f.StreamAt(0)
-	if _, err := s.Write([]byte("short")); err != nil {
-		t.Fatal(err)
+	f := d.file(t, Options{SegmentBytes: 2 * kib4})
+	s := f.StreamAt(100)
+	s.Write(random(1, kib4))
+	e := (*WriteError)(nil)
+	if err := s.Flush(); !errors.As(err, &e) || e.Off != 100 || e.Len != kib4 || e.Good != 412+1024 || e.Spoiled != kib4-e.Good {
+		t.Errorf("%+v", e)
 	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
+	if st := f.Stats(); st.Failed != 1 || st.Writes != 0 || st.Bytes != 0 || st.Submissions != 2 {
+		t.Errorf("%+v", st)
 	}
-	if err := <-appended; err != nil {
-		t.Fatal(err)
+	if err := s.Close(); !errors.Is(err, syscall.ENOSPC) {
+		t.Error(err)
 	}
-	if len(d.media) != 1024 {
-		t.Errorf("the file has %d bytes", len(d.media))
+	if err := s.Close(); !errors.Is(err, syscall.ENOSPC) { // the cause, not that it is closed
+		t.Error(err)
+	}
+	d.during = nil
+	s = f.StreamAt(100)
+	s.Write(random(1, kib4))
+	if err := s.Close(); err != nil || f.Stats().Writes != 1 || f.Stats().Bytes != kib4 || len(f.streams) != 0 {
+		t.Errorf("%v %+v", err, f.Stats())
+	}
+}
+
+// BlockSums that panics, or uses the Stream, breaks it: nothing is written twice
+// or elsewhere, and nobody is told that all is well.
+func TestBlockSumsThatPanicOrWrite(t *testing.T) {
+	for _, misuse := range []func(*Stream){
+		func(*Stream) { panic("mine") },
+		func(s *Stream) { s.Write([]byte("x")) },
+		func(s *Stream) { s.Flush() },
+	} {
+		d := newDisk(0)
+		s := d.file(t, Options{SegmentBytes: kib4}).StreamAt(0)
+		s.BlockSums = func(int64, []uint32) { misuse(s) }
+		data := random(3, 5*kib4)
+		for i := range 5 {
+			func() {
+				defer func() { recover() }()
+				s.Write(data[i*kib4:][:kib4])
+			}()
+		}
+		func() {
+			defer func() { recover() }()
+			if err := s.Close(); err != nil {
+				return
+			}
+			if !bytes.Equal(d.media, data) {
+				t.Errorf("%d bytes, and no error", len(d.media))
+			}
+		}()
+		if n := len(d.media); n > len(data) || !bytes.Equal(d.media, data[:n]) {
+			t.Errorf("the media are %d bytes of something", n)
+		}
+	}
+}
+
+// Sum may be asked for by BlockSums, and after a panic of the Device.
+func TestSumIsOfWhatWasAccepted(t *testing.T) {
+	d := newDisk(0)
+	s := d.file(t, Options{SegmentBytes: kib4}).StreamAt(0)
+	data := random(3, 6*kib4)
+	given := 0
+	s.BlockSums = func(int64, []uint32) {
+		if s.Sum() != crcguard.Checksum(data[:given]) {
+			t.Errorf("Sum is not that of the %d bytes given", given)
+		}
+	}
+	for given < 3*kib4 {
+		given += 512
+		s.Write(data[given-512 : given])
+	}
+	d.during = func([]byte, int64) (int, error) { panic("device") }
+	func() {
+		defer func() { recover() }()
+		for given < len(data) {
+			given += 512
+			s.Write(data[given-512 : given])
+		}
+	}()
+	if s.Sum() != crcguard.Checksum(data[:given]) {
+		t.Errorf("after a panic Sum is not that of the %d bytes given", given)
+	}
+	d.during = nil
+	if _, err := s.Write(data); err == nil || s.Close() == nil {
+		t.Error("goes on after a panic of the Device")
 	}
 }
 
 type brokenReader struct{ n int }
 
 func (r brokenReader) Read([]byte) (int, error) { return r.n, nil }
+
+// hesitant reads nothing every other time.
+type hesitant struct{ left int }
+
+func (r *hesitant) Read(p []byte) (int, error) {
+	if r.left--; r.left < 0 {
+		return 0, io.EOF
+	}
+	return copy(p[:r.left%2], "x"), nil
+}
+
+func TestStreamReadsFromHesitantReaders(t *testing.T) {
+	s := newDisk(0).file(t, Options{}).StreamAt(0)
+	if n, err := s.ReadFrom(&hesitant{5 * maxIdle}); err != nil || n < maxIdle {
+		t.Errorf("%d %v", n, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
 
 func TestStreamReadsFromBrokenReaders(t *testing.T) {
 	for _, r := range []io.Reader{brokenReader{-1}, brokenReader{1 << 30}, brokenReader{0}, iotest.ErrReader(syscall.EIO)} {
@@ -253,42 +344,14 @@ func TestStreamReadsFromBrokenReaders(t *testing.T) {
 	}
 }
 
-// What a crash could leave behind the end of the file is zeros, not what the
-// buffer held before.
-func TestStreamPadsWithZeros(t *testing.T) {
-	d := newDisk(0)
-	padded := 0
-	d.during = func(p []byte, _ int64) (int, error) {
-		if i := bytes.LastIndexByte(p, 0xff); len(p)%512 == 0 && i < len(p)-1 {
-			padded++
-			if len(bytes.Trim(p[i+1:], "\x00")) > 0 {
-				t.Error("padded with something")
-			}
-		}
-		return len(p), nil
-	}
-	s := d.file(t, Options{SegmentBytes: kib4}).StreamAt(0)
-	for range 3 {
-		for _, n := range []int{kib4, kib4, 100} {
-			s.Write(bytes.Repeat([]byte{0xff}, n))
-		}
-		if err := s.Flush(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if s.Close(); padded != 3 {
-		t.Errorf("padded %d times", padded)
-	}
-}
-
 func TestStreamAllocatesNothing(t *testing.T) {
 	p := random(1, 3*kib4+100)
 	s := fileOn(t, null{sector}, Options{SegmentBytes: 2 * kib4}).StreamAt(0)
 	for range 4 {
 		s.Write(p)
 	}
-	if n := testing.AllocsPerRun(100, func() { s.Write(p) }); n != 0 && !raceEnabled {
-		t.Errorf("Write allocates %v times", n)
+	if n := testing.AllocsPerRun(100, func() { s.Write(p); s.Flush(); s.Write(p[:99]) }); n != 0 && !raceEnabled {
+		t.Errorf("Write and Flush allocate %v times", n)
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)

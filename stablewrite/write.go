@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"sync/atomic"
 
 	"stablepages/crcguard"
 )
@@ -21,9 +22,11 @@ type Write struct {
 	// shorter where the Write begins or ends in one. Raw does not look at it.
 	Sums []uint32
 
-	Receipt Receipt  // set by Do
-	Changed []Extent // set by Do: where in Buf changes were seen, in order
-	Err     error    // set by Do, which also returns it
+	// Set by Do, and before Queue.Wait returns the Write. The storage of Changed
+	// is used again for the next request.
+	Receipt Receipt
+	Changed []Extent // where in Buf changes were seen, in order
+	Err     error
 
 	state *writeState
 }
@@ -32,19 +35,23 @@ type Write struct {
 // is, so that a copied Write does not share it.
 type writeState struct {
 	of       *Write
+	busy     atomic.Bool // under way, or ended and not waited for
 	segments overlap
 	sums     []uint32 // storage if Write.Sums is nil
 	locked   span
 	queued   queued
 }
 
-// begin makes w ready for a request.
-func (w *Write) begin() *writeState {
+// claim makes w ready for a request, if it is not under way.
+func (w *Write) claim() error {
 	if w.state == nil || w.state.of != w {
 		w.state, w.Changed = &writeState{of: w}, nil
 	}
+	if !w.state.busy.CompareAndSwap(false, true) {
+		return ErrUnderWay
+	}
 	w.Receipt, w.Changed, w.Err = Receipt{}, w.Changed[:0], nil
-	return w.state
+	return nil
 }
 
 // Receipt says what is on the media, as far as [Strategy.Promise] goes and
@@ -79,29 +86,37 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 }
 
 // Do performs w and returns when its last submission landed. Its errors are
-// those of WriteAt; w.Receipt, w.Changed and w.Err are set in either case.
+// those of WriteAt; w.Receipt, w.Changed and w.Err are set in either case. If w
+// is under way already, that is ErrUnderWay, and w is left alone.
 func (f *File) Do(w *Write) error {
-	if err := f.enter(); err != nil {
-		w.begin()
-		w.Err = err
+	if err := w.claim(); err != nil {
 		return err
 	}
-	defer f.leave()
-	return f.do(w)
+	defer w.state.busy.Store(false)
+	if w.Err = f.enter(); w.Err == nil {
+		f.finish(w)
+	}
+	return w.Err
 }
 
-// do is Do on a File that the caller has entered.
-func (f *File) do(w *Write) error {
-	w.begin()
+// finish performs w on a File that was entered, and leaves it. Whoever watches
+// is told afterwards, when w holds nothing any more.
+func (f *File) finish(w *Write) {
+	func() {
+		defer f.leave()
+		f.do(w)
+	}()
+	f.watch(w)
+}
+
+func (f *File) do(w *Write) {
 	w.Receipt.Summed = f.row.sums
 	memAligned := aligned(w.Buf, f.geo.MemAlign)
 	if w.Err = f.refuse(w, memAligned); w.Err != nil || len(w.Buf) == 0 {
-		return w.Err
+		return
 	}
 	w.Err = f.perform(w, memAligned)
 	f.stats.count(w, !memAligned && !f.row.copies)
-	f.watch(w)
-	return w.Err
 }
 
 // perform reserves what w may need, holds its range and drives its segments.
@@ -121,7 +136,7 @@ func (f *File) perform(w *Write, memAligned bool) error {
 	if f.row.sums {
 		sums = w.blockSums(crcguard.BlocksAt(w.Off, len(w.Buf)))
 	}
-	f.lock.lock(&st.locked, w.Off, w.Off+int64(len(w.Buf)))
+	f.hold(&st.locked, w.Off, w.Off+int64(len(w.Buf)))
 	defer f.lock.unlock(&st.locked)
 	// From here on nothing waits but for the device: a crash window or a range
 	// that is held stays so no longer than the media take.

@@ -1,0 +1,360 @@
+package stablewrite
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"stablepages/stablewrite/testenv"
+)
+
+// What others do to the same file, beside a File: nothing of theirs is lost.
+
+// adopted is a File of a new file that the caller has open too.
+func adopted(t *testing.T, o Options) (*File, *os.File) {
+	t.Helper()
+	own, err := os.Create(filepath.Join(testenv.DirectDir(t), "f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := New(own, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close(); own.Close() })
+	return f, own
+}
+
+// A Stream that ends within a unit leaves alone what others append meanwhile,
+// and what they write into the same unit.
+func TestStreamLeavesTheBytesOfOthers(t *testing.T) {
+	f, own := adopted(t, Options{})
+	far, near := []byte("precious"), make([]byte, 1)
+	for round := range 300 {
+		if err := own.Truncate(0); err != nil {
+			t.Fatal(err)
+		}
+		var others sync.WaitGroup
+		others.Go(func() {
+			near[0] = byte(round)
+			own.WriteAt(near, 100)
+			own.WriteAt(far, 1<<20)
+		})
+		for range 1 + round%5 {
+			s := f.StreamAt(0)
+			s.Write([]byte("hello"))
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		others.Wait()
+		got, err := os.ReadFile(own.Name())
+		if err != nil || len(got) != 1<<20+len(far) || !bytes.Equal(got[1<<20:], far) || got[100] != near[0] || string(got[:5]) != "hello" {
+			t.Fatalf("round %d: %v, %d bytes, or others' are lost", round, err, len(got))
+		}
+	}
+}
+
+// What was reserved for a file stays reserved.
+func TestStreamKeepsWhatIsPreallocated(t *testing.T) {
+	f, own := adopted(t, Options{})
+	const reserved = 8 << 20
+	if err := unix.Fallocate(int(own.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, reserved); err != nil {
+		t.Fatal(err)
+	}
+	s := f.StreamAt(0)
+	for range 3 {
+		s.Write([]byte("a line of a log\n"))
+		if err := s.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(own.Fd()), &st); err != nil || st.Blocks*512 < reserved || st.Size != 48 {
+		t.Errorf("%v: %d bytes reserved, of %d; size %d", err, st.Blocks*512, reserved, st.Size)
+	}
+}
+
+func TestStreamOfAFileThatCannotBeRead(t *testing.T) {
+	name := filepath.Join(testenv.DirectDir(t), "f")
+	f, err := OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o600, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	s := f.StreamAt(0)
+	for _, part := range []string{"one", "two"} {
+		s.Write([]byte(part))
+		if err := s.Flush(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := testenv.Media(t, name); string(got) != "onetwo" {
+		t.Errorf("the file holds %q", got)
+	}
+}
+
+func TestStreamOfAFileOpenForReading(t *testing.T) {
+	name := filepath.Join(testenv.DirectDir(t), "f")
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := OpenFile(name, os.O_RDONLY, 0, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.StreamAt(0).Write([]byte("x")); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("%v", err)
+	}
+}
+
+// The part of a unit goes by a descriptor of its own, which promises what the
+// File's does, and is closed with it.
+func TestPartsAreAsSynchronousAsTheFile(t *testing.T) {
+	for _, flag := range []int{0, unix.O_SYNC, unix.O_DSYNC} {
+		f, err := OpenFile(filepath.Join(testenv.DirectDir(t), "f"), os.O_RDWR|os.O_CREATE|flag, 0o600, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := f.StreamAt(0)
+		s.Write([]byte("x"))
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		d := f.dev.(*linuxFile)
+		got, err := unix.FcntlInt(d.cached.Fd(), unix.F_GETFL, 0)
+		if err != nil || got&unix.O_SYNC != flag&unix.O_SYNC || got&unix.O_DIRECT != 0 {
+			t.Errorf("flags %#o of a File with %#o: %v", got, flag, err)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := d.cached.Stat(); err == nil {
+			t.Error("left open")
+		}
+	}
+}
+
+// Create of a file that is being written empties it before a write or after it,
+// not in its middle.
+func TestTruncationIsOrderedAgainstWrites(t *testing.T) {
+	name := filepath.Join(testenv.DirectDir(t), "f")
+	p := bytes.Repeat([]byte{1}, 8<<20)
+	for round := range 30 {
+		f, err := Create(name, Options{Strategy: Bounce})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var writing sync.WaitGroup
+		writing.Go(func() {
+			if _, err := f.WriteAt(p, 0); err != nil {
+				t.Error(err)
+			}
+		})
+		time.Sleep(time.Duration(round) * 300 * time.Microsecond)
+		g, err := Create(name, Options{Strategy: Bounce})
+		if err != nil {
+			t.Fatal(err)
+		}
+		writing.Wait()
+		if got, err := os.ReadFile(name); err != nil || len(got) != 0 && !bytes.Equal(got, p) {
+			t.Fatalf("round %d: %v, %d bytes, cut in the middle", round, err, len(got))
+		}
+		f.Close()
+		g.Close()
+	}
+}
+
+// On a block device the page cache and direct writes meet in one page: neither
+// loses what the other wrote.
+func TestBufferedAndDirectFilesOnOneBlockDevice(t *testing.T) {
+	dev := testenv.LoopDevice(t, 16<<20)
+	cached, err := Open(dev, Options{Strategy: Buffered})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cached.Close()
+	direct, err := Open(dev, Options{Strategy: Bounce})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer direct.Close()
+	var stop atomic.Bool
+	var other sync.WaitGroup
+	other.Go(func() {
+		for p := make([]byte, 512); !stop.Load(); {
+			if _, err := cached.WriteAt(p, 3584); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	p, got := AlignedBuffer(512), AlignedBuffer(512)
+	for i := range 10_000 {
+		for k := range p {
+			p[k] = byte(i)
+		}
+		if _, err := direct.WriteAt(p, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := direct.ReadAt(got, 0); err != nil || !bytes.Equal(got, p) {
+			t.Errorf("write %d is lost: %v", i, err)
+			break
+		}
+	}
+	stop.Store(true)
+	other.Wait()
+}
+
+// Streams on a block device whose sectors are shared by their neighbours.
+func TestStreamsThatMeetOnABlockDevice(t *testing.T) {
+	dev := testenv.LoopDevice(t, 16<<20)
+	const each = 700 // of a sector of 512 and a page of 4096
+	var all sync.WaitGroup
+	for k := range 8 {
+		all.Go(func() {
+			f, err := Open(dev, Options{Strategy: Strategies()[k%len(Strategies())]})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer f.Close()
+			for range 50 {
+				s := f.StreamAt(int64(k * each))
+				s.Write(bytes.Repeat([]byte{byte(k + 1)}, each))
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := f.Sync(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	got := make([]byte, 8*each)
+	f, err := Open(dev, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.ReadAt(got, 0); err != nil {
+		t.Fatal(err)
+	}
+	for k := range 8 {
+		if part := got[k*each:][:each]; !bytes.Equal(part, bytes.Repeat([]byte{byte(k + 1)}, each)) {
+			t.Errorf("Stream %d lost bytes to its neighbours", k)
+		}
+	}
+}
+
+// A buffer whose memory goes away is a panic of the caller's, on whatever
+// goroutine it was met.
+func TestMemoryThatGoesAway(t *testing.T) {
+	const size = 4 << 20
+	for range 5 {
+		fd, err := newMemfd(size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Ftruncate(fd, 512<<10); err != nil {
+			t.Fatal(err)
+		}
+		f := newDisk(2*size).file(t, Options{})
+		for _, write := range []func(){
+			func() { f.WriteAt(p, 0) },
+			func() {
+				q := f.Queue(1)
+				if err := q.Start(&Write{Buf: p}); err != nil {
+					t.Error(err)
+				}
+				q.Wait()
+			},
+		} {
+			func() {
+				defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+				defer func() {
+					if recover() == nil {
+						t.Error("no panic")
+					}
+				}()
+				write()
+			}()
+		}
+		if f.lock.first != nil || f.opts.Pool.inUse != 0 {
+			t.Error("memory or range leaked")
+		}
+		unix.Munmap(p)
+		unix.Close(fd)
+	}
+}
+
+// writingHandler logs into the File that it is told of.
+type writingHandler struct {
+	slog.Handler
+	write func()
+}
+
+func (h writingHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h writingHandler) Handle(context.Context, slog.Record) error {
+	h.write()
+	return nil
+}
+
+// Whoever is told of a change may use the File, even while Close waits.
+func TestWatchersMayUseTheFile(t *testing.T) {
+	d, p := changing(kib4)
+	other := AlignedBuffer(kib4)
+	var f *File
+	closed := make(chan error, 1)
+	use := func() {
+		go func() { closed <- f.Close() }()
+		for f.open.TryRLock() { // until it waits, or is done
+			done := f.closed
+			f.open.RUnlock()
+			if done {
+				break
+			}
+			time.Sleep(100 * time.Microsecond)
+		}
+		f.WriteAt(other, 0)
+	}
+	for _, o := range []Options{
+		{Logger: slog.New(writingHandler{slog.DiscardHandler, use})},
+		{OnChanged: func(Change) { use() }},
+	} {
+		var err error
+		if f, err = NewDevice(d, o); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt(p, 0); err != nil {
+			t.Error(err)
+		}
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package stablewrite
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// WritePart writes p, within one unit, which cannot be written directly.
+func (d *linuxFile) WritePart(p []byte, off int64) (int, error) {
+	d.part.Lock()
+	defer d.part.Unlock()
+	if d.block {
+		return d.patch(p, off)
+	}
+	return d.through(p, off)
+}
+
+// through writes p by the page cache, and waits until it is on the media. The
+// file grows by what is written and no more, and what others write beside it, by
+// whatever descriptor, is the kernel's to keep: reading the unit to write it
+// again would lose it, and padding would have to be truncated away, with all
+// that was appended meanwhile.
+func (d *linuxFile) through(p []byte, off int64) (n int, err error) {
+	if d.cached == nil {
+		if d.cached, err = d.reopen(); err != nil {
+			return 0, fmt.Errorf("opening the file once more, for a part of a unit: %w", pathless(err))
+		}
+	}
+	fd := int(d.cached.Fd())
+	for n < len(p) {
+		m, err := unix.Pwrite(fd, p[n:], off+int64(n))
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return n, err
+		}
+		n += m
+	}
+	const all = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
+	for {
+		if err = unix.SyncFileRange(fd, off, int64(len(p)), all); err != unix.EINTR {
+			break
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// reopen opens the file once more without O_DIRECT, as synchronous as it is.
+func (d *linuxFile) reopen() (*os.File, error) {
+	flags, err := unix.FcntlInt(uintptr(d.fd), unix.F_GETFL, 0)
+	if err != nil {
+		return nil, err
+	}
+	return os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", d.fd), flags&keptFlags, 0)
+}
+
+// patch reads the unit of a block device, and writes it with p in it.
+func (d *linuxFile) patch(p []byte, off int64) (int, error) {
+	if d.unit == nil {
+		d.unit = AlignedBuffer(d.geo.OffsetAlign)
+	}
+	at := off - off%int64(len(d.unit))
+	if n, err := d.ReadAt(d.unit, at); err == io.EOF && n == 0 {
+		return 0, unix.ENOSPC // as any write behind the end
+	} else if err != nil {
+		return 0, fmt.Errorf("reading the rest of the unit at %d: %w", at, err)
+	}
+	copy(d.unit[off-at:], p)
+	n, err := d.WriteAt(d.unit, at)
+	if err == nil && n < len(d.unit) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
