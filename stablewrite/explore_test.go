@@ -412,7 +412,7 @@ func (s *simulation) write(p program) {
 		return
 	}
 	if a, ok := f.steps.(*adaptive); ok { // which of its phases it is in is one more choice
-		a.of(len(s.p)/s.segments).bounces = s.pick(2) == 1
+		a.of(len(s.p) / s.segments).bounces = s.pick(2) == 1
 	}
 	s.turn = func(int) {}
 	for k := range s.segments {
