@@ -19,14 +19,14 @@ var (
 	ErrNotDirect = errors.New("not written directly")
 )
 
-// WriteError is the error of a write that was begun and failed. It divides the
-// range of the write in three: first Good bytes, then Spoiled bytes, then bytes
+// WriteError is the error of a write that was begun and failed, or of a buffer of
+// a Stream. It divides the range of that in three: first Good bytes, then Spoiled bytes, then bytes
 // that were not touched.
 type WriteError struct {
 	Name    string // of the file; "" on a Device
 	Off     int64
 	Len     int
-	Good    int // bytes from Off on the media as the receipt's sum says (Raw: that the device accepted)
+	Good    int // bytes from Off on the media as the receipt's sum says (Raw, Stream: that the device accepted)
 	Spoiled int // bytes after Good whose old content may be gone and whose new content is unknown
 	Attempt int // 1: the first submission failed; 2: the resubmission
 	Err     error
