@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/iotest"
@@ -279,6 +280,13 @@ func TestBlockSumsThatPanicOrWrite(t *testing.T) {
 // Sum may be asked for by BlockSums, and after a panic of the Device.
 func TestSumIsOfWhatWasAccepted(t *testing.T) {
 	d := newDisk(0)
+	var broken atomic.Bool
+	d.during = func(p []byte, _ int64) (int, error) {
+		if broken.Load() {
+			panic("device")
+		}
+		return len(p), nil
+	}
 	s := d.file(t, Options{SegmentBytes: kib4}).StreamAt(0)
 	data := random(3, 6*kib4)
 	given := 0
@@ -291,7 +299,7 @@ func TestSumIsOfWhatWasAccepted(t *testing.T) {
 		given += 512
 		s.Write(data[given-512 : given])
 	}
-	d.during = func([]byte, int64) (int, error) { panic("device") }
+	broken.Store(true)
 	func() {
 		defer func() { recover() }()
 		for given < len(data) {
@@ -302,7 +310,7 @@ func TestSumIsOfWhatWasAccepted(t *testing.T) {
 	if s.Sum() != crcguard.Checksum(data[:given]) {
 		t.Errorf("after a panic Sum is not that of the %d bytes given", given)
 	}
-	d.during = nil
+	broken.Store(false)
 	if _, err := s.Write(data); err == nil || s.Close() == nil {
 		t.Error("goes on after a panic of the Device")
 	}
