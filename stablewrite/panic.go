@@ -31,9 +31,15 @@ func catch(p **PanicError, f func()) {
 	debug.SetPanicOnFault(true)
 	whole := false
 	defer func() {
-		if !whole {
-			*p = &PanicError{recover(), debug.Stack()}
+		if whole {
+			return
 		}
+		v := recover()
+		if q, ok := v.(*PanicError); ok { // brought here already
+			*p = q
+			return
+		}
+		*p = &PanicError{v, debug.Stack()}
 	}()
 	f()
 	whole = true

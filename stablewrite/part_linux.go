@@ -24,11 +24,6 @@ func (d *linuxFile) WritePart(p []byte, off int64) (int, error) {
 // again would lose it, and padding would have to be truncated away, with all
 // that was appended meanwhile.
 func (d *linuxFile) through(p []byte, off int64) (n int, err error) {
-	if d.cached == nil {
-		if d.cached, err = d.reopen(); err != nil {
-			return 0, fmt.Errorf("opening the file once more, for a part of a unit: %w", pathless(err))
-		}
-	}
 	fd := int(d.cached.Fd())
 	for n < len(p) {
 		m, err := unix.Pwrite(fd, p[n:], off+int64(n))
@@ -52,13 +47,23 @@ func (d *linuxFile) through(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// reopen opens the file once more without O_DIRECT, as synchronous as it is.
-func (d *linuxFile) reopen() (*os.File, error) {
+// openParts opens the file once more, without O_DIRECT and as synchronous as it
+// is, if parts of units need that.
+func (d *linuxFile) openParts() error {
+	d.part.Lock()
+	defer d.part.Unlock()
+	if d.block || d.geo.OffsetAlign == 1 || d.cached != nil {
+		return nil
+	}
 	flags, err := unix.FcntlInt(uintptr(d.fd), unix.F_GETFL, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", d.fd), flags&keptFlags, 0)
+	d.cached, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", d.fd), flags&keptFlags, 0)
+	if err != nil {
+		return fmt.Errorf("opening the file once more, for parts of units: %w", pathless(err))
+	}
+	return nil
 }
 
 // patch reads the unit of a block device, and writes it with p in it.

@@ -16,7 +16,8 @@ import "sync"
 // bytes) and its Sums are the Queue's. Overlapping Writes that are under way
 // together go out one after the other, in no particular order. Nothing of a
 // Queue must be closed; Close of the File waits for what is under way. Methods
-// may be called concurrently.
+// may be called concurrently, but OnChanged, called for a Write of a Queue, waits
+// for itself if it uses that Queue.
 type Queue struct {
 	f     *File
 	depth int
@@ -56,7 +57,7 @@ func (q *Queue) Start(w *Write) error {
 	q.underWay++
 	q.mu.Unlock()
 	if err := q.f.enter(); err != nil {
-		w.state.busy.Store(false)
+		w.release()
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		q.underWay--
@@ -67,7 +68,7 @@ func (q *Queue) Start(w *Write) error {
 	if st.start == nil {
 		st.start = func() { st.in.run(w) }
 	}
-	st.in, st.panic = q, nil
+	st.in = q
 	go st.start()
 	return nil
 }
@@ -106,11 +107,11 @@ func (q *Queue) Wait() *Write {
 	if w == nil {
 		return nil
 	}
-	st := w.state
-	st.queued.next, st.queued.in = nil, nil
-	st.busy.Store(false)
-	if st.queued.panic != nil {
-		panic(st.queued.panic)
+	p := w.state.queued.panic
+	w.state.queued = queued{start: w.state.queued.start}
+	w.release() // from here on it may be somebody else's
+	if p != nil {
+		panic(p)
 	}
 	return w
 }

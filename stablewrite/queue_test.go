@@ -180,3 +180,51 @@ func TestCloseWaitsForAQueue(t *testing.T) {
 		t.Error(w.Err)
 	}
 }
+
+// Many goroutines start one new Write: one of them does.
+func TestOneStartOfManyCounts(t *testing.T) {
+	f := newDisk(kib4).file(t, Options{})
+	for range 500 {
+		q, w := f.Queue(4), &Write{Buf: AlignedBuffer(kib4)}
+		var started atomic.Int32
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				if err := q.Start(w); err == nil {
+					started.Add(1)
+				} else if err != ErrUnderWay {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		back := int32(0)
+		for q.Wait() != nil {
+			back++
+		}
+		if back != started.Load() || back == 0 {
+			t.Fatalf("%d started, %d came back", started.Load(), back)
+		}
+	}
+}
+
+// A panic is wrapped once, on however many goroutines it was on its way.
+func TestAPanicIsWrappedOnce(t *testing.T) {
+	d := newDisk(8 * kib4)
+	d.during = func([]byte, int64) (int, error) { panic("mine") }
+	f := d.file(t, Options{SegmentBytes: kib4})
+	for range 50 {
+		q := f.Queue(1)
+		if err := q.Start(&Write{Buf: random(1, 8*kib4)}); err != nil {
+			t.Fatal(err)
+		}
+		func() {
+			defer func() {
+				if p, ok := recover().(*PanicError); !ok || p.Value != "mine" {
+					t.Errorf("%v", p)
+				}
+			}()
+			q.Wait()
+		}()
+	}
+}

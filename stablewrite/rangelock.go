@@ -1,6 +1,7 @@
 package stablewrite
 
 import (
+	"math"
 	"os"
 	"sync"
 )
@@ -33,7 +34,7 @@ func (s *span) overlaps(t *span) bool { return s.off < t.end && t.off < s.end }
 // sectors of the page, and a Buffered File would put old sectors back.
 func (f *File) hold(s *span, off, end int64) {
 	if f.pages {
-		off, end = off&^(pageSize-1), (end+pageSize-1)&^(pageSize-1)
+		off, end = off&^(pageSize-1), (min(end, math.MaxInt64-pageSize)+pageSize-1)&^(pageSize-1)
 	}
 	f.lock.lock(s, off, end)
 }

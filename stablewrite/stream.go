@@ -19,9 +19,10 @@ import (
 //
 // No byte outside of what was written changes. Where a Stream begins, is flushed
 // or ends within a unit of the device (Geometry.OffsetAlign), that part goes out
-// by itself: to a file through the page cache, and it is on the media before it
-// counts as written; to a block device by reading the unit and writing it again,
-// which takes permission to read.
+// by itself: to a file through the page cache, by a descriptor of its own that
+// StreamAt opens, and it is on the media before it counts as written; to a block
+// device by reading the unit and writing it again, which takes permission to
+// read.
 //
 // A Stream has memory of its own, up to twice Options.SegmentBytes from the first
 // Write to Close, which is not of the Pool. Its methods are for one goroutine.
@@ -52,6 +53,8 @@ type Stream struct {
 	pending atomic.Int64 // bytes accepted and not on the media
 	err     error
 	closed  bool
+
+	reporting, misused bool // BlockSums is called; and used the Stream
 }
 
 // buffer is a part of the file on its way, in private memory.
@@ -82,6 +85,12 @@ func (f *File) StreamAt(off int64) *Stream {
 		s.err = s.wrap(fmt.Errorf("%w: opened for reading only", fs.ErrPermission))
 		return s
 	}
+	if d, ok := f.dev.(interface{ openParts() error }); ok {
+		if err := d.openParts(); err != nil { // better now than at the end
+			s.err = s.wrap(err)
+			return s
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.streams == nil {
@@ -102,6 +111,7 @@ func (s *Stream) wrap(err error) error {
 
 // usable reports whether the Stream takes more.
 func (s *Stream) usable() bool {
+	s.misused = s.misused || s.reporting
 	if s.closed && s.err == nil {
 		s.err = s.wrap(os.ErrClosed)
 	}
@@ -190,7 +200,7 @@ func (s *Stream) Flush() error {
 
 // Close flushes and ends the Stream. It neither syncs nor closes the File.
 func (s *Stream) Close() error {
-	if s.closed {
+	if s.closed || s.reporting {
 		s.usable()
 		return s.err
 	}
@@ -223,10 +233,10 @@ func (s *Stream) Landed() int64 { return s.good }
 
 // launch sends what is buffered on its way, once what was before it landed.
 func (s *Stream) launch() {
-	if s.reap(); s.err == nil {
-		s.err = s.f.enter()
+	if s.reap(); s.err != nil {
+		return
 	}
-	if s.err != nil {
+	if s.err = s.f.enter(); s.err != nil {
 		return
 	}
 	b := s.fill
@@ -279,14 +289,18 @@ func (s *Stream) account(b *buffer) {
 
 var errReport = errors.New("stablewrite: BlockSums panicked, or used the Stream")
 
-// report calls BlockSums. If that panics the Stream stays broken.
+// report calls BlockSums. If that panics, or uses the Stream, the Stream stays
+// broken.
 func (s *Stream) report(off int64, sums []uint32) {
 	if s.BlockSums == nil {
 		return
 	}
-	s.err = errReport
+	s.err, s.reporting = errReport, true
+	defer func() { s.reporting = false }()
 	s.BlockSums(off, sums)
-	s.err = nil
+	if !s.misused {
+		s.err = nil
+	}
 }
 
 // run writes the buffer on its way.

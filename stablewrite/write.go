@@ -13,7 +13,8 @@ import (
 type Extent = crcguard.Extent
 
 // Write is one request to [File.Do]. A Write is used for one request at a time;
-// a loop that reuses one does not allocate. A copy of one is a Write of its own.
+// a loop that reuses one does not allocate. A copy of one that is not under way
+// is a Write of its own.
 type Write struct {
 	Buf []byte // what to write; its length a multiple of Geometry.OffsetAlign
 	Off int64  // where, likewise
@@ -28,31 +29,34 @@ type Write struct {
 	Changed []Extent // where in Buf changes were seen, in order
 	Err     error
 
-	state *writeState
+	state    *writeState
+	underWay uint32 // 1: claimed. No atomic.Uint32: a Write may be copied
 }
 
 // writeState is what a Write keeps from request to request. It knows whose it
 // is, so that a copied Write does not share it.
 type writeState struct {
 	of       *Write
-	busy     atomic.Bool // under way, or ended and not waited for
 	segments overlap
 	sums     []uint32 // storage if Write.Sums is nil
 	locked   span
 	queued   queued
 }
 
-// claim makes w ready for a request, if it is not under way.
+// claim makes w ready for a request, if it is not under way. Whoever claimed it
+// releases it.
 func (w *Write) claim() error {
+	if !atomic.CompareAndSwapUint32(&w.underWay, 0, 1) {
+		return ErrUnderWay
+	}
 	if w.state == nil || w.state.of != w {
 		w.state, w.Changed = &writeState{of: w}, nil
-	}
-	if !w.state.busy.CompareAndSwap(false, true) {
-		return ErrUnderWay
 	}
 	w.Receipt, w.Changed, w.Err = Receipt{}, w.Changed[:0], nil
 	return nil
 }
+
+func (w *Write) release() { atomic.StoreUint32(&w.underWay, 0) }
 
 // Receipt says what is on the media, as far as [Strategy.Promise] goes and
 // unless another write overlapped. After an error it speaks of the first N
@@ -92,7 +96,7 @@ func (f *File) Do(w *Write) error {
 	if err := w.claim(); err != nil {
 		return err
 	}
-	defer w.state.busy.Store(false)
+	defer w.release()
 	if w.Err = f.enter(); w.Err == nil {
 		f.finish(w)
 	}
