@@ -344,6 +344,9 @@ func TestSIGINTEndsAnEvaluation(t *testing.T) {
 // SIGINT at any moment, before there is a child or while it starts, is an
 // interrupt and nothing else.
 func TestSIGINTAtAnyMomentIsNoFailure(t *testing.T) {
+	if raceEnabled {
+		t.Skip("a signal at start-up can crash the race detector's runtime (seen with Go 1.26); the test runs without it too")
+	}
 	dir := testenv.DirectDir(t)
 	for i := range 40 {
 		cmd, out := command(dir, "repro", "--mutator", "storm", "--gate", "--duration", "1h", fmt.Sprint("f", i))
