@@ -126,7 +126,7 @@ func TestWaitReturnsWhatEnded(t *testing.T) {
 func TestAQueueOfManyGoroutines(t *testing.T) {
 	const each = 200
 	d := newDisk(64 * kib4)
-	q := d.file(t, Options{}).Queue(3)
+	q := d.file(t, Options{}).Queue(1)
 	var all sync.WaitGroup
 	var back atomic.Int32
 	for k := range 4 {

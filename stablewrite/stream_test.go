@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"stablepages/crcguard"
 )
@@ -311,6 +312,41 @@ func TestSumIsOfWhatWasAccepted(t *testing.T) {
 	broken.Store(false)
 	if _, err := s.Write(data); err == nil || s.Close() == nil {
 		t.Error("goes on after a panic of the Device")
+	}
+}
+
+// While a buffer is on its way nobody else of the process writes to its units.
+func TestStreamHoldsItsRange(t *testing.T) {
+	for _, off := range []int64{0, kib4, 2*kib4 - 512} { // of the buffer's first unit, its middle, its last
+		d := newDisk(4 * kib4)
+		f := d.file(t, Options{})
+		var flying, met atomic.Bool
+		other := make(chan error, 1)
+		d.during = func(p []byte, at int64) (int, error) {
+			if len(p) == 512 { // the other
+				met.Store(met.Load() || flying.Load())
+				return len(p), nil
+			}
+			if flying.CompareAndSwap(false, true) {
+				go func() {
+					_, err := f.WriteAt(AlignedBuffer(512), off)
+					other <- err
+				}()
+			}
+			time.Sleep(5 * time.Millisecond) // for it to come between
+			if at+int64(len(p)) == 2*kib4-100 {
+				flying.Store(false) // the last piece
+			}
+			return len(p), nil
+		}
+		s := f.StreamAt(100)
+		s.Write(random(1, 2*kib4-200))
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-other; err != nil || met.Load() {
+			t.Errorf("a write at %d came between: %v", off, err)
+		}
 	}
 }
 
