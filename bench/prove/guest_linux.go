@@ -171,7 +171,9 @@ func (g *guest) race(r race) (rec record.Prove, err error) {
 			until = 0
 		}
 		met := now.Overlapped > 0 || r.Mutator == mutator.None // stock changes once a second
-		if passed := seconds(now.Seconds); passed >= until && (now.Writes >= r.Writes && met || passed >= some(g.job.Quick, raceLimit)) {
+		passed := seconds(now.Seconds)
+		wrote := now.Writes >= r.Writes || passed >= some(g.job.Quick, raceLimit)
+		if passed >= until && wrote && (met || passed >= meetLimit) {
 			enough()
 		}
 		if time.Since(told) > time.Second {

@@ -93,6 +93,7 @@ const (
 	raceBytes  = 1 << 20
 	raceWrites = 60
 	raceLimit  = 6 * time.Second // for these writes, where a checksum takes its time, or a change its own
+	meetLimit  = time.Minute     // for a change to come while a write is under way: a race that met none shows nothing
 	raceSeed   = 2011
 )
 
