@@ -170,7 +170,8 @@ func (p Plan) cell(s stablewrite.Strategy, size int, buffers [][]byte) (record.C
 		return record.Cost{}, err
 	}
 	return record.Cost{
-		Kind: record.KindCost, Strategy: s, Size: size, Depth: depth, Bytes: bytes, Seconds: seconds,
+		Kind: record.KindCost, Strategy: s, Target: record.OnFile, Size: size, Depth: depth,
+		Writes: int64(did.Writes), Changed: int64(did.ChangedWrites), Bytes: bytes, Seconds: seconds,
 		P50NS: quantile(all, 0.5), P99NS: quantile(all, 0.99), P999NS: quantile(all, 0.999),
 		CPUUserSeconds: (after.user - cpu.user).Seconds(), CPUSystemSeconds: (after.system - cpu.system).Seconds(),
 		Amplification: float64(bytes+did.Resubmitted) / float64(bytes),

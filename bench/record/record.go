@@ -17,6 +17,8 @@ const (
 	KindCost  = "cost"
 	KindProbe = "probe"
 	KindProve = "prove"
+
+	KindPrecision = "precision"
 )
 
 // Repro is the result of one race.
@@ -87,26 +89,103 @@ type Prove struct {
 	Evidence     []string `json:"evidence"` // lines of the kernel's log
 }
 
-// Cost is one timed cell: one strategy, size and depth in one round.
+// Cost is one timed cell: one writer, size, depth and share of changed writes, in
+// one round.
 type Cost struct {
-	Kind             string                 `json:"kind"` // KindCost
-	Strategy         stablewrite.Strategy   `json:"strategy"`
-	Size             int                    `json:"size"`
-	Depth            int                    `json:"depth"`
-	Mutated          float64                `json:"mutated"` // share of writes changed in flight, 0 to 1
-	Round            int                    `json:"round"`
-	Bytes            int64                  `json:"bytes"`
-	Seconds          float64                `json:"seconds"` // the Sync at the end included
-	P50NS            int64                  `json:"p50_ns"`
-	P99NS            int64                  `json:"p99_ns"`
-	P999NS           int64                  `json:"p999_ns"`
-	CPUUserSeconds   float64                `json:"cpu_user_seconds"`
-	CPUSystemSeconds float64                `json:"cpu_system_seconds"`
-	Amplification    float64                `json:"amplification"` // bytes submitted by bytes asked for
-	PoolPeak         int                    `json:"pool_peak"`     // bytes of private memory, at most at a time
-	Direct           stablewrite.Directness `json:"direct"`
-	System           *System                `json:"system"`
-	Version          int                    `json:"version"`
+	Kind     string               `json:"kind"` // KindCost
+	Strategy stablewrite.Strategy `json:"strategy"`
+	Variant  Variant              `json:"variant,omitempty"` // what differs from a File of that strategy
+	Target   Target               `json:"target"`            // what was written to
+	Cold     bool                 `json:"cold"`              // buffers were a ring larger than the last-level cache
+	Backing  string               `json:"backing"`           // pages behind the writers' memory: "4k", "huge", "" if not known
+	Size     int                  `json:"size"`
+	Depth    int                  `json:"depth"`
+	Mutated  float64              `json:"mutated"` // share of writes changed in flight, 0 to 1
+	Round    int                  `json:"round"`
+	Writes   int64                `json:"writes"`
+	Changed  int64                `json:"changed"` // of these: the writer saw a change
+	Bytes    int64                `json:"bytes"`
+	Seconds  float64              `json:"seconds"` // the Sync at the end included
+
+	P50NS            int64   `json:"p50_ns"` // of a write, from its call to its return
+	P99NS            int64   `json:"p99_ns"`
+	P999NS           int64   `json:"p999_ns"`
+	CPUUserSeconds   float64 `json:"cpu_user_seconds"`
+	CPUSystemSeconds float64 `json:"cpu_system_seconds"`
+	Amplification    float64 `json:"amplification"` // bytes submitted by bytes asked for
+	PoolPeak         int     `json:"pool_peak"`     // bytes of private memory, at most at a time
+	Extents          *int    `json:"extents"`       // of the file after the cell; null where it cannot be asked
+
+	Direct  stablewrite.Directness `json:"direct"`
+	System  *System                `json:"system"`
+	Version int                    `json:"version"`
+}
+
+// Target is what a cost was measured on.
+type Target string
+
+const (
+	OnFile   Target = "file"
+	OnDevice Target = "device" // a block device
+	OnNull   Target = "null"   // takes every write at once: what is left is the cost of the software
+	OnDelay  Target = "delay"  // a fixed latency and bandwidth: what is left does not depend on a disk
+)
+
+// Variant is what differs from a File of a strategy as a user has it.
+type Variant string
+
+const (
+	Again     Variant = "again"     // the same once more: what two equal things differ by is noise
+	Segmented Variant = "segmented" // raw, in as many submissions as other strategies make of a large write
+	Summed    Variant = "summed"    // raw or buffered, and a CRC-32C as a checksumming user takes one; of buffered, of a private copy
+
+	// Peers: other programs on the same target. Their strategy is raw.
+	FioPsync    Variant = "fio psync"
+	FioPsyncSum Variant = "fio psync, crc32c"
+	FioUring    Variant = "fio io_uring"
+	FioUringSum Variant = "fio io_uring, crc32c"
+	DD          Variant = "dd"
+)
+
+// Peer reports whether v is another program.
+func (v Variant) Peer() bool {
+	switch v {
+	case FioPsync, FioPsyncSum, FioUring, FioUringSum, DD:
+		return true
+	}
+	return false
+}
+
+// Writer names who wrote: a strategy, a strategy and what differs from it, or
+// another program.
+func (c Cost) Writer() string {
+	switch {
+	case c.Variant == "":
+		return c.Strategy.String()
+	case c.Variant.Peer():
+		return string(c.Variant)
+	}
+	return c.Strategy.String() + ", " + string(c.Variant)
+}
+
+// Precision is what detection by a strategy hit: of the blocks of writes that were
+// changed in flight, which were torn on the media after the first submission, and
+// which were resubmitted.
+type Precision struct {
+	Kind        string                `json:"kind"` // KindPrecision
+	Strategy    stablewrite.Strategy  `json:"strategy"`
+	Detect      stablewrite.Detection `json:"detect"`
+	Mutator     mutator.Kind          `json:"mutator"`
+	HoldNS      int64                 `json:"hold_ns"`
+	Seed        uint64                `json:"seed"`
+	Size        int                   `json:"size"`
+	Writes      int                   `json:"writes"`      // changed in flight
+	Blocks      int                   `json:"blocks"`      // of these writes, 4 KiB each
+	Torn        int                   `json:"torn"`        // blocks whose media differed from what was armed, before any resubmission
+	Resubmitted int                   `json:"resubmitted"` // blocks
+	Both        int                   `json:"both"`        // blocks that were torn, and resubmitted: by Resubmitted the precision, by Torn the recall
+	System      *System               `json:"system"`
+	Version     int                   `json:"version"`
 }
 
 // Probe is what probe found out about a path.
