@@ -5,11 +5,11 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # Commands that the tests need, and the Debian packages that have them. With
 # root `make test` installs what is missing.
-NEEDS = gcc:gcc mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs losetup:mount mount:mount findmnt:util-linux qemu-system-x86_64:qemu-system-x86
-HEADERS = libc6-dev
+NEEDS = gcc:gcc mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs losetup:mount mount:mount findmnt:util-linux qemu-system-x86_64:qemu-system-x86 qemu-aarch64-static:qemu-user-static
+HEADERS = stdlib.h:libc6-dev isa-l/crc.h:libisal-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help build evaluate prove test deps vet lint unit race load adoption kernels bench fuzz clean
+.PHONY: help build evaluate prove test deps generated vet lint unit race portable load adoption kernels bench bench-crc fuzz clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -23,18 +23,26 @@ evaluate: ## run the evaluation here, about a minute
 prove: ## run the full proof inside stock kernels, about an hour
 	$(GO) run ./cmd/stablewrite prove
 
-test: deps vet lint unit race load adoption kernels ## everything that must hold; .ci/run calls it
+test: deps generated vet lint unit race portable load adoption kernels ## everything that must hold; .ci/run calls it
 
 deps: ## install the Debian packages that the tests need, or name them
 	@missing=; for need in $(NEEDS); do \
 		PATH=$$PATH:/usr/sbin:/sbin command -v $${need%%:*} >/dev/null || missing="$$missing $${need##*:}"; \
 	done; \
-	[ -e /usr/include/stdlib.h ] || missing="$$missing $(HEADERS)"; \
+	for need in $(HEADERS); do \
+		[ -e /usr/include/$${need%%:*} ] || missing="$$missing $${need##*:}"; \
+	done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
 		echo "make test: not installed, and some tests need them:$$missing" >&2; exit 0; \
 	fi; \
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing
+
+generated: ## what is generated is what the generator makes
+	cd crcguard/_asm && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) run $(STATICCHECK) ./...
+	@was=$$(mktemp -d) && trap 'rm -r "$$was"' EXIT && cp crcguard/blocks_amd64.go crcguard/blocks_amd64.s "$$was" && \
+		$(GO) generate ./crcguard && for f in blocks_amd64.go blocks_amd64.s; do \
+		cmp "$$was/$$f" "crcguard/$$f" || { echo "crcguard/$$f was not what crcguard/_asm makes: it is now" >&2; exit 1; }; done
 
 vet: ## go vet for every platform that compiles, and a tidy tree
 	$(GO) vet ./...
@@ -56,6 +64,12 @@ unit: ## all tests, and that they allocate nothing where they must not
 race: ## all tests under the race detector, the library's with poisoned memory
 	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 $(GO) test -race -tags invariants -count=1 ./...
 
+portable: ## the checksums without assembly, and on an emulated arm64; the program that compares them with others
+	$(GO) vet -tags purego ./... && $(GO) test -tags purego -count=1 ./crcguard
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -exec qemu-aarch64-static -count=1 -short -skip 'FallsBack|AnotherProcess' ./crcguard
+	cd crcguard/_peers && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) run $(STATICCHECK) ./...
+	cd crcguard/_peers && $(GO) run . -rounds 1 -ring 16777216 -sizes 65536 -cores 1 >/dev/null
+
 load: ## two minutes of many writers in two processes, checked
 	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 STABLEPAGES_LOAD=2m $(GO) test -race -tags invariants -count=1 -timeout 15m -run '^TestLoad$$' -v ./stablewrite
 
@@ -70,6 +84,9 @@ bench: ## benchmarks of the checksums, of what a write adds, and of strategies o
 	$(GO) test -run '^$$' -bench . ./crcguard
 	$(GO) test -run '^$$' -bench 'Nothing|Amplification' ./stablewrite
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./bench/cost
+
+bench-crc: deps ## the checksums beside ISA-L, memcpy and plain reading, in one process: about ten minutes
+	cd crcguard/_peers && for kernel in avx512 sse42 portable; do CRCGUARD_KERNEL=$$kernel $(GO) run . || exit; done
 
 fuzz: ## fuzz each target for half a minute
 	$(GO) test -run '^$$' -fuzz FuzzSums -fuzztime 30s ./crcguard

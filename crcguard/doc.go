@@ -28,14 +28,85 @@
 // iSCSI, btrfs and ext4 use. A digest is what a Guard compares blocks by. It
 // does not rest on CRC-32C alone, because CRC is linear: a page that ends in
 // its own CRC-32C, as pages of many databases do, has the same CRC-32C in
-// every valid version. The portable digest pairs it with CRC-32 (IEEE).
+// every valid version.
 //
 // # Ownership
 //
 // Buffers are read during the call only. Slices of sums belong to the caller.
 // Functions panic where a destination or a slice of sums is too short, where
 // source and destination overlap, and at negative offsets, as those of
-// crypto/cipher do: these are bugs of the caller, not of the data.
+// crypto/cipher do: these are bugs of the caller, not of the data. No bytes are
+// bytes like others: their sum is 0, and they have no blocks.
 // Nothing allocates, but for a Guard that grows to the largest buffer it has
-// guarded.
+// guarded. The race detector is told what is read and written.
+//
+// # Kernels
+//
+// Whole blocks are the business of a kernel, chosen when the program starts by
+// what the processor has; [Kernel] names it:
+//
+//	avx512    AVX-512 F and VL, VPCLMULQDQ
+//	sse42     SSE 4.2, PCLMULQDQ
+//	portable  Go: klauspost/crc32, on amd64 and arm64 with the CRC instructions
+//
+// The environment variable CRCGUARD_KERNEL names another, for tests and
+// benchmarks; one that the processor lacks is not used. The build tag purego
+// leaves the first two out (klauspost/crc32 and hash/crc32 have assembly of
+// their own). What is not a whole block, at the ends of a buffer, is summed by
+// klauspost/crc32 whatever the kernel. On arm64 the portable kernel is tested
+// under emulation, and was not measured.
+//
+// The first two compute a CRC by folding. Read a block as a polynomial over
+// GF(2), its first bit the highest coefficient; its CRC is the remainder
+// modulo P, the polynomial of the CRC, of x^32 times it. Sixteen bytes A, with
+// n bytes between them and sixteen bytes B, contribute A*x^(8n+128) + B, and
+// modulo P x^(8n+128) is a polynomial of 32 bits, known beforehand: so A can be
+// multiplied by that constant, which carry-less multiplication does (two, for
+// the two halves of A), and added to B. Nothing is lost modulo P, and sixteen
+// bytes are done with. An accumulator goes through the block in that way, and
+// because each multiplication waits for the one before, several accumulators
+// do, each taking the bytes next to the other's: four of 64 bytes, or eight of 16.
+// At the end all but the last are moved to the place of the last and added up.
+// The 16 bytes that are left are the digest. Taken modulo P, by the
+// CRC instruction, they are the sum. Nothing is carried from block to block but
+// the sum of all: multiplied by x^(8*4096), the next block's added.
+//
+// Without AVX-512 folding is no faster than the CRC instruction. There sums and copies
+// fold 48 bytes and leave the next 80 to the CRC instruction, and so on: two
+// units of the processor, at work on one stream. The sum of the 80 is added to
+// the first four of the bytes that follow, which is what it means to continue a
+// CRC. But what a change does to 80 bytes can vanish in 32 bits, so digests fold
+// everything, and take longer.
+//
+// Loads are in order of address, of one stream. The fastest CRC of memory that
+// is in the caches takes three streams, far apart; memory delivers them at half
+// the speed. Memory is fetched 2 KiB ahead, but not past the last block.
+//
+// Every byte of a source is loaded once, and what was loaded is both stored and
+// summed. That is why the sum of a copy is the sum of the copy even while the
+// source changes: a second load could find another byte. The portable kernel, and
+// what copies parts of blocks, sums the destination. Only the digest of that
+// kernel, and of parts of blocks, takes two loads, one for each half; what changes
+// in between, and stays, differs from the half that is older.
+//
+// A call of assembly takes at most 256 KiB, because nothing can interrupt it.
+//
+// # What a digest sees
+//
+// The digest of a folding kernel has 128 bits and is, but for a constant, a linear
+// function of the block onto all of them. No change within eight aligned bytes is missed
+// (tests try all, by linearity), and of ten million changes, half of them of pages
+// that carry their own CRC-32C, none was. Changes that it misses can be
+// constructed. The portable digest is CRC-32C with CRC-32, 64 bits, and passes the same
+// tests.
+//
+// # Stores of a copy
+//
+// A copy of 2 MiB or more goes past the caches (non-temporal stores), if the
+// destination is aligned to 64 bytes where its whole blocks begin: it would not have stayed in
+// them. A shorter one goes through them: that is faster if the source is in the
+// caches, or if the destination is, as a buffer that is used again and again may
+// be. A caller who knows that neither is has [CopyCold] and [CopyBlocksColdAt].
+//
+// FIGURES
 package crcguard

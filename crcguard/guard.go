@@ -24,15 +24,12 @@ func (g *Guard) Arm(p []byte) uint32 { return g.ArmAt(p, 0) }
 func (g *Guard) ArmAt(p []byte, off int64) uint32 {
 	n := BlocksAt(off, len(p))
 	g.off, g.n, g.sumOnly, g.sums = off, len(p), g.SumOnly, resize(g.sums, n)
+	reads(p)
 	if g.sumOnly {
-		return ChecksumBlocksAt(p, off, g.sums)
+		return sumAt(p, off, g.sums, nil)
 	}
-	if g.digests = resize(g.digests, n); n == 0 {
-		return 0
-	}
-	h := head(off, len(p))
-	g.sums[0], g.digests[0] = digestBlock(p[:h])
-	return Combine(g.sums[0], digestBlocks(p[h:], g.sums[1:], g.digests[1:]), int64(len(p)-h))
+	g.digests = resize(g.digests, n)
+	return sumAt(p, off, g.sums, g.digests)
 }
 
 func resize[E any](s []E, n int) []E {
@@ -54,25 +51,38 @@ func (g *Guard) AppendChanged(dst []Extent, p []byte) []Extent {
 	if len(p) != g.n {
 		panic("crcguard: AppendChanged of another buffer than was armed")
 	}
-	fresh := len(dst)
-	for i, lo := 0, 0; lo < len(p); i++ {
-		n := head(g.off+int64(lo), len(p)-lo)
-		if g.changed(i, p[lo:lo+n]) {
-			if k := len(dst) - 1; k >= fresh && dst[k].Off+dst[k].Len == lo {
-				dst[k].Len += n
-			} else {
-				dst = append(dst, Extent{lo, n})
-			}
+	reads(p)
+	var sums [maxBlocks]uint32
+	var digests [maxBlocks]digest
+	fresh, into := len(dst), int(g.off%BlockSize)
+	for i, lo := 0, 0; lo < len(p); {
+		// As many blocks as there is room for; they end where the file's do.
+		hi := min(len(p), lo+maxBlocks*BlockSize-into)
+		n := BlocksAt(int64(into), hi-lo)
+		same := func(k int) bool { return sums[k] == g.sums[i+k] }
+		if g.sumOnly {
+			sumAt(p[lo:hi], int64(into), sums[:n], nil)
+		} else {
+			sumAt(p[lo:hi], int64(into), sums[:n], digests[:n])
+			same = func(k int) bool { return digests[k] == g.digests[i+k] }
 		}
-		lo += n
+		for k := range n {
+			end := min(hi, lo+BlockSize-into)
+			if !same(k) {
+				dst = appendExtent(dst, fresh, Extent{lo, end - lo})
+			}
+			lo, into = end, 0
+		}
+		i += n
 	}
 	return dst
 }
 
-func (g *Guard) changed(i int, block []byte) bool {
-	if g.sumOnly {
-		return update(0, block) != g.sums[i]
+// appendExtent appends e, or lets the last Extent from fresh on grow by it.
+func appendExtent(dst []Extent, fresh int, e Extent) []Extent {
+	if k := len(dst) - 1; k >= fresh && dst[k].Off+dst[k].Len == e.Off {
+		dst[k].Len += e.Len
+		return dst
 	}
-	_, d := digestBlock(block)
-	return d != g.digests[i]
+	return append(dst, e)
 }

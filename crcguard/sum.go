@@ -1,7 +1,5 @@
 package crcguard
 
-import "unsafe"
-
 // BlockSize is the unit of per-block sums and of change detection, in bytes.
 // It is the page size of the machines and the block size of the file systems
 // whose stable pages this is about.
@@ -31,14 +29,15 @@ func into(off int64) int {
 	return int(off % BlockSize)
 }
 
-// head is the length of the first block of n bytes at off.
-func head(off int64, n int) int { return min(n, BlockSize-into(off)) }
-
 // Checksum returns the sum of p.
-func Checksum(p []byte) uint32 { return update(0, p) }
+func Checksum(p []byte) uint32 { return Update(0, p) }
 
 // Update returns the sum of what sum was taken of, followed by p.
-func Update(sum uint32, p []byte) uint32 { return update(sum, p) }
+func Update(sum uint32, p []byte) uint32 {
+	reads(p)
+	whole := len(p) - len(p)%BlockSize
+	return update(sumBlocks(sum, p[:whole], nil, nil), p[whole:])
+}
 
 // ChecksumBlocks stores the sum of each block of p in sums and returns the sum
 // of all of p. It panics if sums is shorter than Blocks(len(p)).
@@ -48,48 +47,42 @@ func ChecksumBlocks(p []byte, sums []uint32) uint32 { return ChecksumBlocksAt(p,
 // file. It panics if sums is shorter than BlocksAt(off, len(p)).
 func ChecksumBlocksAt(p []byte, off int64, sums []uint32) uint32 {
 	sums = sums[:BlocksAt(off, len(p)):len(sums)]
-	if len(p) == 0 {
-		return 0
-	}
-	h := head(off, len(p))
-	sums[0] = update(0, p[:h])
-	return Combine(sums[0], sumBlocks(p[h:], sums[1:]), int64(len(p)-h))
+	reads(p)
+	writes(sums)
+	return sumAt(p, off, sums, nil)
 }
 
-// Copy copies src to dst and returns the sum of what dst now holds, whatever
-// happened to src meanwhile. It panics if dst is shorter than src or overlaps
-// it.
-func Copy(dst, src []byte) uint32 {
-	dst = dst[:len(src):len(dst)] // spare capacity is no leave to write there
-	apart(dst, src)
-	return copySum(dst, src)
+// sumAt stores the sum and, where digests is not nil, the digest of each block of p
+// at off, and returns the sum of all of p. The blocks at its ends may be parts of
+// the file's.
+func sumAt(p []byte, off int64, sums []uint32, digests []digest) (sum uint32) {
+	part := func(n int) {
+		sums[0] = update(0, p[:n])
+		sum = Combine(sum, sums[0], int64(n))
+		if digests != nil {
+			digests[0] = digestOf(sums[0], p[:n])
+			digests = digests[1:]
+		}
+		p, sums = p[n:], sums[1:]
+	}
+	if n := head(off, len(p)); n > 0 {
+		part(n)
+	}
+	if n := len(p) - len(p)%BlockSize; n > 0 {
+		sum = sumBlocks(sum, p[:n], sums, digests)
+		p, sums, digests = p[n:], after(sums, n), after(digests, n)
+	}
+	if len(p) > 0 {
+		part(len(p))
+	}
+	return sum
 }
 
-// apart panics if a and b, of equal length, overlap: a copy made block by block
-// would read what it wrote.
-func apart(a, b []byte) {
-	if len(a) == 0 {
-		return
+// head is how much of n bytes at off comes before the first block that begins among
+// them.
+func head(off int64, n int) int {
+	if in := into(off); in > 0 {
+		return min(n, BlockSize-in)
 	}
-	x, y := uintptr(unsafe.Pointer(&a[0])), uintptr(unsafe.Pointer(&b[0]))
-	if max(x, y)-min(x, y) < uintptr(len(a)) {
-		panic("crcguard: source and destination overlap")
-	}
-}
-
-// CopyBlocks is [Copy] that also stores the sum of each block in sums. It
-// panics if sums is shorter than Blocks(len(src)).
-func CopyBlocks(dst, src []byte, sums []uint32) uint32 { return CopyBlocksAt(dst, src, 0, sums) }
-
-// CopyBlocksAt is [CopyBlocks] for a buffer that belongs at off of a file. It
-// panics if sums is shorter than BlocksAt(off, len(src)).
-func CopyBlocksAt(dst, src []byte, off int64, sums []uint32) uint32 {
-	dst, sums = dst[:len(src):len(dst)], sums[:BlocksAt(off, len(src)):len(sums)]
-	apart(dst, src)
-	if len(src) == 0 {
-		return 0
-	}
-	h := head(off, len(src))
-	sums[0] = copySum(dst[:h], src[:h])
-	return Combine(sums[0], copyBlocks(dst[h:], src[h:], sums[1:]), int64(len(src)-h))
+	return 0
 }

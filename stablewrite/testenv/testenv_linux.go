@@ -2,7 +2,6 @@ package testenv
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,16 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// Missing ends a test that cannot run without what is described.
-func Missing(tb testing.TB, format string, args ...any) {
-	tb.Helper()
-	what := fmt.Sprintf(format, args...)
-	if os.Getenv("STABLEPAGES_REQUIRE") == "all" {
-		tb.Fatalf("STABLEPAGES_REQUIRE=all, and missing: %s", what)
-	}
-	tb.Skipf("missing: %s", what)
-}
 
 // DirectDir returns an empty directory whose files are written directly; it is
 // removed when the test ends.

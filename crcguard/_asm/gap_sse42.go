@@ -1,0 +1,114 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// gapSSE42 folds and lets CRC32 instructions sum what it leaves out: two units of
+// the processor that work at the same time. A tile is four times 48 bytes that are
+// folded and a gap of 80, whose sum is added to the bytes that follow it. Because
+// sums of gaps have 32 bits, it has no digests.
+type gapSSE42 struct {
+	acc      [groups * folded / 16]VecVirtual
+	pastTile VecVirtual
+	gap      GPVirtual // the CRC register after the last gap
+}
+
+const (
+	groups = 4
+	folded = 48 // bytes
+	gap    = 80
+	group  = folded + gap
+)
+
+func (k *gapSSE42) name(s stores) string {
+	return [...]string{"sumBlocks", "copyBlocks", "streamBlocks"}[s] + "SSE42"
+}
+
+func (k *gapSSE42) digests(stores) bool { return false }
+func (k *gapSSE42) tile() int           { return groups * group }
+func (k *gapSSE42) unroll() int         { return 1 }
+
+func (k *gapSSE42) begin() {
+	for i := range k.acc {
+		k.acc[i] = XMM()
+	}
+	k.pastTile, k.gap = XMM(), GP64()
+	MOVOU(data("past512", past(k.tile())), k.pastTile)
+}
+
+func (k *gapSSE42) first(t *tile) {
+	MOVL(U32(0xffffffff), k.gap.As32()) // the first four bytes of a block are complemented
+	k.add(t, 0, func(i int, loaded Register) { MOVO(loaded, k.acc[i]) })
+}
+
+func (k *gapSSE42) next(t *tile, skip int) {
+	k.add(t, skip, func(i int, loaded Register) {
+		multiply(k.acc[i], k.pastTile)
+		PXOR(loaded, k.acc[i])
+	})
+}
+
+// add adds a tile. Everything is loaded once, in order, and what is stored is what
+// was loaded.
+func (k *gapSSE42) add(t *tile, skip int, fold func(i int, loaded Register)) {
+	t.prefetch(skip, k.tile())
+	for g := range groups {
+		n := skip + g*group
+		for i := range folded / 16 {
+			loaded := XMM()
+			MOVOU(t.source(n+16*i, 16), loaded)
+			switch t.stores {
+			case cachedStores:
+				MOVOU(loaded, at(t.dst, n+16*i))
+			case streamingStores:
+				MOVNTO(loaded, at(t.dst, n+16*i))
+			}
+			fold(g*folded/16+i, loaded)
+		}
+		before := XMM()
+		MOVD(k.gap.As32(), before)
+		PXOR(before, k.acc[g*folded/16])
+		XORL(k.gap.As32(), k.gap.As32())
+		for i := n + folded; i < n+group; i += 8 {
+			k.word(t, i)
+		}
+	}
+}
+
+// word adds eight bytes of a gap.
+func (k *gapSSE42) word(t *tile, n int) {
+	if t.stores == noStores {
+		CRC32Q(t.source(n, 8), k.gap)
+		return
+	}
+	loaded := GP64()
+	MOVQ(t.source(n, 8), loaded)
+	if t.stores == streamingStores {
+		MOVNTIQ(loaded, at(t.dst, n))
+	} else {
+		MOVQ(loaded, at(t.dst, n))
+	}
+	CRC32Q(loaded, k.gap)
+}
+
+func (k *gapSSE42) finish(Register) GPVirtual {
+	var pairs [][2]uint64
+	last := (groups-1)*group + folded - 16
+	for i := range k.acc {
+		if n := last - i/(folded/16)*group - i%(folded/16)*16; n > 0 {
+			pairs = append(pairs, past(n))
+		}
+	}
+	sum := reduceSSE42(addUp(k.acc[:], data("past416to16", pairs...)))
+	moved := shiftSSE42(sum, data("past80", pastSum(gap)))
+	XORL(sum.As32(), sum.As32())
+	CRC32Q(moved, sum)
+	XORL(k.gap.As32(), sum.As32())
+	return sum
+}
+
+func (k *gapSSE42) shift(sum GPVirtual, by Mem) Op { return shiftSSE42(sum, by) }
+func (k *gapSSE42) end()                           {}

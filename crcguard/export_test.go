@@ -1,0 +1,32 @@
+package crcguard
+
+// Kernels lists the names of all that was built, the fastest first, and whether
+// this machine has it.
+func Kernels() (names []string, available []bool) {
+	for _, k := range []kernel{avx512, sse42, portable} {
+		if built || k == portable {
+			names, available = append(names, k.String()), append(available, k.available())
+		}
+	}
+	return names, available
+}
+
+// Use makes the kernel of that name the one that runs.
+func Use(name string) (undo func()) {
+	was := active
+	active = choose(name)
+	return func() { active = was }
+}
+
+const (
+	StreamFrom = streamFrom
+	MaxBlocks  = maxBlocks
+)
+
+// Digest returns the sum and the digest of a block.
+func Digest(p []byte) (uint32, [2]uint64) {
+	var sums [1]uint32
+	var digests [1]digest
+	sumBlocks(0, p, sums[:], digests[:])
+	return sums[0], digests[0]
+}

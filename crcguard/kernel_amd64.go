@@ -1,0 +1,55 @@
+//go:build gc && !purego
+
+package crcguard
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
+
+// built says that the kernels in assembly are part of the program.
+const built = true
+
+// available reports whether this machine has k. The operating system has a say:
+// package cpu asks whether it saves the registers.
+func (k kernel) available() bool {
+	x := &cpu.X86
+	switch k {
+	case avx512:
+		return x.HasAVX512F && x.HasAVX512VL && x.HasAVX512VPCLMULQDQ && x.HasPCLMULQDQ && x.HasSSE42
+	case sse42:
+		return x.HasPCLMULQDQ && x.HasSSE42
+	}
+	return true
+}
+
+func (k kernel) sumBlocks(sum uint32, p []byte, sums []uint32, digests []digest) uint32 {
+	if k == portable {
+		return sumBlocksPortable(sum, p, sums, digests)
+	}
+	src, n, each := unsafe.SliceData(p), len(p)/BlockSize, unsafe.SliceData(sums)
+	switch {
+	case k == avx512:
+		return sumBlocksAVX512(sum, src, n, each, unsafe.SliceData(digests))
+	case digests != nil:
+		return digestBlocksSSE42(sum, src, n, each, unsafe.SliceData(digests))
+	}
+	return sumBlocksSSE42(sum, src, n, each)
+}
+
+func (k kernel) copyBlocks(sum uint32, dst, p []byte, sums []uint32, stream bool) uint32 {
+	if k == portable {
+		return copyBlocksPortable(sum, dst, p, sums)
+	}
+	to, src, n, each := unsafe.SliceData(dst), unsafe.SliceData(p), len(p)/BlockSize, unsafe.SliceData(sums)
+	switch {
+	case k == avx512 && stream:
+		return streamBlocksAVX512(sum, to, src, n, each)
+	case k == avx512:
+		return copyBlocksAVX512(sum, to, src, n, each)
+	case stream:
+		return streamBlocksSSE42(sum, to, src, n, each)
+	}
+	return copyBlocksSSE42(sum, to, src, n, each)
+}

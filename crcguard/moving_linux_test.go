@@ -1,0 +1,232 @@
+package crcguard_test
+
+import (
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"stablepages/crcguard"
+)
+
+// movingBytes is memory that somebody writes to all the time. Its first word counts
+// how often he has been through the rest.
+const movingBytes = 48 << 10
+
+// moving is such memory, of a memfd: the race detector does not look there, as it
+// must not.
+func moving(t *testing.T) (mem []byte, fd *os.File) {
+	t.Helper()
+	n, err := unix.MemfdCreate("moving", unix.MFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd = os.NewFile(uintptr(n), "moving")
+	t.Cleanup(func() { fd.Close() })
+	if err := fd.Truncate(movingBytes); err != nil {
+		t.Fatal(err)
+	}
+	mem, err = unix.Mmap(n, 0, movingBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Munmap(mem) })
+	return mem, fd
+}
+
+// scribble changes every word of mem, over and over, until told to stop. No value
+// comes twice.
+func scribble(mem []byte, stop func() bool) {
+	words := unsafe.Slice((*uint64)(unsafe.Pointer(&mem[0])), len(mem)/8)
+	for x := uint64(1); !stop(); x++ {
+		for i := 1; i < len(words); i++ {
+			atomic.StoreUint64(&words[i], x*0x9e3779b97f4a7c15+uint64(i))
+		}
+		atomic.StoreUint64(&words[0], x)
+	}
+}
+
+// movingByThread is memory that a thread of this process writes to.
+func movingByThread(t *testing.T) []byte {
+	mem, _ := moving(t)
+	var stop atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		scribble(mem, stop.Load)
+	}()
+	t.Cleanup(func() { stop.Store(true); <-done })
+	return underWay(t, mem)
+}
+
+// movingByProcess is memory that another process writes to.
+func movingByProcess(t *testing.T) []byte {
+	mem, fd := moving(t)
+	child := exec.Command("/proc/self/exe")
+	child.Env = append(os.Environ(), scribblerEnv+"=1")
+	child.ExtraFiles = []*os.File{fd}
+	child.Stderr = os.Stderr
+	in, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		if err := child.Wait(); err != nil {
+			t.Errorf("the other process: %v", err)
+		}
+	})
+	return underWay(t, mem)
+}
+
+// underWay waits until somebody writes to mem.
+func underWay(t *testing.T, mem []byte) []byte {
+	for began := time.Now(); rounds(mem) == 0; time.Sleep(time.Millisecond) {
+		if time.Since(began) > time.Minute {
+			t.Fatal("nobody writes")
+		}
+	}
+	return mem
+}
+
+const scribblerEnv = "CRCGUARD_TEST_SCRIBBLER"
+
+// scribbler is the other process. It ends when its parent does.
+func scribbler() error {
+	mem, err := unix.Mmap(3, 0, movingBytes, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return err
+	}
+	var stop atomic.Bool
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		stop.Store(true)
+	}()
+	scribble(mem, stop.Load)
+	return nil
+}
+
+func TestMain(m *testing.M) {
+	if os.Getenv(scribblerEnv) == "" {
+		os.Exit(m.Run())
+	}
+	if err := scribbler(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// rounds is how often the writer has been through mem.
+func rounds(mem []byte) uint64 { return atomic.LoadUint64((*uint64)(unsafe.Pointer(&mem[0]))) }
+
+// What a copy returns is the sum of what it stored, whoever writes to its source.
+
+func TestSumsAreOfTheCopyWhileAThreadChangesTheSource(t *testing.T) {
+	everyKernel(t, func(t *testing.T) { testSumsAreOfTheCopy(t, movingByThread(t)) })
+}
+
+func TestSumsAreOfTheCopyWhileAnotherProcessChangesTheSource(t *testing.T) {
+	everyKernel(t, func(t *testing.T) { testSumsAreOfTheCopy(t, movingByProcess(t)) })
+}
+
+func testSumsAreOfTheCopy(t *testing.T, src []byte) {
+	copies := 100_000 / thin()
+	for name, copied := range map[string]func(dst, src []byte, off int64, sums []uint32) uint32{
+		"cached": crcguard.CopyBlocksAt, "streaming": crcguard.CopyBlocksColdAt,
+	} {
+		wrong, control, changes := hold(copies, src, copied)
+		if wrong != 0 {
+			t.Errorf("%s: %d of %d sums are not of the copy", name, wrong, copies)
+		}
+		// That this could be seen is shown by sums of the source.
+		if control == 0 {
+			t.Errorf("%s: the source changed %d times, and no sum of the source ever differed from a copy: nothing was shown", name, changes)
+		}
+		t.Logf("%s: of %d copies %d sums of the copy are wrong, %d of the source", name, copies, wrong, control)
+	}
+}
+
+// hold makes copies, of all lengths, and counts those whose sum, or whose sums of
+// blocks, are not of the copy; and, as a control, the sums of the source that are
+// not.
+func hold(copies int, src []byte, copied func(dst, src []byte, off int64, sums []uint32) uint32) (wrong, control int, changes uint64) {
+	rng := newRand()
+	dst := aligned(movingBytes, 64)
+	sums := make([]uint32, crcguard.BlocksAt(4095, movingBytes))
+	before := rounds(src)
+	for i := range copies {
+		n := 1 + rng.IntN(5*crcguard.BlockSize)
+		if i%100 == 0 {
+			n = movingBytes / 2
+		}
+		at, off := 8+rng.IntN(movingBytes-n-7), int64(0)
+		if i%3 == 0 {
+			off = rng.Int64N(crcguard.BlockSize)
+		}
+		src, dst := src[at:at+n], dst[:n]
+		source := crcguard.Checksum(src)
+		whole := copied(dst, src, off, sums)
+		is := newReferenceAt(dst, off)
+		ok := whole == is.whole
+		for k, sum := range is.sums {
+			ok = ok && sums[k] == sum
+		}
+		if !ok {
+			wrong++
+		}
+		if source != is.whole {
+			control++
+		}
+	}
+	return wrong, control, rounds(src) - before
+}
+
+// The same of copies without sums of blocks.
+func TestSumsOfPlainCopiesAreOfTheCopyWhileTheSourceChanges(t *testing.T) {
+	everyKernel(t, func(t *testing.T) {
+		src := movingByThread(t)
+		dst := aligned(movingBytes, 64)
+		for name, copied := range map[string]func(dst, src []byte) uint32{"cached": crcguard.Copy, "streaming": crcguard.CopyCold} {
+			rng := newRand()
+			for range 100_000 / thin() {
+				n := 1 + rng.IntN(3*crcguard.BlockSize)
+				at := 8 + rng.IntN(movingBytes-n-7)
+				if got := copied(dst[:n], src[at:at+n]); got != crc32.Checksum(dst[:n], table) {
+					t.Fatalf("%s: the sum of %d bytes is not of the copy", name, n)
+				}
+			}
+		}
+	})
+}
+
+// A digest that is armed while the buffer changes may be of no moment, but it is not
+// of one before the call: a change that comes after the last look is seen.
+func TestAGuardThatWasArmedInTheMiddleOfChangesSeesTheNextOne(t *testing.T) {
+	everyKernel(t, func(t *testing.T) {
+		src := movingByThread(t)
+		p := src[crcguard.BlockSize : 9*crcguard.BlockSize]
+		var g crcguard.Guard
+		for range 5000 / thin() {
+			g.Arm(p)
+			at := rounds(src)
+			for rounds(src) < at+2 { // all of p is another
+				runtime.Gosched()
+			}
+			if got := g.AppendChanged(nil, p); len(got) != 1 || got[0].Len != len(p) {
+				t.Fatalf("all blocks changed, AppendChanged says %v", got)
+			}
+		}
+	})
+}

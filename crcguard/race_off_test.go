@@ -1,0 +1,5 @@
+//go:build !race
+
+package crcguard_test
+
+const raced = false
