@@ -13,7 +13,7 @@ func FuzzSums(f *testing.F) {
 	f.Add(make([]byte, 66*crcguard.BlockSize), []byte("pages"), uint16(1))
 	f.Fuzz(func(t *testing.T, a, b []byte, off uint16) {
 		p := append(slices.Clone(a), b...)
-		everyKernel(t, func(t *testing.T) {
+		eachKernel(func() {
 			equal(t, p, make([]byte, len(p)), int64(off), newReferenceAt(p, int64(off)))
 			if got, want := crcguard.Combine(crcguard.Checksum(a), crcguard.Checksum(b), int64(len(b))), crcguard.Checksum(p); got != want {
 				t.Errorf("Combine = %#x, want %#x", got, want)
@@ -31,7 +31,7 @@ func FuzzGuard(f *testing.F) {
 		if len(p) == 0 {
 			return
 		}
-		everyKernel(t, func(t *testing.T) {
+		eachKernel(func() {
 			var g crcguard.Guard
 			g.ArmAt(p, int64(off))
 			p := slices.Clone(p)
