@@ -65,49 +65,35 @@ var rows = []row{
 	{strategy: stablewrite.Raw, buffered: true},
 }
 
-func rowOf(r record.Repro) row { return row{r.Strategy, r.Detect, r.Buffered} }
-
 func (w row) String() string {
 	return record.Repro{Strategy: w.strategy, Detect: w.detect, Buffered: w.buffered}.Writer()
 }
 
-// Results are the Records of an evaluation, complete or not.
-type Results struct {
-	Races []record.Repro
-	Costs []record.Cost
-}
-
 // Run carries p out. Each Record goes to emit as soon as there is one; progress
 // is told what is under way.
-func Run(ctx context.Context, p Plan, emit func(any) error, progress func(done, of int, what string)) (Results, error) {
-	var res Results
+func Run(ctx context.Context, p Plan, emit func(any) error, progress func(done, of int, what string)) error {
 	done, of := 0, len(p.races)+p.costs.Cells()
 	for _, cfg := range p.races {
 		if err := ctx.Err(); err != nil {
-			return res, err
+			return err
 		}
 		w := row{cfg.Strategy, cfg.Detect, cfg.Buffered}
 		progress(done, of, fmt.Sprintf("%v against %v", w, cfg.Mutator))
 		rec, err := repro.Run(ctx, cfg, nil)
 		if err != nil {
-			return res, fmt.Errorf("%v against %v: %w", w, cfg.Mutator, err)
+			return fmt.Errorf("%v against %v: %w", w, cfg.Mutator, err)
 		}
 		if rec.Interrupted {
-			return res, ctx.Err()
+			return ctx.Err()
 		}
 		done++
-		res.Races = append(res.Races, rec)
 		if err := emit(rec); err != nil {
-			return res, err
+			return err
 		}
 	}
 	step := func() {
 		progress(done, of, "timing the strategies")
 		done++
 	}
-	err := cost.Run(ctx, p.costs, step, func(rec record.Cost) error {
-		res.Costs = append(res.Costs, rec)
-		return emit(rec)
-	})
-	return res, err
+	return cost.Run(ctx, p.costs, step, func(rec record.Cost) error { return emit(rec) })
 }

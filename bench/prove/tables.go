@@ -13,7 +13,8 @@ import (
 	"stablepages/stablewrite"
 )
 
-const legend = `Writes that failed, of writes; free-running and gated ones together.
+// Legend says what a Table shows.
+const Legend = `Writes that failed, of writes; free-running and gated ones together.
   e  the layer says so: a read fails, a write is refused, or legs differ
   t  the media are not what the receipt says, and the layer stands by them (not counted for raw
      against a mutator that runs free, which may come before the submission)
@@ -23,23 +24,74 @@ crash: writes cut short, and commits, after which a power cut leaves something u
 the same on every leg.
 first: seconds until the first e, on a control until the first t.`
 
+// Table is what was found under one kernel.
+type Table struct {
+	Kernel, Accel string
+	Mutators      []mutator.Kind
+	Lines         []Line   // by victim
+	Notes         []string // what the lines have no room for
+}
+
+// Line is what happened to the writes of one writer to one victim.
+type Line struct {
+	Victim, Writer string
+	Races          []Cell // by Table.Mutators
+	Crash          Cell
+	First          *float64 // seconds until the first failure; nil: there was none
+}
+
+// Tables makes a Table of each kernel in recs, in order of appearance.
+func Tables(recs []record.Prove) (all []Table) {
+	for _, k := range kernels(recs) {
+		of := slices.DeleteFunc(slices.Clone(recs), func(r record.Prove) bool { return r.Kernel != k })
+		t := Table{Kernel: k, Accel: of[0].Accel}
+		var lines []line
+		t.Mutators, lines = axes(of)
+		for _, l := range lines {
+			t.Lines = append(t.Lines, summarize(of, t.Mutators, l))
+		}
+		for _, s := range stages(of) {
+			t.Notes = append(t.Notes, notesOf(s, of)...)
+		}
+		all = append(all, t)
+	}
+	return all
+}
+
+// summarize adds up what recs say of l.
+func summarize(recs []record.Prove, mutators []mutator.Kind, l line) Line {
+	sum := Line{Victim: l.victim, Writer: l.writer, Races: make([]Cell, len(mutators))}
+	for _, r := range recs {
+		switch {
+		case lineOf(r) != l:
+		case crashed(r):
+			sum.Crash.add(r)
+		case r.Scenario == string(Race):
+			sum.Races[slices.Index(mutators, r.Mutator)].add(r)
+			sum.First = earlier(sum.First, r)
+		}
+	}
+	return sum
+}
+
 // WriteReport writes the matrix of recs as text of at most 100 columns, and what
 // else was found.
 func WriteReport(out io.Writer, recs []record.Prove) error {
-	if len(recs) == 0 {
-		_, err := fmt.Fprintln(out, "No Records.")
-		return err
+	tables := Tables(recs)
+	if slices.ContainsFunc(tables, func(t Table) bool { return len(t.Lines) > 0 }) {
+		fmt.Fprintln(out, Legend)
 	}
-	if _, lines := axes(recs); len(lines) > 0 {
-		fmt.Fprintln(out, legend)
-	}
-	for _, k := range kernels(recs) {
-		of := slices.DeleteFunc(slices.Clone(recs), func(r record.Prove) bool { return r.Kernel != k })
-		fmt.Fprintf(out, "\nLinux %s in QEMU (%s)\n\n", k, of[0].Accel)
-		if err := writeMatrix(out, of); err != nil {
+	for _, t := range tables {
+		fmt.Fprintf(out, "\nLinux %s in QEMU (%s)\n\n", t.Kernel, t.Accel)
+		if err := t.writeMatrix(out); err != nil {
 			return err
 		}
-		writeNotes(out, of)
+		for i, n := range t.Notes {
+			if i == 0 {
+				fmt.Fprintln(out)
+			}
+			fmt.Fprintln(out, wrap(n))
+		}
 	}
 	return nil
 }
@@ -53,48 +105,33 @@ func kernels(recs []record.Prove) (all []string) {
 	return all
 }
 
-// line is one row of the matrix.
+// line names one row of the matrix.
 type line struct{ victim, writer string }
 
 // nameWidth has room for the longest name: a column that is not aligned to the
 // right.
 const nameWidth = len("  verify by crc32c")
 
-func writeMatrix(out io.Writer, recs []record.Prove) error {
-	mutators, lines := axes(recs)
-	if len(lines) == 0 {
+func (m Table) writeMatrix(out io.Writer) error {
+	if len(m.Lines) == 0 {
 		return nil
 	}
 	t := tabwriter.NewWriter(out, 0, 0, 1, ' ', tabwriter.AlignRight)
-	for _, m := range mutators {
-		fmt.Fprintf(t, "\t%v", m)
+	for _, k := range m.Mutators {
+		fmt.Fprintf(t, "\t%v", k)
 	}
 	fmt.Fprintln(t, "\tcrash\tfirst\t")
 	victim := ""
-	for _, l := range lines {
-		if l.victim != victim {
-			victim = l.victim
-			fmt.Fprintf(t, "%-*s%s\n", nameWidth, victim, strings.Repeat("\t", len(mutators)+3))
+	for _, l := range m.Lines {
+		if l.Victim != victim {
+			victim = l.Victim
+			fmt.Fprintf(t, "%-*s%s\n", nameWidth, victim, strings.Repeat("\t", len(m.Mutators)+3))
 		}
-		fmt.Fprintf(t, "%-*s", nameWidth, "  "+l.writer)
-		var first *float64
-		for _, m := range mutators {
-			var c cell
-			for _, r := range recs {
-				if r.Scenario == string(Race) && r.Mutator == m && lineOf(r) == l {
-					c.add(r)
-					first = earlier(first, r)
-				}
-			}
+		fmt.Fprintf(t, "%-*s", nameWidth, "  "+l.Writer)
+		for _, c := range l.Races {
 			fmt.Fprintf(t, "\t%v", c)
 		}
-		var c cell
-		for _, r := range recs {
-			if crashed(r) && lineOf(r) == l {
-				c.add(r)
-			}
-		}
-		fmt.Fprintf(t, "\t%v\t%s\t\n", c, inSeconds(first))
+		fmt.Fprintf(t, "\t%v\t%s\t\n", l.Crash, inSeconds(l.First))
 	}
 	return t.Flush()
 }
@@ -136,58 +173,48 @@ func inSeconds(s *float64) string {
 	return fmt.Sprintf("%.2f", *s)
 }
 
-// cell adds up what one place of the matrix shows.
-type cell struct {
-	writes, layer, silent int
-	refused, broken       bool
+// Cell adds up what one place of the matrix shows.
+type Cell struct {
+	Writes  int
+	Layer   int  // of these, failed by the layer's own account
+	Silent  int  // torn, and the layer stands by them
+	Refused bool // the strategy refused changed writes
+	Broken  bool // a promise was
 }
 
-func (c *cell) add(r record.Prove) {
-	c.writes += r.Writes
-	c.layer += layer(r)
-	c.silent += silent(r)
-	c.refused = c.refused || r.Refused > 0
-	c.broken = c.broken || promised(r) && r.Torn > 0
+func (c *Cell) add(r record.Prove) {
+	c.Writes += r.Writes
+	c.Layer += layer(r)
+	c.Silent += silent(r)
+	c.Refused = c.Refused || r.Refused > 0
+	c.Broken = c.Broken || promised(r) && r.Torn > 0
 }
 
-func (c cell) String() string {
-	if c.writes == 0 {
+// String is as the Legend says; nothing where nothing was tried.
+func (c Cell) String() string {
+	if c.Writes == 0 {
 		return ""
 	}
 	mark, counts, tail := "", "", ""
 	switch {
-	case c.broken:
+	case c.Broken:
 		mark = "!"
-	case c.layer+c.silent > 0:
+	case c.Layer+c.Silent > 0:
 		mark = "*"
 	}
-	if c.layer > 0 {
-		counts += fmt.Sprintf("%de", c.layer)
+	if c.Layer > 0 {
+		counts += fmt.Sprintf("%de", c.Layer)
 	}
-	if c.silent > 0 {
-		counts += fmt.Sprintf("%dt", c.silent)
+	if c.Silent > 0 {
+		counts += fmt.Sprintf("%dt", c.Silent)
 	}
 	if counts == "" {
 		counts = "0"
 	}
-	if c.refused {
+	if c.Refused {
 		tail = "r"
 	}
-	return fmt.Sprintf("%s%s/%d%s", mark, counts, c.writes, tail)
-}
-
-// writeNotes writes what the matrix has no room for.
-func writeNotes(out io.Writer, recs []record.Prove) {
-	var notes []string
-	for _, s := range stages(recs) {
-		notes = append(notes, notesOf(s, recs)...)
-	}
-	if len(notes) > 0 {
-		fmt.Fprintln(out)
-	}
-	for _, n := range notes {
-		fmt.Fprintln(out, wrap(n))
-	}
+	return fmt.Sprintf("%s%s/%d%s", mark, counts, c.Writes, tail)
 }
 
 func notesOf(s stage, recs []record.Prove) (notes []string) {

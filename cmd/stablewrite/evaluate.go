@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stablepages/bench/evaluate"
+	"stablepages/bench/report"
 	"stablepages/bench/scratch"
 	"stablepages/stablewrite"
 )
@@ -60,7 +61,11 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 
 	out := cmd.OutOrStdout()
 	line := newStatus(cmd.ErrOrStderr())
-	found, err := evaluate.Run(ctx, evaluate.NewPlan(target, f.quick), res.write, showProgress(line))
+	var found report.Results
+	err = evaluate.Run(ctx, evaluate.NewPlan(target, f.quick), func(rec any) error {
+		found.Add(rec)
+		return res.write(rec)
+	}, showProgress(line))
 	line.clear()
 	err = errors.Join(err, res.close())
 	switch {
@@ -71,9 +76,9 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 	case err != nil:
 		return err
 	}
-	v := evaluate.Judge(found.Races)
+	v := report.Judge(found)
 	if !f.json {
-		err := evaluate.WriteReport(out, found, v)
+		err := report.Text(out, found)
 		if err == nil {
 			_, err = fmt.Fprintf(out, "\nRecords: %s\n", res.name())
 		}

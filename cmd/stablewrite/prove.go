@@ -17,6 +17,7 @@ import (
 	"stablepages/bench/mutator"
 	"stablepages/bench/prove"
 	"stablepages/bench/record"
+	"stablepages/bench/report"
 	"stablepages/bench/victim"
 	"stablepages/stablewrite"
 )
@@ -184,9 +185,9 @@ func (f *proveFlags) run(cmd *cobra.Command) error {
 	if plan.Kernels, err = f.find(ctx, line); err != nil {
 		return interrupted(ctx, err, res)
 	}
-	var recs []record.Prove
+	var found report.Results
 	failures, err := prove.Run(ctx, plan, func(rec record.Prove) error {
-		recs = append(recs, rec)
+		found.Add(rec)
 		return res.write(rec)
 	}, showProgress(line))
 	line.clear()
@@ -194,7 +195,7 @@ func (f *proveFlags) run(cmd *cobra.Command) error {
 		return interrupted(ctx, err, res)
 	}
 	if !f.json {
-		if err := writeProof(cmd.OutOrStdout(), recs, res); err != nil {
+		if err := writeProof(cmd.OutOrStdout(), found, res); err != nil {
 			return err
 		}
 	}
@@ -202,7 +203,7 @@ func (f *proveFlags) run(cmd *cobra.Command) error {
 	for _, f := range failures {
 		failed = append(failed, f.String())
 	}
-	v := prove.Judge(recs)
+	v := report.Judge(found)
 	return judged(v.Broken, failed, v.Inconclusive)
 }
 
@@ -256,9 +257,9 @@ func (f *proveFlags) writeList(ctx context.Context, out io.Writer, plan prove.Pl
 	return t.Flush()
 }
 
-func writeProof(out io.Writer, recs []record.Prove, res *results) error {
-	err := prove.WriteReport(out, recs)
-	if err == nil && len(recs) > 0 {
+func writeProof(out io.Writer, found report.Results, res *results) error {
+	err := report.Text(out, found)
+	if err == nil && found.Len() > 0 {
 		_, err = fmt.Fprintf(out, "\nRecords: %s\n", res.name())
 	}
 	return err

@@ -1,4 +1,4 @@
-package evaluate
+package report
 
 import (
 	"strings"
@@ -13,16 +13,21 @@ import (
 // honest is what an evaluation finds where all promises are kept and every hole
 // shows.
 func honest() (races []record.Repro) {
-	for _, w := range rows {
+	for _, w := range []record.Repro{
+		{Strategy: stablewrite.Raw}, {Strategy: stablewrite.Verify}, {Strategy: stablewrite.Verify, Detect: stablewrite.BySum},
+		{Strategy: stablewrite.Detect}, {Strategy: stablewrite.Bounce}, {Strategy: stablewrite.Adaptive}, {Strategy: stablewrite.Buffered},
+		{Strategy: stablewrite.Raw, Buffered: true},
+	} {
 		for _, k := range mutator.Kinds() {
-			r := record.Repro{Strategy: w.strategy, Detect: w.detect, Buffered: w.buffered, Mutator: k, Gate: true, Writes: 20}
+			r := w
+			r.Mutator, r.Gate, r.Writes = k, true, 20
 			if k != mutator.None {
 				r.Overlapped = 20
 			}
 			if !repro.Promised(r) {
 				r.Torn = 7
 			}
-			if w.strategy.Promise().Refuses && k != mutator.None && !k.Restores() {
+			if w.Strategy.Promise().Refuses && k != mutator.None && !k.Restores() {
 				r.Refused, r.WriteErrors = 20, 20
 			}
 			races = append(races, r)
@@ -43,11 +48,11 @@ func find(t *testing.T, races []record.Repro, s stablewrite.Strategy, k mutator.
 }
 
 func TestJudgeHonest(t *testing.T) {
-	v := Judge(honest())
+	v := judge(honest())
 	if len(v.Broken) != 0 || len(v.Inconclusive) != 0 {
 		t.Errorf("broken %v, inconclusive %v", v.Broken, v.Inconclusive)
 	}
-	text := strings.Join(v.Lines, "\n")
+	text := strings.Join(v.lines(), "\n")
 	for _, want := range []string{
 		"without the fix  raw: 49 of 140 writes changed in flight were torn",
 		"with verify      0 of 120 torn where none is promised, so below 2.5% (3/n, 95%);\n                 7 of 20 torn where the change was restored",
@@ -74,13 +79,13 @@ func TestJudgeFindsABrokenPromise(t *testing.T) {
 	} {
 		races := honest()
 		tc.spoil(find(t, races, tc.s, tc.k))
-		if v := Judge(races); len(v.Broken) != 1 || !strings.Contains(v.Broken[0], tc.s.String()+" against "+tc.k.String()) {
+		if v := judge(races); len(v.Broken) != 1 || !strings.Contains(v.Broken[0], tc.s.String()+" against "+tc.k.String()) {
 			t.Errorf("%v against %v: broken %v", tc.s, tc.k, v.Broken)
 		}
 	}
 	races := honest()
 	races[len(races)-1].Torn = 1
-	if v := Judge(races); len(v.Broken) != 1 {
+	if v := judge(races); len(v.Broken) != 1 {
 		t.Errorf("a torn negative control: broken %v", v.Broken)
 	}
 }
@@ -88,12 +93,12 @@ func TestJudgeFindsABrokenPromise(t *testing.T) {
 func TestJudgeSaysWhatWasNotShown(t *testing.T) {
 	races := honest()
 	find(t, races, stablewrite.Verify, mutator.Storm).Overlapped = 0
-	if v := Judge(races); len(v.Inconclusive) != 1 {
+	if v := judge(races); len(v.Inconclusive) != 1 {
 		t.Errorf("no change in flight: inconclusive %v", v.Inconclusive)
 	}
 	races = honest()
 	find(t, races, stablewrite.Bounce, mutator.Flip).WriteErrors = 1 // the device's doing, until shown otherwise
-	if v := Judge(races); len(v.Inconclusive) != 1 || len(v.Broken) != 0 {
+	if v := judge(races); len(v.Inconclusive) != 1 || len(v.Broken) != 0 {
 		t.Errorf("a failed write: inconclusive %v, broken %v", v.Inconclusive, v.Broken)
 	}
 	races = honest()
@@ -102,7 +107,7 @@ func TestJudgeSaysWhatWasNotShown(t *testing.T) {
 			races[i].Torn = 0
 		}
 	}
-	if v := Judge(races); len(v.Inconclusive) != 1 || !strings.Contains(v.Inconclusive[0], "the race does not happen here") {
+	if v := judge(races); len(v.Inconclusive) != 1 || !strings.Contains(v.Inconclusive[0], "the race does not happen here") {
 		t.Errorf("raw never torn: inconclusive %v", v.Inconclusive)
 	}
 }
@@ -111,7 +116,7 @@ func TestMatrix(t *testing.T) {
 	var b strings.Builder
 	races := honest()
 	find(t, races, stablewrite.Bounce, mutator.Hint).Torn = 2
-	if err := writeMatrix(&b, races); err != nil {
+	if err := matrixOf(races, true).write(&b); err != nil {
 		t.Fatal(err)
 	}
 	want := `                    none   stock   storm   flip    aba  crcpage   once   hint

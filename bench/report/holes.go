@@ -1,0 +1,129 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+)
+
+// holdCurve is how many writes are torn under verify where changes are restored,
+// by how long they stay.
+type holdCurve struct {
+	size   int
+	gate   bool
+	points []holdPoint // by hold
+}
+
+type holdPoint struct {
+	hold time.Duration
+	torn share
+}
+
+// holdCurves finds what was tried with more than one hold, or size.
+func holdCurves(recs []record.Repro) (all []holdCurve) {
+	points := map[holdCurveKey]*tally{}
+	for _, r := range recs {
+		if r.Strategy == stablewrite.Verify && r.Detect == stablewrite.ByDigest && r.Mutator.Restores() {
+			key := holdCurveKey{r.Size, r.Gate, time.Duration(r.HoldNS)}
+			t := points[key]
+			count(&t, r)
+			points[key] = t
+		}
+	}
+	for key, t := range points {
+		torn, ok := t.share()
+		if !ok {
+			continue
+		}
+		i := slices.IndexFunc(all, func(c holdCurve) bool { return c.size == key.size && c.gate == key.gate })
+		if i < 0 {
+			i, all = len(all), append(all, holdCurve{size: key.size, gate: key.gate})
+		}
+		all[i].points = append(all[i].points, holdPoint{key.hold, torn})
+	}
+	for _, c := range all {
+		slices.SortFunc(c.points, func(a, b holdPoint) int { return cmp.Compare(a.hold, b.hold) })
+	}
+	slices.SortFunc(all, func(a, b holdCurve) int {
+		if a.gate != b.gate {
+			return map[bool]int{true: -1, false: 1}[a.gate]
+		}
+		return a.size - b.size
+	})
+	if len(all) == 1 && len(all[0].points) == 1 {
+		return nil
+	}
+	return all
+}
+
+type holdCurveKey struct {
+	size int
+	gate bool
+	hold time.Duration
+}
+
+// name is "1024k", "1024k, free-running".
+func (c holdCurve) name() string { return sizeText(c.size) + free(c.gate) }
+
+func free(gate bool) string {
+	if gate {
+		return ""
+	}
+	return ", free-running"
+}
+
+// precision of r: of the blocks resubmitted, those that were torn.
+func precision(r record.Precision) share { return share{r.Both, r.Resubmitted} }
+
+// recall of r: of the blocks torn, those that were resubmitted.
+func recall(r record.Precision) share { return share{r.Both, r.Torn} }
+
+// precisionOf names what r is of.
+func precisionOf(r record.Precision) string {
+	text := record.Repro{Strategy: r.Strategy, Detect: r.Detect}.Writer() + " against " + r.Mutator.String() + ", " + sizeText(r.Size)
+	if r.Mutator.Restores() {
+		text += ", held " + time.Duration(r.HoldNS).String()
+	}
+	return text
+}
+
+// writeHoles writes what g shows of the holes, or nothing. What CRC-32C alone
+// misses is in the matrix.
+func writeHoles(out io.Writer, g group) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	if curves := holdCurves(g.races); len(curves) > 0 {
+		fmt.Fprint(out, "\nTorn under verify where a block is changed and restored (A-B-A), by how long it is held\n\n")
+		fmt.Fprintln(w, "size\thold\ttorn\tof\tshare\t95% interval\t")
+		for _, c := range curves {
+			for _, p := range c.points {
+				fmt.Fprintf(w, "%s\t%v\t%d\t%d\t%s\t%s\t\n", c.name(), p.hold, p.torn.k, p.torn.n, p.torn.percent(), p.torn.bounds())
+			}
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	if len(g.precisions) == 0 {
+		return nil
+	}
+	fmt.Fprint(out, "\nBlocks of writes changed in flight: torn after the first submission, resubmitted, both\n\n")
+	fmt.Fprintln(w, "\tblocks\ttorn\tresubmitted\tboth\tprecision\trecall\t")
+	for _, r := range g.precisions {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\t\n", precisionOf(r), r.Blocks, r.Torn, r.Resubmitted, r.Both, orNone(precision(r)), orNone(recall(r)))
+	}
+	return w.Flush()
+}
+
+// orNone is s as a percentage, or "-" of nothing.
+func orNone(s share) string {
+	if s.n == 0 {
+		return "-"
+	}
+	return s.percent()
+}

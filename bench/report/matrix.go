@@ -1,0 +1,125 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"unicode/utf8"
+
+	"stablepages/bench/mutator"
+	"stablepages/bench/record"
+	"stablepages/bench/repro"
+)
+
+// matrix is torn writes of writes, by who wrote and who changed the buffer.
+type matrix struct {
+	mutators []mutator.Kind
+	rows     []matrixRow
+}
+
+type matrixRow struct {
+	writer string
+	cells  []matrixCell // by matrix.mutators
+}
+
+// matrixCell adds up races of all sizes and hold times.
+type matrixCell struct {
+	torn, writes    int
+	refused, broken bool
+}
+
+// matrixOf makes the matrix of the races that are gated, or of those that are not.
+func matrixOf(recs []record.Repro, gated bool) (m matrix) {
+	for _, k := range mutator.Kinds() {
+		if slices.ContainsFunc(recs, func(r record.Repro) bool { return r.Gate == gated && r.Mutator == k }) {
+			m.mutators = append(m.mutators, k)
+		}
+	}
+	for _, r := range recs {
+		if r.Gate != gated {
+			continue
+		}
+		i := slices.IndexFunc(m.rows, func(row matrixRow) bool { return row.writer == r.Writer() })
+		if i < 0 {
+			i = len(m.rows)
+			m.rows = append(m.rows, matrixRow{r.Writer(), make([]matrixCell, len(m.mutators))})
+		}
+		m.rows[i].cells[slices.Index(m.mutators, r.Mutator)].add(r)
+	}
+	return m
+}
+
+func (c *matrixCell) add(r record.Repro) {
+	c.torn += r.Torn
+	c.writes += r.Writes
+	c.refused = c.refused || r.Refused > 0
+	c.broken = c.broken || repro.Promised(r) && r.Torn > 0
+}
+
+// String marks torn writes with a *, those that break a promise with a !, and
+// refused ones with an r. It is empty where nothing was tried.
+func (c matrixCell) String() string {
+	mark, refused := "", ""
+	switch {
+	case c.writes == 0:
+		return ""
+	case c.broken:
+		mark = "!"
+	case c.torn > 0:
+		mark = "*"
+	}
+	if c.refused {
+		refused = "r"
+	}
+	return fmt.Sprintf("%s%d/%d%s", mark, c.torn, c.writes, refused)
+}
+
+// write writes m as text, in as many parts as its columns need.
+func (m matrix) write(out io.Writer) error {
+	var b bytes.Buffer
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, k := range m.mutators {
+		fmt.Fprintf(t, "\t%v", k)
+	}
+	fmt.Fprintln(t, "\t")
+	for _, row := range m.rows {
+		fmt.Fprint(t, row.writer)
+		for _, c := range row.cells {
+			fmt.Fprintf(t, "\t%v", c)
+		}
+		fmt.Fprintln(t, "\t")
+	}
+	t.Flush()
+	if n := len(m.mutators); n > 1 && widest(b.Bytes()) > columns {
+		left, right := m.columns(0, n/2), m.columns(n/2, n)
+		if err := left.write(out); err != nil {
+			return err
+		}
+		fmt.Fprintln(out)
+		return right.write(out)
+	}
+	_, err := out.Write(b.Bytes())
+	return err
+}
+
+// columns is the part of m from one column up to another.
+func (m matrix) columns(from, to int) matrix {
+	part := matrix{mutators: m.mutators[from:to]}
+	for _, row := range m.rows {
+		part.rows = append(part.rows, matrixRow{row.writer, row.cells[from:to]})
+	}
+	return part
+}
+
+// columns is what a terminal shows side by side.
+const columns = 100
+
+// widest is the length of the longest line of text, in runes.
+func widest(text []byte) (most int) {
+	for line := range bytes.Lines(text) {
+		most = max(most, utf8.RuneCount(bytes.TrimRight(line, "\n")))
+	}
+	return most
+}

@@ -1,0 +1,132 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"stablepages/bench/probe"
+	"stablepages/bench/prove"
+)
+
+// Text writes res as text of at most 100 columns.
+func Text(out io.Writer, res Results) error {
+	if res.Len() == 0 {
+		_, err := fmt.Fprintln(out, "No Records.")
+		return err
+	}
+	writeJudgement(out, Judge(res))
+	gap := ""
+	for _, g := range groups(res) {
+		fmt.Fprint(out, gap)
+		gap = "\n"
+		if err := writeGroup(out, g); err != nil {
+			return err
+		}
+	}
+	if len(res.Proofs) > 0 {
+		fmt.Fprint(out, gap)
+		gap = "\n"
+		if err := prove.WriteReport(out, res.Proofs); err != nil {
+			return err
+		}
+	}
+	for _, p := range res.Probes {
+		fmt.Fprint(out, gap)
+		gap = "\n"
+		if _, err := fmt.Fprintf(out, "%s\n%s\n", wrap(fmt.Sprintf("%s: %s", p.Path, describe(p.System))), wrap(probe.Advice(p))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeJudgement(out io.Writer, v Verdict) {
+	for _, said := range []struct {
+		what  string
+		lines []string
+	}{{"A promise was broken", v.Broken}, {"Inconclusive", v.Inconclusive}} {
+		for i, line := range said.lines {
+			if i == 0 {
+				fmt.Fprintf(out, "%s:\n", said.what)
+			}
+			fmt.Fprintln(out, wrap("  "+line))
+		}
+		if len(said.lines) > 0 {
+			fmt.Fprintln(out)
+		}
+	}
+}
+
+// writeGroup writes what was found on one system.
+func writeGroup(out io.Writer, g group) error {
+	fmt.Fprintf(out, "%s\n", wrap(describe(g.system)))
+	found := judge(g.races)
+	for i, line := range found.lines() {
+		if i == 0 {
+			fmt.Fprintln(out)
+		}
+		fmt.Fprintln(out, line)
+	}
+	for _, gated := range []bool{true, false} {
+		m := matrixOf(g.races, gated)
+		if len(m.rows) == 0 {
+			continue
+		}
+		how := "every change in flight (* torn, not promised otherwise;\n"
+		if !gated {
+			how = "changes by a mutator that runs free (* torn, not promised otherwise;\n"
+		}
+		fmt.Fprintf(out, "\nTorn writes of writes, %s! a broken promise; r the strategy refused changed writes)\n\n", how)
+		if err := m.write(out); err != nil {
+			return err
+		}
+	}
+	tables := costTables(g.costs)
+	for _, t := range tables {
+		fmt.Fprintf(out, "\n%s\n", wrap(t.title()))
+		if t.noisy() {
+			fmt.Fprintln(out, "~ the interval meets that of raw against raw: it may be noise")
+		}
+		fmt.Fprintln(out)
+		if err := t.write(out); err != nil {
+			return err
+		}
+	}
+	for all := crossovers(tables); len(all) > 0; {
+		n := 1
+		for n < len(all) && all[n].place == all[0].place {
+			n++
+		}
+		fmt.Fprintf(out, "\nRatio to raw by the share of writes changed in flight (%s)\n\n", costTable{place: all[0].place}.where())
+		if err := writeCrossovers(out, all[:n]); err != nil {
+			return err
+		}
+		all = all[n:]
+	}
+	return writeHoles(out, g)
+}
+
+// wrap breaks text into lines of at most 98 columns, and keeps the space it
+// begins with.
+func wrap(text string) string {
+	const width = 98
+	margin := text[:len(text)-len(strings.TrimLeft(text, " "))]
+	var b strings.Builder
+	b.WriteString(margin)
+	column := len(margin)
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+		case column+1+len(word) > width:
+			b.WriteString("\n  " + margin)
+			column = 2 + len(margin)
+		default:
+			b.WriteString(" ")
+			column++
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
+	return b.String()
+}
