@@ -92,6 +92,7 @@ fuzz: ## fuzz each target for half a minute
 	$(GO) test -run '^$$' -fuzz FuzzSums -fuzztime 30s ./crcguard
 	$(GO) test -run '^$$' -fuzz FuzzGuard -fuzztime 30s ./crcguard
 	$(GO) test -run '^$$' -fuzz FuzzReadLog -fuzztime 30s ./bench/victim
+	$(GO) test -run '^$$' -fuzz 'FuzzRead$$' -fuzztime 30s ./bench/report
 
 clean: ## remove what was built
 	rm -rf bin

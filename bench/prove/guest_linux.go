@@ -129,7 +129,7 @@ func measured(raw []record.Prove) stablewrite.Directness {
 		switch {
 		case r.Direct != stablewrite.DirectUnknown:
 			return r.Direct
-		case layer(r) > 0 || r.Gate && r.Torn > 0:
+		case Failed(r) > 0 || r.Gate && r.Torn > 0:
 			return stablewrite.DirectYes
 		case r.Gate && r.Overlapped < r.Writes:
 			direct = stablewrite.DirectUnknown
@@ -218,7 +218,7 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 // pages, by its own account; on a control, by the oracle's.
 func (g *guest) failed(rec record.Prove) bool {
 	if g.victim.NeedsStablePages {
-		return layer(rec) > 0
+		return Failed(rec) > 0
 	}
 	return silent(rec) > 0
 }

@@ -184,7 +184,7 @@ type Cell struct {
 
 func (c *Cell) add(r record.Prove) {
 	c.Writes += r.Writes
-	c.Layer += layer(r)
+	c.Layer += Failed(r)
 	c.Silent += silent(r)
 	c.Refused = c.Refused || r.Refused > 0
 	c.Broken = c.Broken || promised(r) && r.Torn > 0
@@ -233,7 +233,7 @@ func boundNote(recs []record.Prove) string {
 	fails := map[bool]bool{} // by Gate
 	for _, r := range recs {
 		if r.Scenario == string(Race) && r.Strategy == stablewrite.Raw {
-			fails[r.Gate] = fails[r.Gate] || layer(r)+silent(r) > 0
+			fails[r.Gate] = fails[r.Gate] || Failed(r)+silent(r) > 0
 		}
 	}
 	var kept tally

@@ -64,8 +64,8 @@ func (v *Verdict) race(r record.Prove) {
 	switch {
 	case promised(r) && bad > 0:
 		v.broken(r, "%d of %d writes torn, %s", r.Torn, r.Writes, mismatches(r))
-	case !r.Needs && (layer(r) > 0 || r.Mismatches != nil && *r.Mismatches > 0):
-		v.inconclusive(r, "a control failed: %d of %d writes, %s", layer(r), r.Writes, mismatches(r))
+	case !r.Needs && (Failed(r) > 0 || r.Mismatches != nil && *r.Mismatches > 0):
+		v.inconclusive(r, "a control failed: %d of %d writes, %s", Failed(r), r.Writes, mismatches(r))
 	case r.Writes == 0 || r.Mutator != mutator.None && r.Overlapped == 0:
 		v.inconclusive(r, "no change overlapped a write")
 	case r.Strategy.Sums() && r.WriteErrors > r.Refused:
@@ -92,9 +92,9 @@ func mismatches(r record.Prove) string {
 	return fmt.Sprintf("the victim counts %d", *r.Mismatches)
 }
 
-// layer counts the writes of r that the victim itself does not stand by: refused,
+// Failed counts the writes of r that the victim itself does not stand by: refused,
 // unreadable, or not the same on every leg.
-func layer(r record.Prove) int { return r.ReadErrors + r.WriteErrors - r.Refused + r.Diverged }
+func Failed(r record.Prove) int { return r.ReadErrors + r.WriteErrors - r.Refused + r.Diverged }
 
 // silent counts the writes of r that are torn and that the victim stands by. A
 // plain write has no receipt that could be wrong: of a mutator that runs free, the
@@ -137,10 +137,10 @@ func (v *Verdict) shown(s stage, recs []record.Prove) {
 		needs = r.Needs
 		switch {
 		case r.Scenario == string(Race) && r.Strategy == stablewrite.Raw && r.Mutator != mutator.None:
-			raw.add(r.Writes, layer(r))
+			raw.add(r.Writes, Failed(r))
 			direct = r.Direct
 		case crashed(r) && !promised(r):
-			cuts.add(r.Writes, layer(r))
+			cuts.add(r.Writes, Failed(r))
 		case r.Scenario == string(Faults) && r.Mutator == mutator.None && !r.Strategy.Detects() && r.WriteErrors == 0:
 			say("%s was told of no failed write: none was made to fail", r.Writer())
 		}

@@ -98,14 +98,14 @@ func backing(recs []record.Cost, at place) (pages string) {
 	return pages
 }
 
-// where is "hot buffers", "null, cold buffers of huge pages": a file is not named.
+// where is "hot buffers", "on null, cold buffers of huge pages": a file is not named.
 func (t costTable) where() string {
 	text := "hot buffers"
 	if t.cold {
 		text = "cold buffers"
 	}
 	if t.target != record.OnFile {
-		text = string(t.target) + ", " + text
+		text = "on " + string(t.target) + ", " + text
 	}
 	if t.backing != "" {
 		text += " of " + t.backing + " pages"

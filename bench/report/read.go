@@ -29,6 +29,11 @@ const (
 // what was read before is then in res, too. Warnings are of what is left out: a
 // last line that is cut short, and kinds of Records that are not known.
 func (res *Results) Read(name string, r io.Reader) (warnings []string, err error) {
+	return res.read(name, r, maxRecords)
+}
+
+// read is Read that keeps at most so many Records.
+func (res *Results) read(name string, r io.Reader, most int) (warnings []string, err error) {
 	res.runs.end()
 	unknown := map[string]bool{}
 	found := 0
@@ -48,7 +53,7 @@ func (res *Results) Read(name string, r io.Reader) (warnings []string, err error
 			case fault == nil && kind == "":
 				found++
 			case fault == nil:
-				if found++; !unknown[kind] && len(unknown) < 10 {
+				if !unknown[kind] && len(unknown) < 10 {
 					unknown[kind] = true
 					warnings = append(warnings, fmt.Sprintf("%s: Records of kind %q are not known to this program, and left out", at, kind))
 				}
@@ -61,8 +66,8 @@ func (res *Results) Read(name string, r io.Reader) (warnings []string, err error
 		if err == io.EOF {
 			break
 		}
-		if res.Len() > maxRecords {
-			return warnings, fmt.Errorf("%s: more than %d Records to keep: give fewer files, or shorter ones", at, maxRecords)
+		if res.Len() > most {
+			return warnings, fmt.Errorf("%s: more than %d Records to keep: give fewer files, or shorter ones", at, most)
 		}
 	}
 	if found == 0 {
@@ -141,9 +146,9 @@ func malformed(err error) error {
 	case !errors.As(err, &wrong):
 		return fmt.Errorf("no Record: %w", err)
 	case wrong.Field == "":
-		return fmt.Errorf("no Record: a %s, not an object", wrong.Value)
+		return fmt.Errorf("no Record: want an object, not %s", wrong.Value)
 	}
-	return fmt.Errorf("%s is a %s, not of type %v", wrong.Field, wrong.Value, wrong.Type)
+	return fmt.Errorf("%s: want %v, not %s", wrong.Field, wrong.Type, wrong.Value)
 }
 
 // clean makes the texts in v fit to be shown on a terminal: another's Records may

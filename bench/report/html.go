@@ -1,0 +1,350 @@
+package report
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+
+	"stablepages/bench/mutator"
+	"stablepages/bench/probe"
+	"stablepages/bench/prove"
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+)
+
+//go:embed page.html
+var pageText string
+
+//go:embed page.css
+var pageStyle string
+
+var pageTemplate = template.Must(template.New("page").Parse(pageText))
+
+// page is what page.html shows.
+type page struct {
+	Style    template.CSS
+	Headline string
+	State    string // "kept", "broken", "open", or "" where nothing was judged
+	Lede     []string
+	Verdict
+	Standings []standingsOf
+	Sections  []section
+	Threats   []string
+	Systems   []grid
+	Records   int
+	Version   int
+}
+
+// standingsOf is the standings on a system, which has a name if there are several.
+type standingsOf struct {
+	Where, Note string
+	Grid        grid
+}
+
+// section is a part of the page. Its Grids come before its Figures. One that is
+// Folded shows its title until it is opened.
+type section struct {
+	Title, Where string
+	Folded       bool
+	Text         []string
+	Grids        []grid
+	Figures      []figure
+	Notes        []string
+}
+
+// HTML writes res as one page that needs no other file, no network and no script.
+func HTML(out io.Writer, res Results) error {
+	return pageTemplate.Execute(out, newPage(res))
+}
+
+func newPage(res Results) page {
+	p := page{Style: template.CSS(pageStyle), Verdict: Judge(res), Threats: threatsTo(res), Records: res.Len(), Version: record.Version}
+	all := groups(res)
+	for _, g := range all {
+		where := ""
+		if len(all) > 1 {
+			where = describe(g.system)
+		}
+		p.addGroup(g, where)
+	}
+	p.Lede = append(p.Lede, proofLede(res.Proofs)...)
+	for _, t := range prove.Tables(res.Proofs) {
+		p.Sections = append(p.Sections, proofSection(t))
+	}
+	p.Headline, p.State = headline(res, p.Verdict)
+	p.addSystems(res, all)
+	for i := range p.Sections {
+		for k := range p.Sections[i].Figures {
+			p.Sections[i].Figures[k].Drawing.ID = fmt.Sprintf("figure-%d-%d", i+1, k+1)
+		}
+	}
+	return p
+}
+
+// headline is the verdict in a line, and its state. Nothing is kept where nothing
+// that is promised was put to the test.
+func headline(res Results, v Verdict) (text, state string) {
+	tested, unseen := len(res.Proofs) > 0, false
+	for _, g := range groups(res) {
+		for _, s := range judge(g.races).standings {
+			tested = tested || s.kept != nil && s.kept.judged+s.kept.refused > 0
+			unseen = unseen || s.unpromised != nil && s.unpromised.torn > 0
+		}
+	}
+	switch {
+	case len(v.Broken) > 0:
+		return "A promise was broken", "broken"
+	case len(v.Inconclusive) > 0:
+		return "No promise was broken, and not all was shown", "open"
+	case tested && unseen:
+		return "Every promise was kept; changes that are restored go unseen", "kept"
+	case tested:
+		return "Every promise was kept", "kept"
+	case len(res.Races) > 0:
+		return "What races show", ""
+	case len(res.Costs) > 0:
+		return "What stable writes cost", ""
+	}
+	return "What was measured", ""
+}
+
+// addGroup adds what was found on one system.
+func (p *page) addGroup(g group, where string) {
+	tables := costTables(g.costs)
+	p.Lede = append(p.Lede, lede(g, tables)...)
+	if s := standings(g, tables); len(s.Bodies) > 0 {
+		p.Standings = append(p.Standings, standingsOf{where, standingsNote(g), s})
+	}
+	sections := []section{matrixSection(g, true), matrixSection(g, false), holeSection(g)}
+	for _, t := range tables {
+		if t.mutated == 0 {
+			sections = append(sections, costSection(t))
+		}
+	}
+	sections = append(sections, crossoverSections(tables)...)
+	for _, t := range tables {
+		if t.mutated == 0 {
+			sections = append(sections, latencySection(t))
+		}
+	}
+	for _, t := range tables {
+		if t.mutated > 0 {
+			both := costSection(t)
+			both.Folded = true
+			latency := latencySection(t)
+			both.Text, both.Figures = append(both.Text, latency.Text...), append(both.Figures, latency.Figures...)
+			sections = append(sections, both)
+		}
+	}
+	for _, s := range sections {
+		if len(s.Grids)+len(s.Figures) > 0 {
+			s.Where = where
+			p.Sections = append(p.Sections, s)
+		}
+	}
+}
+
+// lede is the verdict on one system in a few sentences: what plain writes suffer,
+// what becomes of it under the proposal and under the alternative, and what these
+// cost.
+func lede(g group, tables []costTable) (said []string) {
+	found := judge(g.races)
+	if found.raw != nil && found.raw.judged > 0 {
+		how := "changed while they were in flight"
+		if !found.gated {
+			how = "were raced by a mutator that runs free"
+		}
+		said = append(said, fmt.Sprintf("Of %d plain direct writes whose buffers %s, %d were torn.", found.raw.judged, how, found.raw.torn))
+	}
+	for _, s := range found.standings {
+		switch {
+		case s.strategy != stablewrite.Verify && s.strategy != stablewrite.Bounce || s.kept == nil || s.kept.judged == 0:
+		case s.unpromised == nil:
+			said = append(said, fmt.Sprintf("Under %v %v were.", s.strategy, s.kept))
+		default:
+			said = append(said, fmt.Sprintf("Under %v, the fix of 2011, %v were of those that it answers for, and %v of those whose change was restored, which it cannot see.", s.strategy, s.kept, s.unpromised))
+		}
+	}
+	costs := costsAtRest(tables)
+	verify, ok := costs[stablewrite.Verify]
+	bounce, ok2 := costs[stablewrite.Bounce]
+	if ok && ok2 {
+		said = append(said, fmt.Sprintf("With nothing changing verify has %s of the throughput of raw, and bounce %s.", span("%.2f", verify.lo, verify.hi), span("%.2f", bounce.lo, bounce.hi)))
+	}
+	return said
+}
+
+// proofLede says what layers that need stable pages made of plain writes, and of
+// bounced ones.
+func proofLede(recs []record.Prove) (said []string) {
+	if len(recs) == 0 {
+		return nil
+	}
+	var failed, writes [2]int
+	for _, r := range recs {
+		if !r.Needs || r.Scenario != string(prove.Race) || r.Direct == stablewrite.DirectNo || r.Mutator == mutator.None {
+			continue
+		}
+		for i, s := range []stablewrite.Strategy{stablewrite.Raw, stablewrite.Bounce} {
+			if r.Strategy == s {
+				failed[i] += prove.Failed(r)
+				writes[i] += r.Writes
+			}
+		}
+	}
+	if writes[0] > 0 {
+		said = append(said, fmt.Sprintf("Inside stock kernels, layers that need stable pages failed %d of %d plain writes whose buffers changed", failed[0], writes[0]))
+		if writes[1] > 0 {
+			said[0] += fmt.Sprintf(", and %d of %d bounced ones", failed[1], writes[1])
+		}
+		said[0] += "."
+	}
+	return said
+}
+
+func standingsNote(g group) string {
+	note := ""
+	if len(g.races) > 0 {
+		note = "Torn: the media differ from the receipt of the write, or cannot be read. What a crash does is what strategies promise, not what was tried here. "
+	}
+	if len(g.costs) > 0 {
+		note += "Costs are with nothing changing: medians, from the least to the most over all sizes and depths."
+	}
+	return note
+}
+
+func matrixSection(g group, gated bool) section {
+	m := matrixOf(g.races, gated)
+	if len(m.rows) == 0 {
+		return section{}
+	}
+	title, how := "Who changes what", "Every change was made in flight, after the kernel accepted the submission and before its completion was reaped."
+	if !gated {
+		title += ", running free"
+		how = "The mutator ran free, as in 2011: it changed the buffer whenever it did."
+	}
+	s := section{
+		Title: title,
+		Text:  []string{"Torn writes of writes, by strategy and by who changes the buffer. " + how, "* torn, and not promised otherwise. ! a broken promise. r the strategy refused changed writes, as it promises."},
+		Grids: []grid{m.grid("Torn writes of writes")},
+	}
+	for _, k := range m.mutators {
+		s.Notes = append(s.Notes, k.String()+": "+k.About())
+	}
+	return s
+}
+
+func holeSection(g group) section {
+	s := section{Title: "The holes"}
+	if curves := holdCurves(g.races); len(curves) > 0 {
+		s.Text = append(s.Text, "A block that is changed and changed back between two looks is not seen by verify. How many writes that tears, by how long the change is held (steps, not to scale) and by size; lines are 95% intervals.")
+		s.Figures = append(s.Figures, holdFigure(curves))
+	}
+	if found := detections(g.races); len(found) > 0 {
+		s.Text = append(s.Text, "A page that ends in its own CRC-32C has the same CRC-32C in every version. Detected by CRC-32C alone, as the proposal says, its changes are missed.")
+		s.Figures = append(s.Figures, detectionFigure(found))
+	}
+	if len(g.precisions) > 0 {
+		s.Text = append(s.Text, "The media were read before anything was resubmitted. ● precision: of the blocks that were resubmitted, those that were torn. ■ recall: of the torn blocks, those that were resubmitted.")
+		s.Figures = append(s.Figures, precisionFigure(g.precisions))
+	}
+	return s
+}
+
+func costSection(t costTable) section {
+	s := section{Title: "Cost: " + t.under(), Figures: t.ratioFigures()}
+	against := "raw in the same round"
+	if t.mutated > 0 {
+		against = "raw with nothing changing"
+	}
+	s.Text = append(s.Text, "Throughput against "+against+": median and 95% interval, on a logarithmic axis. At the right processor time per GiB.")
+	if slices.ContainsFunc(t.rows, func(c costRow) bool { return c.again != nil }) {
+		s.Text = append(s.Text, "Shaded: the interval of raw against raw. ○ hollow, and ~ in the data: the interval meets it, so the difference may be noise.")
+	}
+	return s
+}
+
+func latencySection(t costTable) section {
+	return section{
+		Title: "Latency: " + t.under(), Figures: t.latencyFigures(),
+		Text: []string{"From the call of a write to its return: ● p50, ■ p99, ▲ p99.9, each the median of the rounds."},
+	}
+}
+
+// under is "nothing changing, hot buffers".
+func (t costTable) under() string {
+	if t.mutated == 0 {
+		return "nothing changing, " + t.where()
+	}
+	return percent(t.mutated) + " of writes changed in flight, " + t.where()
+}
+
+func crossoverSections(tables []costTable) (all []section) {
+	var at place
+	for i, x := range crossovers(tables) {
+		if i == 0 || x.place != at {
+			at = x.place
+			all = append(all, section{Title: "Crossover", Text: []string{
+				"What is paid when writes change: throughput against raw with nothing changing, by the share of writes changed in flight (" + costTable{place: at}.where() +
+					"). Where the line of bounce lies above that of verify, copying always costs less. The axis below is one of square roots; lines across points are 95% intervals.",
+			}})
+		}
+		last := &all[len(all)-1]
+		last.Figures = append(last.Figures, x.figure())
+	}
+	return all
+}
+
+func proofSection(t prove.Table) section {
+	s := section{
+		Title: "Inside Linux " + t.Kernel, Notes: t.Notes,
+		Text: []string{
+			"The same race inside a stock kernel, on layers that need stable pages and on controls that do not. Writes that failed, of writes; free-running and gated ones together.",
+			"e the layer says so: a read fails, a write is refused, or legs differ. t the media are not what the receipt says, and the layer stands by them. r the strategy refused changed writes. * no promise covers it. ! a broken promise.",
+			"crash: writes cut short, and commits, after which a power cut leaves something unreadable. first: seconds until the first e, on a control until the first t.",
+		},
+	}
+	if len(t.Lines) > 0 {
+		s.Grids = []grid{proofGrid(t)}
+	} else {
+		s.Text = nil
+	}
+	return s
+}
+
+// addSystems adds where the Records come from.
+func (p *page) addSystems(res Results, all []group) {
+	seen := map[*record.System]bool{}
+	add := func(s *record.System, more ...[2]string) {
+		if seen[s] && len(more) == 0 {
+			return
+		}
+		seen[s] = true
+		p.Systems = append(p.Systems, systemGrid(s, more))
+	}
+	for _, g := range all {
+		add(g.system)
+	}
+	for _, r := range res.Probes {
+		add(r.System, [2]string{"probed", r.Path}, [2]string{"advice", probe.Advice(r)})
+	}
+}
+
+func systemGrid(s *record.System, more [][2]string) grid {
+	stable := "not known"
+	if s.StableWrites != nil {
+		stable = map[bool]string{true: "yes", false: "no"}[*s.StableWrites]
+	}
+	g := grid{Caption: describe(s)}
+	for _, f := range append([][2]string{
+		{"processor", s.CPU}, {"processors", fmt.Sprint(s.CPUs)}, {"kernel", s.Kernel}, {"platform", s.OS + "/" + s.Arch}, {"Go", s.Go},
+		{"file system", s.FileSystem}, {"mount options", s.MountOptions}, {"device", s.Device}, {"device asks for stable pages", stable},
+	}, more...) {
+		if f[1] != "" && f[1] != "/" && f[1] != "0" {
+			g.add(f[0], f[1])
+		}
+	}
+	return g
+}

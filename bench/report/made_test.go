@@ -1,0 +1,85 @@
+package report
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"stablepages/bench/mutator"
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+)
+
+// made is Records of what no evaluation has measured yet. Every value is made up.
+func made() (all []any) {
+	system := &record.System{CPU: "Made up", CPUs: 2, OS: "linux", Arch: "amd64", Kernel: "0.0-made-up", Go: "go0", FileSystem: "ext4", MountOptions: "rw", Device: "sdx"}
+	memory := machine(*system)
+	noise := rand.New(rand.NewPCG(1, 2))
+	all = append(all, madeRaces(system)...)
+	for round := 1; round <= 7; round++ {
+		for _, size := range []int{4 << 10, 1 << 20} {
+			for _, at := range []struct {
+				target record.Target
+				cold   bool
+				system *record.System
+			}{{record.OnFile, false, system}, {record.OnFile, true, system}, {record.OnNull, false, &memory}} {
+				for _, c := range madeWriters() {
+					if at.target != record.OnFile || at.cold {
+						if c.Mutated > 0 || c.Variant.Peer() || size > 4<<10 {
+							continue
+						}
+					}
+					c.Kind, c.Version, c.Size, c.Depth, c.Round, c.Backing = record.KindCost, record.Version, size, 1, round, "4k"
+					c.Target, c.Cold, c.System = at.target, at.cold, at.system
+					c.Writes, c.Bytes = 1000, 1000*int64(size)
+					c.Seconds *= float64(size) / 1e9 * (1000 + 20*noise.Float64())
+					c.P50NS = int64(c.Seconds * 1e6)
+					c.P99NS, c.P999NS = 3*c.P50NS, 11*c.P50NS
+					c.CPUUserSeconds, c.CPUSystemSeconds = c.Seconds/4, c.Seconds/8
+					all = append(all, c)
+				}
+			}
+		}
+	}
+	all = append(all, record.Probe{
+		Kind: record.KindProbe, Path: "/made/up", MemAlign: 512, OffsetAlign: 512, AlignSource: "made up", Direct: stablewrite.DirectYes,
+		Measured: "the device", Writes: 64, Reached: 60, System: system, Version: record.Version,
+	})
+	return all
+}
+
+// madeWriters have times relative to raw's in Seconds.
+func madeWriters() (all []record.Cost) {
+	for _, v := range []record.Variant{"", record.Again, record.Segmented, record.Summed, record.FioPsync, record.DD} {
+		all = append(all, record.Cost{Strategy: stablewrite.Raw, Variant: v, Seconds: 1, Amplification: 1})
+	}
+	for _, share := range []float64{0, 0.01, 0.1, 0.5, 1} {
+		all = append(all,
+			record.Cost{Strategy: stablewrite.Verify, Mutated: share, Seconds: 1.1 + share, Amplification: 1 + share},
+			record.Cost{Strategy: stablewrite.Bounce, Mutated: share, Seconds: 1.25, Amplification: 1},
+			record.Cost{Strategy: stablewrite.Adaptive, Mutated: share, Seconds: 1.12 + 0.15*share, Amplification: 1 + share/20})
+	}
+	return all
+}
+
+func madeRaces(system *record.System) (all []any) {
+	race := record.Repro{Kind: record.KindRepro, Strategy: stablewrite.Verify, Gate: true, Writes: 200, Overlapped: 200, Seconds: 1, System: system, Direct: stablewrite.DirectYes, Version: record.Version}
+	for i, hold := range []time.Duration{0, time.Microsecond, 10 * time.Microsecond, 100 * time.Microsecond, time.Millisecond} {
+		for k, size := range []int{4 << 10, 64 << 10, 1 << 20} {
+			r := race
+			r.Mutator, r.HoldNS, r.Size, r.Torn = mutator.ABA, hold.Nanoseconds(), size, 200*i*(k+1)/15
+			all = append(all, r)
+		}
+		all = append(all, record.Precision{
+			Kind: record.KindPrecision, Strategy: stablewrite.Verify, Mutator: mutator.ABA, HoldNS: hold.Nanoseconds(), Size: 1 << 20,
+			Writes: 200, Blocks: 51200, Torn: 40 * i, Resubmitted: 50 * (5 - i), Both: 8 * i, System: system, Version: record.Version,
+		})
+	}
+	free := race
+	free.Strategy, free.Mutator, free.Gate, free.Size, free.Overlapped, free.Torn = stablewrite.Raw, mutator.Stock, false, 1<<20, 3, 3
+	raw, sum := race, race
+	raw.Strategy, raw.Mutator, raw.Size, raw.Torn = stablewrite.Raw, mutator.CRCPage, 1<<20, 190
+	sum.Detect, sum.Mutator, sum.Size, sum.Torn = stablewrite.BySum, mutator.CRCPage, 1<<20, 180
+	digest := sum
+	digest.Detect, digest.Torn, digest.Resubmitted, digest.Changed = stablewrite.ByDigest, 0, 200, 200
+	return append(all, free, raw, sum, digest)
+}

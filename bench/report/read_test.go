@@ -1,0 +1,245 @@
+package report
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"stablepages/bench/mutator"
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+)
+
+// A race and a timing, on one line each.
+const (
+	raceLine = `{"kind":"repro","strategy":"bounce","mutator":"storm","gate":true,"detect":"digest","in":"process","size":4096,"writes":9,"overlapped":9,"torn":0,"read_errors":0,"write_errors":0,"refused":0,"system":{"cpus":2},"version":1}`
+	costLine = `{"kind":"cost","strategy":"raw","target":"file","size":4096,"depth":1,"mutated":0,"round":1,"bytes":4096,"seconds":1,"version":1}`
+)
+
+func TestReadSaysWhatIsWrongAndWhere(t *testing.T) {
+	for _, tc := range []struct {
+		name, text, want string
+	}{
+		{"empty", "", "f: no Records"},
+		{"blank lines", "\n \n\n", "f: no Records"},
+		{"text", "hello\n", "f:1: no Record: invalid character 'h'"},
+		{"text without an end", "hello", "f:1: no Record"},
+		{"a list", "[1]\n", "f:1: no Record: want an object, not array"},
+		{"null", "null\n", "f:1: an object without a kind"},
+		{"two on a line", raceLine + raceLine + "\n", "f:1: no Record: invalid character '{' after"},
+		{"zeros, as a crash leaves them", raceLine + "\n\x00\x00\x00\x00\n", "f:2: no Record: invalid character"},
+		{"no kind", raceLine + "\n{\"version\":1}\n", "f:2: an object without a kind"},
+		{"a kind of the wrong type", `{"kind":7,"version":1}`, "f:1: an object without a kind"},
+		{"no version", `{"kind":"repro"}`, "f:1: the version of the Record is missing"},
+		{"another version", strings.Replace(raceLine, `"version":1`, `"version":2`, 1), "f:1: the Record is of version 2, and this program reads version 1"},
+		{"another version of a kind that is not known", `{"kind":"novel","version":2}`, "f:1: the Record is of version 2"},
+		{"one cut short in the middle", raceLine + "\n" + raceLine[:50] + "\n" + raceLine + "\n", "f:2: a Record that is cut short"},
+		{"only one, and cut short", raceLine[:50], "f:1: a Record that is cut short"},
+		{"a field of the wrong type", strings.Replace(raceLine, `"writes":9`, `"writes":"9"`, 1), "f:1: writes: want int, not string"},
+		{"a fraction of a write", strings.Replace(raceLine, `"writes":9`, `"writes":9.5`, 1), "f:1: writes: want int, not number 9.5"},
+		{"a strategy that is not known", strings.Replace(raceLine, "bounce", "hope", 1), `unknown strategy "hope"`},
+		{"no strategy", strings.Replace(raceLine, `"strategy":"bounce",`, "", 1), "f:1: a Record of kind repro without strategy is none"},
+		{"a null strategy", strings.Replace(raceLine, `"bounce"`, "null", 1), "f:1: a Record of kind repro without strategy is none"},
+		{"no count of torn writes", strings.Replace(raceLine, `"torn":0,`, "", 1), "f:1: a Record of kind repro without torn is none"},
+		{"a negative count", strings.Replace(raceLine, `"torn":0`, `"torn":-1`, 1), "f:1: torn is -1, which makes no sense"},
+		{"more torn than written", strings.Replace(raceLine, `"torn":0`, `"torn":10`, 1), "f:1: torn is 10, of 9 writes, which makes no sense"},
+		{"a huge count", strings.Replace(raceLine, `"writes":9`, `"writes":9000000000000000000`, 1), "f:1: writes is 9000000000000000000, which makes no sense"},
+		{"a count beyond all", strings.Replace(raceLine, `"writes":9`, `"writes":1e400`, 1), "f:1: writes: want int, not number 1e400"},
+		{"no time", strings.Replace(costLine, `"seconds":1`, `"seconds":0`, 1), "f:1: seconds is 0, which makes no sense"},
+		{"time beyond all", strings.Replace(costLine, `"seconds":1`, `"seconds":1e308`, 1), "f:1: seconds is 1e+308, which makes no sense"},
+		{"nothing written", strings.Replace(costLine, `"bytes":4096`, `"bytes":0`, 1), "f:1: bytes is 0, which makes no sense"},
+		{"more than all are changed", strings.Replace(costLine, `"mutated":0`, `"mutated":50`, 1), "f:1: mutated is 50, which makes no sense"},
+		{"quantiles in no order", strings.Replace(costLine, `"seconds":1`, `"seconds":1,"p50_ns":9,"p99_ns":8,"p999_ns":10`, 1), "f:1: p99_ns is 8, which makes no sense"},
+		{"more hits than shots", `{"kind":"precision","strategy":"verify","detect":"digest","mutator":"aba","size":4096,"blocks":9,"torn":2,"resubmitted":5,"both":3,"version":1}`, "both is 3, of 2 torn"},
+		{"a proof without a victim", strings.Replace(raceLine, `"repro"`, `"prove","scenario":"race","kernel":"6.1","needs_stable_pages":true`, 1), "kind prove without victim"},
+		{"a probe that reached too much", `{"kind":"probe","path":"/","writes":3,"reached":4,"version":1}`, "reached is 4, of 3 writes"},
+		{"only what is not known", `{"kind":"novel","version":1}`, "f: no Records"},
+		{"a line without end", strings.Repeat("x", maxLine+1), "f:1: a line of more than 1024 KiB is no Record"},
+	} {
+		var res Results
+		_, err := res.Read("f", strings.NewReader(tc.text))
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
+		}
+	}
+}
+
+func TestReadWarnsOfWhatItLeavesOut(t *testing.T) {
+	for _, tc := range []struct {
+		name, text, want string
+		races            int
+	}{
+		{"all is well", raceLine + "\n" + costLine + "\n", "", 1},
+		{"no last newline", raceLine, "", 1},
+		{"blank and DOS lines", "\r\n" + raceLine + "\r\n\r\n", "", 1},
+		{"a last line cut short", raceLine + "\n" + raceLine[:70], "f:2: the last line is cut short", 1},
+		{"a last line cut after a number", raceLine + "\n" + strings.TrimSuffix(raceLine, "}"), "f:2: the last line is cut short", 1},
+		{"kinds that are not known", raceLine + "\n{\"kind\":\"novel\x1b\",\"version\":1}\n{\"kind\":\"novel\x1b\",\"version\":1}\n", "", 1},
+	} {
+		var res Results
+		warnings, err := res.Read("f", strings.NewReader(strings.ReplaceAll(tc.text, "\x1b", `\u001b`)))
+		if strings.HasPrefix(tc.name, "kinds") {
+			tc.want = "f:2: Records of kind \"novel\ufffd\" are not known"
+		}
+		if err != nil || (tc.want == "") != (len(warnings) == 0) || len(warnings) > 1 || !strings.Contains(strings.Join(warnings, ""), tc.want) {
+			t.Errorf("%s: %v, warnings %q, want %q", tc.name, err, warnings, tc.want)
+		}
+		if len(res.Races) != tc.races {
+			t.Errorf("%s: %d races", tc.name, len(res.Races))
+		}
+	}
+}
+
+func TestReadHoldsWhatCameBeforeAnError(t *testing.T) {
+	var res Results
+	boom := errors.New("boom")
+	_, err := res.Read("f", io.MultiReader(strings.NewReader(raceLine+"\n"), failing{boom}))
+	if !errors.Is(err, boom) || !strings.HasPrefix(err.Error(), "f:2: ") || len(res.Races) != 1 {
+		t.Errorf("%v, %d races", err, len(res.Races))
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// endless is a file without end, and counts what was read of it.
+type endless struct {
+	text string
+	read int
+}
+
+func (e *endless) Read(p []byte) (n int, err error) {
+	for n < len(p) {
+		n += copy(p[n:], e.text[(e.read+n)%len(e.text):])
+	}
+	e.read += n
+	return n, nil
+}
+
+func TestReadOfAFileWithoutEndEnds(t *testing.T) {
+	const most = 5000 // Records; more take more time, and nothing else
+	for _, tc := range []struct {
+		text, want string
+		most       int
+	}{
+		{"x", "f:1: a line of more than", 2 * maxLine},
+		{costLine + "\n", fmt.Sprintf("f:%d: more than %d Records", most+1, most), most*(len(costLine)+1) + 2*maxLine},
+	} {
+		file := &endless{text: tc.text}
+		var res Results
+		if _, err := res.read("f", file, most); err == nil || !strings.HasPrefix(err.Error(), tc.want) || file.read > tc.most {
+			t.Errorf("%v after %d bytes", err, file.read)
+		}
+	}
+}
+
+// Races are added up as they come: a gigabyte of them takes no more memory than one.
+func TestEqualRacesAreAddedUp(t *testing.T) {
+	const n = 1000
+	var res Results
+	warnings, err := res.Read("f", io.LimitReader(&endless{text: raceLine + "\n"}, int64(n*(len(raceLine)+1))))
+	if err != nil || len(warnings) > 0 || len(res.Races) != 1 || res.Races[0].Writes != 9*n || res.Races[0].Overlapped != 9*n {
+		t.Errorf("%v, %q: %+v", err, warnings, res.Races)
+	}
+	other := strings.Replace(raceLine, `"cpus":2`, `"cpus":3`, 1)
+	if _, err := res.Read("g", strings.NewReader(other)); err != nil || len(res.Races) != 2 || len(groups(res)) != 2 {
+		t.Errorf("a race on another system: %v, %d races, %d groups", err, len(res.Races), len(groups(res)))
+	}
+}
+
+// A timing is held against raw in the same round of the same run, however many runs
+// are read, and whether they come in one file or in several.
+func TestRoundsOfRunsAreNotMixed(t *testing.T) {
+	run := func(speed float64) (text string) {
+		var b bytes.Buffer
+		for round := 1; round <= 6; round++ {
+			for _, s := range []stablewrite.Strategy{stablewrite.Raw, stablewrite.Bounce} {
+				rec := record.Cost{Kind: record.KindCost, Strategy: s, Size: 4096, Depth: 1, Round: round, Bytes: 1 << 30, Seconds: 1 / speed, Version: record.Version}
+				if s == stablewrite.Bounce {
+					rec.Seconds *= 2
+				}
+				if err := record.Write(&b, rec); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		return b.String()
+	}
+	for _, files := range [][]string{{run(1), run(100)}, {run(1) + run(100)}} {
+		var res Results
+		for _, f := range files {
+			if warnings, err := res.Read("f", strings.NewReader(f)); err != nil || len(warnings) > 0 {
+				t.Fatal(err, warnings)
+			}
+		}
+		rows := costTables(res.Costs)[0].rows
+		if len(rows) != 2 || rows[1].N != 12 || rows[1].Ratio != 0.5 || rows[1].Lo != 0.5 || rows[1].Hi != 0.5 {
+			t.Errorf("%d files: %+v", len(files), rows)
+		}
+	}
+}
+
+func TestTextsFromRecordsCannotSteerATerminal(t *testing.T) {
+	hostile := "\x1b[2J\u202e\r\n\x00\u0085" + strings.Repeat("w", 10000)
+	rec := record.Repro{
+		Kind: record.KindRepro, Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true, Size: 4096, Writes: 1, Overlapped: 1, Torn: 1,
+		System: &record.System{Kernel: hostile, CPU: hostile, Device: hostile, FileSystem: hostile, Go: hostile, CPUs: 1}, Version: record.Version,
+	}
+	var file, out bytes.Buffer
+	proof := record.Prove{Repro: rec, Scenario: "race", Kernel: hostile, Victim: hostile, Evidence: []string{hostile}}
+	proof.Kind = record.KindProve
+	for _, r := range []any{rec, proof} {
+		if err := record.Write(&file, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var res Results
+	if _, err := res.Read("f", &file); err != nil {
+		t.Fatal(err)
+	}
+	if err := Text(&out, res); err != nil {
+		t.Fatal(err)
+	}
+	if i := strings.IndexAny(out.String(), "\x1b\u202e\r\x00\u0085"); i >= 0 {
+		t.Errorf("%q", out.String()[i:])
+	}
+	if out.Len() > 20000 {
+		t.Errorf("%d bytes", out.Len())
+	}
+}
+
+// FuzzRead reads what may be a results file, and writes what it read in every
+// format.
+func FuzzRead(f *testing.F) {
+	for _, name := range []string{"testdata/evaluation.jsonl", "testdata/proof.jsonl"} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b[:4000])
+	}
+	seen := map[string]bool{}
+	for _, rec := range made() {
+		var b bytes.Buffer
+		if err := record.Write(&b, rec); err != nil {
+			f.Fatal(err)
+		}
+		if kind := fmt.Sprintf("%T", rec); !seen[kind] {
+			seen[kind] = true
+			f.Add(b.Bytes())
+		}
+	}
+	f.Add([]byte(raceLine + "\n" + costLine))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var res Results
+		res.Read("f", bytes.NewReader(b))
+		for _, format := range Formats() {
+			format.Write(io.Discard, res)
+		}
+	})
+}

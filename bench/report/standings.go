@@ -1,0 +1,153 @@
+package report
+
+import (
+	"fmt"
+	"math"
+
+	"stablepages/bench/mutator"
+	"stablepages/bench/repro"
+	"stablepages/stablewrite"
+)
+
+// standings is a line for each strategy: what became of its writes, what it
+// promises of crashes, and what it costs.
+func standings(g group, tables []costTable) grid {
+	found := judge(g.races)
+	costs := costsAtRest(tables)
+	out := grid{Head: []string{"strategy", "a change that stays", "a change that is restored", "a crash before Sync"}}
+	if len(g.races) == 0 {
+		out.Head = out.Head[:1]
+	}
+	if costs != nil {
+		out.Head = append(out.Head, "throughput against raw", "CPU s/GiB added")
+	}
+	for _, s := range order(stablewrite.Strategies()) {
+		var stays, restored *tally
+		for _, r := range g.races {
+			if r.Strategy != s || r.Buffered || r.Detect != stablewrite.ByDigest || r.Gate != found.gated || r.Mutator == mutator.None {
+				continue
+			}
+			if r.Mutator.Restores() {
+				count(&restored, r)
+			} else {
+				count(&stays, r)
+			}
+		}
+		c, timed := costs[s]
+		if stays == nil && restored == nil && !timed {
+			continue
+		}
+		row := gridRow{Name: s.String(), About: s.About()}
+		if len(g.races) > 0 {
+			p := s.Promise()
+			row.Cells = append(row.Cells, stays.standing(p.Changed), restored.standing(p.Restored), crashStanding(s))
+		}
+		if costs != nil {
+			row.Cells = append(row.Cells, c.cells(s, timed)...)
+		}
+		for i := range row.Cells {
+			row.Cells[i].Head = out.Head[i+1]
+		}
+		out.put(row)
+	}
+	return out
+}
+
+// order puts raw, which the others are held against, first.
+func order(all []stablewrite.Strategy) []stablewrite.Strategy {
+	sorted := []stablewrite.Strategy{stablewrite.Raw}
+	for _, s := range all {
+		if s != stablewrite.Raw {
+			sorted = append(sorted, s)
+		}
+	}
+	return sorted
+}
+
+// standing says what became of writes, and whether it is as promised.
+func (t *tally) standing(promised bool) gridCell {
+	switch {
+	case t == nil:
+		return gridCell{Text: "not tried"}
+	case t.judged == 0 && t.refused > 0:
+		return gridCell{Text: fmt.Sprintf("refused: all %d", t.refused), State: "kept"}
+	case t.judged == 0:
+		return gridCell{Text: "nothing to judge"}
+	case t.torn == 0:
+		return gridCell{Text: fmt.Sprintf("0 of %d torn, below %s", t.judged, repro.Bound(t.judged)), State: "kept"}
+	case promised:
+		return gridCell{Text: fmt.Sprintf("%v torn: a broken promise", t), State: "broken"}
+	}
+	return gridCell{Text: fmt.Sprintf("%v torn", t), State: "hole"}
+}
+
+// crashStanding is what s promises of a crash.
+func crashStanding(s stablewrite.Strategy) gridCell {
+	if s.Promise().CrashWindow {
+		return gridCell{Text: "torn blocks, until Sync", State: "hole"}
+	}
+	return gridCell{Text: "as any write"}
+}
+
+// restCost is what a strategy costs when nothing changes, over all sizes and
+// depths.
+type restCost struct {
+	lo, hi       float64 // of the medians of the ratio to raw
+	cpuLo, cpuHi float64 // s/GiB more than raw takes
+}
+
+// costsAtRest is of the first place in which raw was timed with nothing changing,
+// one with a disk below if there is one.
+func costsAtRest(tables []costTable) map[stablewrite.Strategy]restCost {
+	var best *costTable
+	for i, t := range tables {
+		if t.mutated == 0 && t.rows[0].Ratio > 0 && (best == nil || best.simulated() && !t.simulated()) {
+			best = &tables[i]
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	all := map[stablewrite.Strategy]restCost{}
+	for _, rows := range cells(best.rows) {
+		raw := math.NaN()
+		for _, c := range rows {
+			if c.plainRaw() {
+				raw = c.CPU
+			}
+		}
+		for _, c := range rows {
+			if c.Variant != "" || c.Ratio == 0 {
+				continue
+			}
+			r, ok := all[c.Strategy]
+			if !ok {
+				r = restCost{math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)}
+			}
+			r.lo, r.hi = math.Min(r.lo, c.Ratio), math.Max(r.hi, c.Ratio)
+			r.cpuLo, r.cpuHi = math.Min(r.cpuLo, c.CPU-raw), math.Max(r.cpuHi, c.CPU-raw)
+			all[c.Strategy] = r
+		}
+	}
+	return all
+}
+
+// cells are those of the line of s.
+func (r restCost) cells(s stablewrite.Strategy, timed bool) []gridCell {
+	switch {
+	case !timed:
+		return []gridCell{{Text: "not timed"}, {Text: "not timed"}}
+	case s == stablewrite.Raw:
+		return []gridCell{{Text: "1"}, {Text: "0"}}
+	}
+	return []gridCell{{Text: span("%.2f", r.lo, r.hi)}, {Text: span("%+.2f", r.cpuLo, r.cpuHi)}}
+}
+
+// span is "0.78 to 1.00", or one number where both are the same.
+func span(format string, lo, hi float64) string {
+	a, b := fmt.Sprintf(format, lo), fmt.Sprintf(format, hi)
+	if a == b {
+		return a
+	}
+	return a + " to " + b
+}
