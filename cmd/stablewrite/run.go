@@ -95,7 +95,7 @@ the planned end.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.SetHelpCommand(newHelp(root))
-	root.AddCommand(newEvaluate(), newRepro(), newProbe(), newProve())
+	root.AddCommand(newEvaluate(), newRepro(), newReport(), newProbe(), newProve())
 	return root
 }
 
