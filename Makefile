@@ -5,14 +5,14 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # Commands that the tests need, and the Debian packages that have them. With
 # root `make test` installs what is missing.
-NEEDS = gcc:gcc mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs losetup:mount mount:mount findmnt:util-linux qemu-system-x86_64:qemu-system-x86 qemu-aarch64-static:qemu-user-static
+NEEDS = gcc:gcc mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs losetup:mount mount:mount findmnt:util-linux qemu-system-x86_64:qemu-system-x86 qemu-aarch64-static:qemu-user-static chromium:chromium
 HEADERS = stdlib.h:libc6-dev isa-l/crc.h:libisal-dev
 
 .DEFAULT_GOAL := help
 .PHONY: help build evaluate prove test deps generated vet lint unit race portable load adoption kernels bench bench-crc fuzz clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 build: ## build the program as bin/stablewrite
 	CGO_ENABLED=0 $(GO) build -o bin/stablewrite ./cmd/stablewrite
@@ -92,7 +92,7 @@ fuzz: ## fuzz each target for half a minute
 	$(GO) test -run '^$$' -fuzz FuzzSums -fuzztime 30s ./crcguard
 	$(GO) test -run '^$$' -fuzz FuzzGuard -fuzztime 30s ./crcguard
 	$(GO) test -run '^$$' -fuzz FuzzReadLog -fuzztime 30s ./bench/victim
-	$(GO) test -run '^$$' -fuzz 'FuzzRead$$' -fuzztime 30s ./bench/report
+	$(GO) test -run '^$$' -fuzz 'FuzzRead$$' -fuzztime 30s -fuzzminimizetime 20x ./bench/report
 
 clean: ## remove what was built
 	rm -rf bin

@@ -214,7 +214,8 @@ func TestTextsFromRecordsCannotSteerATerminal(t *testing.T) {
 }
 
 // FuzzRead reads what may be a results file, and writes what it read in every
-// format.
+// format: without numbers that are none, and without an error but that there is
+// nothing to write.
 func FuzzRead(f *testing.F) {
 	for _, name := range []string{"testdata/evaluation.jsonl", "testdata/proof.jsonl"} {
 		b, err := os.ReadFile(name)
@@ -237,9 +238,20 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(raceLine + "\n" + costLine))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var res Results
-		res.Read("f", bytes.NewReader(b))
+		if _, err := res.Read("f", bytes.NewReader(b)); err != nil && !strings.HasPrefix(err.Error(), "f:") {
+			t.Errorf("an error that does not say where: %v", err)
+		}
+		given := strings.ToLower(string(b))
 		for _, format := range Formats() {
-			format.Write(io.Discard, res)
+			var out strings.Builder
+			if err := format.Write(&out, res); err != nil && len(res.Costs) > 0 {
+				t.Errorf("%s: %v", format.Name, err)
+			}
+			for _, none := range []string{"NaN", "Inf"} {
+				if strings.Contains(out.String(), none) && !strings.Contains(given, strings.ToLower(none)) && !strings.Contains(given, `\`) {
+					t.Errorf("%s shows %s", format.Name, none)
+				}
+			}
 		}
 	})
 }
