@@ -180,6 +180,8 @@ type Cell struct {
 	Silent  int  // torn, and the layer stands by them
 	Refused bool // the strategy refused changed writes
 	Broken  bool // a promise was
+	// Unpromised: a write of these may be torn.
+	Unpromised bool
 }
 
 func (c *Cell) add(r record.Prove) {
@@ -188,6 +190,7 @@ func (c *Cell) add(r record.Prove) {
 	c.Silent += silent(r)
 	c.Refused = c.Refused || r.Refused > 0
 	c.Broken = c.Broken || promised(r) && r.Torn > 0
+	c.Unpromised = c.Unpromised || !promised(r)
 }
 
 // String is as the Legend says; nothing where nothing was tried.

@@ -47,17 +47,18 @@ func (g *grid) put(row gridRow) {
 	last.Rows = append(last.Rows, row)
 }
 
-// state is what a cell of a matrix means, by its text.
-func state(text string) string {
+// state is what a cell of a matrix means, by its text. Nothing is kept where
+// nothing was promised.
+func state(text string, promised bool) string {
 	switch {
-	case text == "":
-		return ""
 	case strings.HasPrefix(text, "!"):
 		return "broken"
 	case strings.HasPrefix(text, "*"):
 		return "hole"
+	case text != "" && promised:
+		return "kept"
 	}
-	return "kept"
+	return ""
 }
 
 // grid is m for HTML.
@@ -69,7 +70,7 @@ func (m matrix) grid(caption string) grid {
 	for _, r := range m.rows {
 		row := gridRow{Name: r.writer}
 		for _, c := range r.cells {
-			row.Cells = append(row.Cells, gridCell{Text: c.String(), State: state(c.String())})
+			row.Cells = append(row.Cells, gridCell{Text: c.String(), State: state(c.String(), !c.unpromised)})
 		}
 		g.put(row)
 	}
@@ -89,7 +90,7 @@ func proofGrid(t prove.Table) grid {
 		}
 		row := gridRow{Name: l.Writer}
 		for _, c := range append(l.Races[:len(l.Races):len(l.Races)], l.Crash) {
-			row.Cells = append(row.Cells, gridCell{Text: c.String(), State: state(c.String())})
+			row.Cells = append(row.Cells, gridCell{Text: c.String(), State: state(c.String(), !c.Unpromised)})
 		}
 		first := "-"
 		if l.First != nil {

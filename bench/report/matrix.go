@@ -28,6 +28,7 @@ type matrixRow struct {
 type matrixCell struct {
 	torn, writes    int
 	refused, broken bool
+	unpromised      bool // a write may be torn
 }
 
 // matrixOf makes the matrix of the races that are gated, or of those that are not.
@@ -56,6 +57,7 @@ func (c *matrixCell) add(r record.Repro) {
 	c.writes += r.Writes
 	c.refused = c.refused || r.Refused > 0
 	c.broken = c.broken || repro.Promised(r) && r.Torn > 0
+	c.unpromised = c.unpromised || !repro.Promised(r)
 }
 
 // String marks torn writes with a *, those that break a promise with a !, and

@@ -8,13 +8,12 @@ import (
 // runs tells the rounds of one run from those of another: a timing is only held
 // against raw in the same round of the same run.
 type runs struct {
-	seen  map[timed]bool
-	last  int // round of the last timing, as the run numbers them
-	ended int // rounds of the runs before
-	most  int // the last round so far
+	seen  map[timed]bool // in the run under way
+	ended int            // rounds of the runs before
+	most  int            // the last round so far
 }
 
-// timed is a cell in a round of the run under way.
+// timed is a cell in a round.
 type timed struct {
 	system *record.System
 	cell   cost.Cell
@@ -22,20 +21,20 @@ type timed struct {
 }
 
 // end ends the run under way.
-func (u *runs) end() { u.seen, u.last, u.ended = nil, 0, u.most }
+func (u *runs) end() { u.seen, u.ended = nil, u.most }
 
-// round numbers r among the rounds of all runs. Runs go round by round, and time a
-// cell once in each: where that is not so, another one begins.
+// round numbers r among the rounds of all runs. A run times a cell once in each
+// round: what comes twice is of another one.
 func (u *runs) round(r record.Cost) int {
 	cell := cost.Cell{Strategy: r.Strategy, Variant: r.Variant, Target: r.Target, Cold: r.Cold, Size: r.Size, Depth: r.Depth, Mutated: r.Mutated}
 	key := timed{r.System, cell, r.Round}
-	if r.Round < u.last || u.seen[key] {
+	if u.seen[key] {
 		u.end()
 	}
 	if u.seen == nil {
 		u.seen = map[timed]bool{}
 	}
-	u.seen[key], u.last = true, r.Round
+	u.seen[key] = true
 	round := u.ended + r.Round
 	u.most = max(u.most, round)
 	return round

@@ -1,0 +1,197 @@
+package report
+
+import (
+	"bytes"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"stablepages/bench/mutator"
+	"stablepages/bench/prove"
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+)
+
+// resultsOf are Results of recs, on one system.
+func resultsOf[T any](recs ...T) (res Results) {
+	for _, r := range recs {
+		res.Add(r)
+	}
+	return res
+}
+
+func TestTheHeadlineSaysNoMoreThanWasShown(t *testing.T) {
+	raw := record.Repro{Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true, Size: 4096, Writes: 9, Overlapped: 9, Torn: 9}
+	idle, bounced, unseen, broken, missed := raw, raw, raw, raw, raw
+	idle.Mutator, idle.Overlapped, idle.Torn = mutator.None, 0, 0
+	bounced.Strategy, bounced.Torn = stablewrite.Bounce, 0
+	unseen.Strategy, unseen.Mutator = stablewrite.Verify, mutator.ABA
+	broken.Strategy, broken.Torn = stablewrite.Verify, 1
+	missed.Strategy, missed.Overlapped, missed.Torn = stablewrite.Bounce, 0, 0
+	for _, tc := range []struct {
+		name        string
+		res         Results
+		text, state string
+	}{
+		{"raw alone", resultsOf(raw), "What races show", ""},
+		{"nothing changed", resultsOf(idle), "What races show", ""},
+		{"a promise that held", resultsOf(raw, bounced), "Every promise was kept", "kept"},
+		{"and a hole", resultsOf(raw, bounced, unseen), "Every promise was kept; changes that are restored go unseen", "kept"},
+		{"a hole alone", resultsOf(unseen), "What races show", ""},
+		{"a broken promise among others", resultsOf(raw, bounced, broken), "A promise was broken", "broken"},
+		{"no overlap", resultsOf(raw, missed), "No promise was broken, and not all was shown", "open"},
+		{"timings", resultsOf(record.Cost{Size: 4096, Depth: 1, Bytes: 1, Seconds: 1}), "What stable writes cost", ""},
+	} {
+		if text, state := headline(tc.res, Judge(tc.res)); text != tc.text || state != tc.state {
+			t.Errorf("%s: %q, %q", tc.name, text, state)
+		}
+	}
+}
+
+// A broken promise is the first thing on the page, in its list, in its cell.
+func TestThePageBeginsWithABrokenPromise(t *testing.T) {
+	res := resultsOf(record.Repro{Strategy: stablewrite.Bounce, Mutator: mutator.ABA, Gate: true, Size: 4096, Writes: 9, Overlapped: 9, Torn: 2})
+	var b bytes.Buffer
+	if err := HTML(&b, res); err != nil {
+		t.Fatal(err)
+	}
+	page := b.String()
+	at := 0
+	for _, want := range []string{`<h1 class="broken">A promise was broken</h1>`, "<li>bounce against aba: 2 of 9 writes torn</li>", "2 of 9 torn: a broken promise</td>", `<td class="broken">!2/9</td>`} {
+		i := strings.Index(page[at:], want)
+		if i < 0 {
+			t.Fatalf("no %q after byte %d", want, at)
+		}
+		at += i
+	}
+}
+
+// Where nothing is promised, nothing torn is no merit.
+func TestOnlyPromisesAreKept(t *testing.T) {
+	race := record.Repro{Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true, Size: 4096, Writes: 9, Overlapped: 9}
+	for want, strategy := range map[string]stablewrite.Strategy{"": stablewrite.Raw, "kept": stablewrite.Bounce} {
+		race.Strategy = strategy
+		if got := matrixOf([]record.Repro{race}, true).grid("").Bodies[0].Rows[0].Cells[0]; got.State != want || got.Text != "0/9" {
+			t.Errorf("0/9 of %v: %+v", strategy, got)
+		}
+		proof := record.Prove{Repro: race, Scenario: "race", Kernel: "6.1", Victim: "btrfs"}
+		if got := proofGrid(prove.Tables([]record.Prove{proof})[0]).Bodies[0].Rows[0].Cells[0]; got.State != want || got.Text != "0/9" {
+			t.Errorf("0/9 of %v in a proof: %+v", strategy, got)
+		}
+	}
+}
+
+// A change that runs free may come before the submission: what is torn then is of
+// all writes, and does not speak of changes in flight.
+func TestRacesThatRanFreeAreNotTakenForGatedOnes(t *testing.T) {
+	free := record.Repro{Strategy: stablewrite.Raw, Mutator: mutator.Storm, Size: 4096, Writes: 100, Overlapped: 3, Torn: 60}
+	found := judge([]record.Repro{free})
+	if text := strings.Join(found.lines(), "\n"); !strings.Contains(text, "raw: 60 of 100 writes raced by a mutator that runs free were torn") {
+		t.Error(text)
+	}
+	gated := free
+	gated.Gate, gated.Writes, gated.Overlapped, gated.Torn = true, 10, 10, 9
+	found = judge([]record.Repro{free, gated})
+	if text := strings.Join(found.lines(), "\n"); !strings.Contains(text, "raw: 9 of 10 writes changed in flight were torn") {
+		t.Error(text)
+	}
+	broken := free
+	broken.Strategy = stablewrite.Bounce
+	if found := judge([]record.Repro{gated, broken}); len(found.Broken) != 1 {
+		t.Errorf("a promise that breaks under a free mutator: %q", found.Broken)
+	}
+}
+
+// rounds are as many timings as an interval takes, each of these seconds.
+func rounds(c record.Cost, seconds ...float64) (all []any) {
+	for i, s := range seconds {
+		c.Round, c.Seconds, c.Bytes, c.Size, c.Depth = i+1, s, 1<<20, 4096, 1
+		all = append(all, c)
+	}
+	return all
+}
+
+func TestNoiseIsWhatRawAgainstRawShows(t *testing.T) {
+	raw := record.Cost{Strategy: stablewrite.Raw}
+	again := record.Cost{Strategy: stablewrite.Raw, Variant: record.Again}
+	all := rounds(raw, 1, 1, 1, 1, 1, 1)
+	all = append(all, rounds(again, 0.98, 1.02, 1, 0.99, 1.01, 1)...)
+	all = append(all, rounds(record.Cost{Strategy: stablewrite.Verify}, 1.01, 1.03, 1.02, 1.02, 1.01, 1.05)...)
+	all = append(all, rounds(record.Cost{Strategy: stablewrite.Bounce}, 1.1, 1.2, 1.2, 1.2, 1.2, 1.1)...)
+	noise := map[string]bool{}
+	for _, c := range costTables(resultsOf(all...).Costs)[0].rows {
+		noise[c.Writer()] = c.noise()
+	}
+	if noise["raw"] || noise["raw, again"] || !noise["verify"] || noise["bounce"] || len(noise) != 4 {
+		t.Errorf("noise: %v", noise)
+	}
+	few := costTables(resultsOf(append(rounds(raw, 1, 1), rounds(record.Cost{Strategy: stablewrite.Verify}, 1, 1)...)...).Costs)[0].rows[1]
+	if few.noise() || few.interval() != "-" || few.ratio() != "1.00" {
+		t.Errorf("of two rounds: noise %v, interval %s, ratio %s", few.noise(), few.interval(), few.ratio())
+	}
+	alone := costTables(resultsOf(rounds(record.Cost{Strategy: stablewrite.Verify}, 1, 1)...).Costs)[0].rows[0]
+	if alone.ratio() != "-" {
+		t.Errorf("without raw the ratio is %s", alone.ratio())
+	}
+}
+
+// Shares are in order, in whatever order they were timed.
+func TestACrossoverHasItsSharesInOrder(t *testing.T) {
+	all := rounds(record.Cost{Strategy: stablewrite.Raw}, 1, 1)
+	for _, share := range []float64{1, 0.1, 0} {
+		all = append(all, rounds(record.Cost{Strategy: stablewrite.Verify, Mutated: share}, 1+share, 1+share)...)
+	}
+	all = append(all, rounds(record.Cost{Strategy: stablewrite.Bounce, Mutated: 0.1}, 2, 2)...)
+	found := crossovers(costTables(resultsOf(all...).Costs))
+	if len(found) != 1 || !slices.Equal(found[0].shares, []float64{0, 0.1, 1}) || len(found[0].lines) != 2 {
+		t.Fatalf("%+v", found)
+	}
+	for _, l := range found[0].lines {
+		for i, share := range found[0].shares {
+			c := l.at(i)
+			switch {
+			case l.strategy == stablewrite.Verify && (c == nil || math.Abs(c.Ratio-1/(1+share)) > 1e-9):
+				t.Errorf("verify at %v: %+v", share, c)
+			case l.strategy == stablewrite.Bounce && (c != nil) != (share == 0.1):
+				t.Errorf("bounce at %v: %+v", share, c)
+			}
+		}
+	}
+}
+
+// Agresti and Coull, "Approximate is better than exact", 1998, give the interval of
+// 0 of 10 and of 5 of 10.
+func TestIntervalsOfShares(t *testing.T) {
+	for _, tc := range []struct {
+		s      share
+		lo, hi float64
+	}{{share{0, 10}, 0, 0.278}, {share{5, 10}, 0.237, 0.763}, {share{10, 10}, 0.722, 1}} {
+		if lo, hi := tc.s.interval(); math.Abs(lo-tc.lo) > 5e-4 || math.Abs(hi-tc.hi) > 5e-4 {
+			t.Errorf("%d of %d: %.4f to %.4f, want %v to %v", tc.s.k, tc.s.n, lo, hi, tc.lo, tc.hi)
+		}
+	}
+}
+
+func TestThreatsAreThoseThatApply(t *testing.T) {
+	has := func(res Results, text string) bool {
+		return slices.ContainsFunc(threatsTo(res), func(s string) bool { return strings.Contains(s, text) })
+	}
+	race := resultsOf(record.Repro{Strategy: stablewrite.Bounce, Mutator: mutator.Storm, Gate: true, Size: 4096, Writes: 9, Overlapped: 9})
+	timing := resultsOf(rounds(record.Cost{Strategy: stablewrite.Raw, Cold: true, Backing: "4k", System: &record.System{Device: "vda"}}, 1)...)
+	for _, tc := range []struct {
+		text         string
+		race, timing bool
+	}{
+		{"0 torn of n", true, false}, {"Gated changes", true, false}, {"runs free", false, false}, {"Processor time", false, true},
+		{"virtual one", false, true}, {"fewer than six rounds", false, true}, {"Buffers are hot", false, false}, {"pages back the buffers", false, false},
+		{"Raw was not timed against itself", false, true}, {"Other programs", false, false}, {"Inside QEMU", false, false},
+	} {
+		if has(race, tc.text) != tc.race || has(timing, tc.text) != tc.timing {
+			t.Errorf("%q: of a race %v, of a timing %v", tc.text, has(race, tc.text), has(timing, tc.text))
+		}
+	}
+	if n := len(threatsTo(Results{})); n != 0 {
+		t.Errorf("%d threats to nothing", n)
+	}
+}
