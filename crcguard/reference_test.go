@@ -101,7 +101,7 @@ func equal(t *testing.T, p, dst []byte, off int64, want reference) {
 	room := sumsRoom[:n+2]
 	sums := room[1 : n+1]
 	check := func(name string, whole uint32, got []uint32) {
-			if whole != want.whole {
+		if whole != want.whole {
 			t.Fatalf("%s of %d bytes at %d = %#x, want %#x", name, len(p), off, whole, want.whole)
 		}
 		if got != nil && !slices.Equal(got, want.sums) {
@@ -112,7 +112,7 @@ func equal(t *testing.T, p, dst []byte, off int64, want reference) {
 		}
 	}
 	copied := func(name string, whole uint32, got []uint32) {
-			check(name, whole, got)
+		check(name, whole, got)
 		if !bytes.Equal(dst, p) {
 			t.Fatalf("%s of %d bytes at %d: dst is not src", name, len(p), off)
 		}
