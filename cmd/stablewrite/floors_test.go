@@ -14,7 +14,7 @@ import (
 var floors = []string{"stablepages/crcguard", "stablepages/stablewrite", "stablepages/bench", "stablepages/cmd"}
 
 // benchOrder is the order within bench: a package imports only those before it.
-var benchOrder = []string{"mutator", "record", "scratch", "repro", "probe", "cost", "evaluate", "victim", "kernel", "prove", "report"}
+var benchOrder = []string{"mutator", "record", "scratch", "aio", "repro", "probe", "cost", "evaluate", "victim", "kernel", "prove", "report"}
 
 // libraries are all that the packages of the two lowest floors may need.
 var libraries = []string{"golang.org/x/sys/", "github.com/klauspost/crc32"}

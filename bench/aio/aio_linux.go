@@ -1,0 +1,99 @@
+package aio
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Context has one write in flight at a time. It is used by one goroutine at a
+// time.
+type Context struct {
+	id  uintptr // aio_context_t
+	cb  iocb
+	pin runtime.Pinner // the kernel holds cb and the memory until the completion
+}
+
+// iocb and ioEvent are the kernel's, include/uapi/linux/aio_abi.h, for
+// little-endian machines.
+type iocb struct {
+	_      uint64 // aio_data
+	_, _   uint32 // aio_key, aio_rw_flags
+	opcode uint16
+	_      int16 // aio_reqprio
+	fildes uint32
+	buf    uint64
+	nbytes uint64
+	offset int64
+	_      uint64 // aio_reserved2
+	_, _   uint32 // aio_flags, aio_resfd
+}
+
+type ioEvent struct {
+	_, _ uint64 // data, obj
+	res  int64
+	_    int64 // res2
+}
+
+const pwriteCommand = 1 // IOCB_CMD_PWRITE
+
+// New makes a Context, which is to be closed.
+func New() (*Context, error) {
+	c := new(Context)
+	if _, _, errno := unix.Syscall(unix.SYS_IO_SETUP, 1, uintptr(unsafe.Pointer(&c.id)), 0); errno != 0 {
+		return nil, fmt.Errorf("io_setup, without which nothing can be changed in flight: %w", errno)
+	}
+	return c, nil
+}
+
+// maxTries bounds how often a submission is repeated, a millisecond apart.
+const maxTries = 1000
+
+// Submit returns when the kernel accepted a write of p to f at off. Reap follows
+// if there is no error.
+func (c *Context) Submit(f *os.File, p []byte, off int64) error {
+	c.cb = iocb{
+		opcode: pwriteCommand, fildes: uint32(f.Fd()),
+		buf: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(p)))), nbytes: uint64(len(p)), offset: off,
+	}
+	c.pin.Pin(&c.cb)
+	c.pin.Pin(unsafe.SliceData(p))
+	list := [1]*iocb{&c.cb}
+	for tries := 0; ; tries++ {
+		_, _, errno := unix.Syscall(unix.SYS_IO_SUBMIT, c.id, 1, uintptr(unsafe.Pointer(&list)))
+		if errno == 0 {
+			return nil
+		}
+		if tries == maxTries || errno != unix.EINTR && errno != unix.EAGAIN {
+			c.pin.Unpin()
+			return errno
+		}
+		time.Sleep(time.Millisecond) // EAGAIN: the kernel's room for requests is full
+	}
+}
+
+// Reap waits for the completion, for ever: until then the memory is the kernel's.
+// It returns what pwrite would.
+func (c *Context) Reap() (int, error) {
+	defer c.pin.Unpin()
+	var ev ioEvent
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_IO_GETEVENTS, c.id, 1, 1, uintptr(unsafe.Pointer(&ev)), 0, 0)
+		switch {
+		case errno == unix.EINTR || errno == 0 && n == 0:
+			continue
+		case errno != 0:
+			return 0, errno
+		case ev.res < 0:
+			return 0, unix.Errno(-ev.res)
+		}
+		return int(ev.res), nil
+	}
+}
+
+// Close gives back what the kernel holds.
+func (c *Context) Close() { unix.Syscall(unix.SYS_IO_DESTROY, c.id, 0, 0) }

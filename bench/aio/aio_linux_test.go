@@ -1,0 +1,52 @@
+package aio
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"stablepages/stablewrite"
+	"stablepages/stablewrite/testenv"
+)
+
+func TestAWriteLandsAndAFailedOneSaysWhy(t *testing.T) {
+	f, err := os.OpenFile(filepath.Join(testenv.DirectDir(t), "f"), os.O_RDWR|os.O_CREATE|unix.O_DIRECT, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	c, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	p := stablewrite.AlignedBuffer(8192)
+	for i := range 3 { // a Context serves one write after the other
+		p[5000] = byte(i + 1)
+		if err := c.Submit(f, p, 4096); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := c.Reap(); n != len(p) || err != nil {
+			t.Fatalf("%d, %v", n, err)
+		}
+		got := stablewrite.AlignedBuffer(8192)
+		if _, err := f.ReadAt(got, 4096); err != nil || !bytes.Equal(got, p) {
+			t.Errorf("the file does not hold what was written: %v", err)
+		}
+	}
+	fails := func(p []byte, off int64, want error) {
+		t.Helper()
+		err := c.Submit(f, p, off)
+		if err == nil {
+			_, err = c.Reap()
+		}
+		if err != want {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	fails(p[:4096], 1, unix.EINVAL) // not aligned
+	fails(p[:4096], 0, nil)         // nothing of that is left
+}

@@ -1,0 +1,17 @@
+//go:build !linux
+
+package aio
+
+import (
+	"errors"
+	"os"
+)
+
+// Context has one write in flight at a time. There is none here.
+type Context struct{}
+
+func New() (*Context, error) { return nil, errors.ErrUnsupported }
+
+func (*Context) Submit(*os.File, []byte, int64) error { return errors.ErrUnsupported }
+func (*Context) Reap() (int, error)                   { return 0, errors.ErrUnsupported }
+func (*Context) Close()                               {}
