@@ -19,20 +19,30 @@ type Cell struct {
 	Size     int
 	Depth    int
 	Mutated  float64
+	// ChangedBlocks is as record.Cost.ChangedBlocks.
+	ChangedBlocks int
 }
 
 // cellOf is the Cell that r is of.
 func cellOf(r record.Cost) Cell {
-	return Cell{r.Strategy, r.Variant, r.Target, r.Cold, r.Size, r.Depth, r.Mutated}
+	return Cell{r.Strategy, r.Variant, r.Target, r.Cold, r.Size, r.Depth, r.Mutated, r.ChangedBlocks}
 }
 
 // Writer is as [record.Cost.Writer].
 func (c Cell) Writer() string { return record.Cost{Strategy: c.Strategy, Variant: c.Variant}.Writer() }
 
-// base is the Cell that c is held against: plain raw writes that nothing changes,
-// of the same kind. What a change costs is part of what a strategy costs.
+// base is the Cell that c is held against: plain raw writes of the same kind, of
+// which as many change. Raw does nothing about that, so what a change costs is
+// what the strategy does about it. What it costs to make the change, and to submit
+// in a way that lets it be made, is in both.
 func (c Cell) base() Cell {
-	c.Strategy, c.Variant, c.Mutated = stablewrite.Raw, "", 0
+	c.Strategy, c.Variant = stablewrite.Raw, ""
+	return c
+}
+
+// again is the Cell of the same kind that differs from base by nothing.
+func (c Cell) again() Cell {
+	c.Strategy, c.Variant = stablewrite.Raw, record.Again
 	return c
 }
 
@@ -54,13 +64,40 @@ type Comparison struct {
 	// 6 rounds; with fewer Lo and Hi are infinite. All are 0 where raw was not
 	// timed.
 	Ratio, Lo, Hi float64
+	// AgainLo and AgainHi are the interval of raw's ratio to raw itself (A/A), which
+	// is noise; 0 where that was not timed.
+	AgainLo, AgainHi float64
+	// Noise: the interval of the ratio meets that of A/A, so that this may differ
+	// from raw by nothing. Never set on raw itself, nor where A/A was not timed.
+	Noise bool
+	// Checked counts writes whose media were read back, and Torn those of them that
+	// were not what the receipt says.
+	Checked, Torn int64
 }
 
 // Compare summarizes recs, in order of target, cold after hot, size, depth, share
 // of changed writes, and first appearance.
 func Compare(recs []record.Cost) []Comparison {
-	cells := map[Cell]map[int]record.Cost{}
-	var order []Cell
+	cells, order := byCell(recs)
+	slices.SortStableFunc(order, func(a, b Cell) int {
+		return cmp.Or(cmp.Compare(a.Target, b.Target), compareBool(a.Cold, b.Cold), a.Size-b.Size, a.Depth-b.Depth, cmp.Compare(a.Mutated, b.Mutated), a.ChangedBlocks-b.ChangedBlocks)
+	})
+	var all []Comparison
+	for _, k := range order {
+		c := compare(k, cells[k], cells[k.base()])
+		if again := ratios(cells[k.again()], cells[k.base()]); len(again) > 0 {
+			s := summarize(again)
+			c.AgainLo, c.AgainHi = s.Lo, s.Hi
+			c.Noise = k != k.base() && k != k.again() && c.Lo <= c.AgainHi && c.Hi >= c.AgainLo
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// byCell sorts recs by Cell and round, and lists the Cells by first appearance.
+func byCell(recs []record.Cost) (cells map[Cell]map[int]record.Cost, order []Cell) {
+	cells = map[Cell]map[int]record.Cost{}
 	for _, r := range recs {
 		k := cellOf(r)
 		if cells[k] == nil {
@@ -69,12 +106,15 @@ func Compare(recs []record.Cost) []Comparison {
 		}
 		cells[k][r.Round] = r
 	}
-	slices.SortStableFunc(order, func(a, b Cell) int {
-		return cmp.Or(cmp.Compare(a.Target, b.Target), compareBool(a.Cold, b.Cold), a.Size-b.Size, a.Depth-b.Depth, cmp.Compare(a.Mutated, b.Mutated))
-	})
-	var all []Comparison
-	for _, k := range order {
-		all = append(all, compare(k, cells[k], cells[k.base()]))
+	return cells, order
+}
+
+// ratios are those of throughput in the same rounds.
+func ratios(rounds, raw map[int]record.Cost) (all []float64) {
+	for round, r := range rounds {
+		if base, ok := raw[round]; ok {
+			all = append(all, speed(r)/speed(base))
+		}
 	}
 	return all
 }
@@ -109,15 +149,13 @@ func compare(k Cell, rounds, raw map[int]record.Cost) Comparison {
 		P999:          over(func(r record.Cost) float64 { return float64(r.P999NS) }),
 		Amplification: over(func(r record.Cost) float64 { return r.Amplification }),
 	}
-	var ratios []float64
-	for round, r := range rounds {
+	for _, r := range rounds {
 		c.PoolPeak = max(c.PoolPeak, r.PoolPeak)
-		if base, ok := raw[round]; ok {
-			ratios = append(ratios, speed(r)/speed(base))
-		}
+		c.Checked += r.Checked
+		c.Torn += r.Torn
 	}
-	if len(ratios) > 0 {
-		s := summarize(ratios)
+	if all := ratios(rounds, raw); len(all) > 0 {
+		s := summarize(all)
 		c.Ratio, c.Lo, c.Hi = s.Center, s.Lo, s.Hi
 	}
 	return c

@@ -1,189 +1,183 @@
 package cost
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"slices"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"stablepages/bench/record"
 	"stablepages/stablewrite"
 )
 
-// Plan says what to time.
-type Plan struct {
-	Target     *os.File // overwritten from its start
-	Strategies []stablewrite.Strategy
-	Sizes      []int // bytes of each write
-	Depths     []int // writers at a time, each with one write in flight
-	Rounds     int
-	Time       time.Duration // of each cell, before its Sync
-}
-
-// regionBytes is the part of the target that is written, from start to end and
-// around, small enough to be filled in a moment. Where the largest writes at the
-// largest depth need more, they get more.
-const regionBytes = 64 << 20
-
-// region is what p writes to.
-func (p Plan) region() int64 {
-	return max(regionBytes, int64(slices.Max(p.Sizes))*int64(slices.Max(p.Depths)))
-}
-
-// Cells is how many cells a Plan has, warm-up included.
-func (p Plan) Cells() int {
-	return len(p.Strategies) * len(p.Sizes) * len(p.Depths) * (p.Rounds + 1)
-}
-
-// Run times every cell and hands each one to emit. The first round, round 0,
-// warms up and is not handed on. Progress, if not nil, is called before every
-// cell.
+// Run times every cell and hands each one to emit, those that are compared with
+// each other together. The first round, round 0, warms up and is not handed on.
+// Progress, if not nil, is called before every cell. When ctx ends the cell under
+// way is dropped.
 func Run(ctx context.Context, p Plan, progress func(), emit func(record.Cost) error) error {
-	if err := fill(p.Target, p.region()); err != nil {
-		return fmt.Errorf("filling %d MiB to overwrite: %w", p.region()>>20, err)
+	p, err := p.withDefaults()
+	if err != nil {
+		return err
 	}
-	system := record.SystemOf(p.Target)
-	// All strategies write the same memory: whether the kernel backs it with 4
-	// KiB or huge pages makes more difference than they do.
-	buffers := make([][]byte, slices.Max(p.Depths))
-	for i := range buffers {
-		buffers[i] = pattern(slices.Max(p.Sizes))
+	if err := p.Validate(); err != nil {
+		return err
 	}
-	for round := range p.Rounds + 1 {
-		for _, size := range p.Sizes {
-			for _, depth := range p.Depths {
-				for i := range p.Strategies {
-					s := p.Strategies[(i+round+len(p.Strategies)-1)%len(p.Strategies)] // round 1 begins with the first
-					if err := ctx.Err(); err != nil {
-						return err
-					}
-					if progress != nil {
-						progress()
-					}
-					rec, err := p.cell(s, size, buffers[:depth])
-					if err != nil {
-						return fmt.Errorf("%v, %d bytes, depth %d: %w", s, size, depth, err)
-					}
-					if round == 0 {
-						continue
-					}
-					rec.Round, rec.System = round, system
-					if err := emit(rec); err != nil {
-						return err
-					}
-				}
-			}
+	r, err := newRun(p)
+	if err != nil {
+		return err
+	}
+	if progress == nil {
+		progress = func() {}
+	}
+	for _, g := range p.groups() {
+		if err := r.group(ctx, g, progress, emit); err != nil {
+			return fmt.Errorf("%d bytes, depth %d: %w", g.size, g.depth, err)
 		}
 	}
 	return nil
 }
 
+// run is a Plan under way.
+type run struct {
+	Plan
+	region int64
+	mem    *memory
+	system *record.System
+	absent map[record.Variant]bool // peers that failed
+	plain  int64                   // bytes that raw wrote in its last cell
+	direct stablewrite.Directness  // of Target
+}
+
+func newRun(p Plan) (*run, error) {
+	region, err := p.region()
+	if err != nil {
+		return nil, err
+	}
+	r := &run{Plan: p, region: region, absent: map[record.Variant]bool{}, system: record.SystemOf(p.Target)}
+	if p.Target != nil {
+		if err := r.fill(); err != nil {
+			return nil, fmt.Errorf("filling %d MiB to overwrite: %w", region>>20, err)
+		}
+	}
+	r.mem, err = newMemory(p.largest(), p.Cold)
+	return r, err
+}
+
 // fill writes the region once: the first write of a block allocates it, which
 // is not what is being timed.
-func fill(target *os.File, region int64) error {
-	f, err := stablewrite.New(target, stablewrite.Options{Strategy: stablewrite.Raw, RequireDirect: true})
+func (r *run) fill() error {
+	f, err := stablewrite.New(r.Target, stablewrite.Options{Strategy: stablewrite.Raw, RequireDirect: true})
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	r.direct = f.Geometry().Direct
 	p := pattern(1 << 20)
-	for off := int64(0); off < region; off += int64(len(p)) {
-		if _, err := f.WriteAt(p, off); err != nil {
+	for off := int64(0); off < r.region; off += int64(len(p)) {
+		if _, err := f.WriteAt(p[:min(int64(len(p)), r.region-off)], off); err != nil {
 			return err
 		}
 	}
 	return f.Sync()
 }
 
-// pattern is a buffer that neither compresses nor is all zeros.
-func pattern(n int) []byte {
-	p := stablewrite.AlignedBuffer(n)
-	x := uint32(2463534242)
-	for i := range p {
-		x ^= x << 13
-		x ^= x >> 17
-		x ^= x << 5
-		p[i] = byte(x)
+// group times all writers of g in every round, each round beginning with
+// another. Files stay open from round to round, so that what a strategy learnt,
+// and memory that its Pool has, are as in a program that runs for long.
+func (r *run) group(ctx context.Context, g group, progress func(), emit func(record.Cost) error) error {
+	writers := r.writers(g)
+	benches := make([]bench, len(writers))
+	r.plain = 0
+	for i, w := range writers {
+		b, err := r.open(g, w)
+		if err != nil {
+			return fmt.Errorf("%v: %w", w, err)
+		}
+		defer b.close()
+		benches[i] = b
 	}
-	return p
-}
-
-// cell times one strategy writing size bytes of each buffer, all at a time, on a
-// File and a Pool of its own.
-func (p Plan) cell(s stablewrite.Strategy, size int, buffers [][]byte) (record.Cost, error) {
-	target, depth := p.Target, len(buffers)
-	f, err := stablewrite.New(target, stablewrite.Options{Strategy: s, RequireDirect: s.Direct()})
-	if err != nil {
-		return record.Cost{}, err
-	}
-	defer f.Close()
-	if !s.Direct() {
-		defer dropCache(target)
-	}
-	latencies := make([][]time.Duration, depth)
-	errs := make([]error, depth)
-	for i := range latencies {
-		latencies[i] = make([]time.Duration, 0, 1<<12)
-	}
-	slots := p.region() / int64(size)
-	var next atomic.Int64
-	cpu := cpuTime()
-	began := time.Now()
-	var writers sync.WaitGroup
-	for i := range depth {
-		writers.Go(func() {
-			w := stablewrite.Write{Buf: buffers[i][:size]}
-			for start := time.Now(); start.Sub(began) < p.Time; {
-				k := next.Add(1) - 1
-				if w.Off = k % slots * int64(size); w.Off == 0 && k > 0 {
-					if errs[i] = f.Sync(); errs[i] != nil {
-						return
-					}
-					start = time.Now() // a Sync is in the throughput, not in the latency of a write
-				}
-				if errs[i] = f.Do(&w); errs[i] != nil {
-					return
-				}
-				end := time.Now()
-				latencies[i] = append(latencies[i], end.Sub(start))
-				start = end
+	user := ""
+	for round := range r.Rounds + 1 {
+		for i := range writers {
+			at := (i + round + len(writers) - 1) % len(writers) // round 1 begins with the first
+			w := writers[at]
+			if err := ctx.Err(); err != nil {
+				return err
 			}
-		})
+			progress()
+			if r.absent[w.variant] {
+				continue
+			}
+			rec, err := benches[at].time(ctx)
+			switch {
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case err != nil && w.variant.Peer():
+				r.absent[w.variant] = true
+				r.Note(fmt.Sprintf("%v failed and is left out from here on: %v", w, err))
+				continue
+			case err != nil:
+				return fmt.Errorf("%v: %w", w, err)
+			}
+			if w == (writer{stablewrite.Raw, ""}) {
+				r.plain = rec.Bytes
+			}
+			if round == 0 {
+				continue
+			}
+			if user == "" {
+				user = r.backing(g)
+			}
+			r.describe(&rec, g, w, round, user)
+			if err := emit(rec); err != nil {
+				return err
+			}
+		}
 	}
-	writers.Wait()
-	err = cmp.Or(append(errs, f.Sync())...) // the first: a failed Sync fails all that follow
-	seconds := time.Since(began).Seconds()
-	after := cpuTime()
-	did := f.Stats()
-	all := slices.Concat(latencies...)
-	slices.Sort(all)
-	bytes := did.Bytes
-	if err == nil && bytes == 0 {
-		err = errors.New("nothing was written")
-	}
-	if err != nil {
-		return record.Cost{}, err
-	}
-	return record.Cost{
-		Kind: record.KindCost, Strategy: s, Target: record.OnFile, Size: size, Depth: depth,
-		Writes: int64(did.Writes), Changed: int64(did.ChangedWrites), Bytes: bytes, Seconds: seconds,
-		P50NS: quantile(all, 0.5), P99NS: quantile(all, 0.99), P999NS: quantile(all, 0.999),
-		CPUUserSeconds: (after.user - cpu.user).Seconds(), CPUSystemSeconds: (after.system - cpu.system).Seconds(),
-		Amplification: float64(bytes+did.Resubmitted) / float64(bytes),
-		PoolPeak:      did.PoolPeak, Direct: f.Geometry().Direct, Version: record.Version,
-	}, nil
+	return nil
 }
 
-// quantile is the smallest of the sorted latencies that the share q do not
-// exceed, in nanoseconds.
-func quantile(sorted []time.Duration, q float64) int64 {
-	if len(sorted) == 0 {
-		return 0
+// describe says what rec is of.
+func (r *run) describe(rec *record.Cost, g group, w writer, round int, backing string) {
+	rec.Kind, rec.Version, rec.System = record.KindCost, record.Version, r.system
+	rec.Strategy, rec.Variant, rec.Target = w.strategy, w.variant, r.On
+	rec.Size, rec.Depth, rec.Mutated, rec.Cold, rec.Round = g.size, g.depth, g.mutated, r.Cold, round
+	if g.mutated > 0 {
+		rec.ChangedBlocks = r.ChangedBlocks
 	}
-	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))].Nanoseconds()
+	if w.variant.Peer() {
+		rec.Direct = r.direct
+	} else {
+		rec.Backing = backing
+	}
+	if r.On == record.OnDelay {
+		rec.DelayLatencyNS, rec.DelayBytesPerSecond = r.Latency.Nanoseconds(), r.Bandwidth
+	}
+	if r.On == record.OnFile {
+		rec.Extents = extents(r.Target)
+	}
+}
+
+// backing is the pages behind the writers' memory. It notes where those of the
+// strategies' own are others: whether the kernel backs memory with 4 KiB or huge
+// pages can make more difference than a strategy does.
+func (r *run) backing(g group) string {
+	user, private := r.mem.backing(g.size)
+	if user != private {
+		r.Note(fmt.Sprintf("%d bytes, depth %d: the writers' memory is backed by pages of %q and private memory by %q, so the strategies are not compared fairly", g.size, g.depth, user, private))
+	}
+	return user
+}
+
+// bench is a writer in a group.
+type bench interface {
+	// time is one cell.
+	time(ctx context.Context) (record.Cost, error)
+	close()
+}
+
+// open readies w for g.
+func (r *run) open(g group, w writer) (bench, error) {
+	if w.variant.Peer() {
+		return newPeer(r, g, w.variant), nil
+	}
+	return newCell(r, g, w)
 }

@@ -1,9 +1,52 @@
-// Package cost measures what each strategy costs when nothing changes.
+// Package cost measures what each strategy costs.
 //
-// All strategies run in every round, in rotating order, so that the noise of the
-// machine falls on all of them alike; what is compared are the ratios to raw
-// within a round. Every cell syncs each time it has been over the whole region,
-// and at its end, within the time: the page cache must not get away with writing
-// to memory. Buffers are hot: each writer of a cell reuses one, of ordinary Go
-// memory, as the Pool's is.
+// All writers run in every round, in rotating order, so that the noise of the
+// machine falls on all of them alike; what is compared are ratios to raw within a
+// round. Those that are compared with each other, of one size, depth and share of
+// changed writes, run one after the other, their Files open from the first round,
+// which warms up, to the last: what a strategy learnt and memory of its Pool are as
+// in a program that runs for long. Every cell syncs each time it has been over the
+// whole region, and at its end, within the time: the page cache must not get away
+// with writing to memory.
+//
+// # What is compared with what
+//
+// With nothing changing every strategy is a File as users have it, which writes by
+// pwrite. For a share of the writes to change in flight for certain they have to be
+// submitted and reaped apart: where anything changes, all writers, raw too, go by
+// io_submit, the change, and io_getevents, on the goroutine that writes. They are
+// compared with raw that changes as often, never with a column where nothing does.
+// On Null and Delay there is one way to submit, and the change is made in it.
+//
+// A write is changed in all its 4 KiB blocks, unless the Plan says in how many: the
+// upper end of what a strategy may have to resubmit. Which writes are changed is
+// evenly spread and not random. No block ever holds a version again, so nothing
+// is restored: what strategies cannot see is for package repro. Nothing is in flight
+// of a write through the page cache once it was submitted; its buffer is changed
+// all the same.
+//
+// After each cell whose writes change the last of them are read back, a few hundred
+// at most, and held against the receipts, outside the time.
+//
+// # Noise
+//
+// Raw is timed twice, as Again. Its interval (A/A) is what nothing differs by, and a
+// difference from raw that meets it is marked. Intervals are of 95%: one A/A in
+// twenty misses 1.
+//
+// # Memory
+//
+// Hot writers use one buffer each over and over; it is in the cache as far as all of
+// them fit there. Cold writers go around in memory twice as large as the last-level
+// cache. Both, and the Pools, are of ordinary Go memory; the pages behind each are
+// looked up, and if they are of different sizes that is noted.
+//
+// # Time
+//
+// Processor time is this process's. What the kernel does in threads of its own,
+// writing back the page cache above all, is not in it. On Delay it contains the
+// goroutine that keeps the time. Depth is that many goroutines, each in a blocking
+// call, which is how Go programs write: with many more of them than processors the
+// runtime's part is large, and in raw as in all others. Latencies are those of a
+// write, without the Syncs between.
 package cost

@@ -92,20 +92,22 @@ type Prove struct {
 // Cost is one timed cell: one writer, size, depth and share of changed writes, in
 // one round.
 type Cost struct {
-	Kind     string               `json:"kind"` // KindCost
-	Strategy stablewrite.Strategy `json:"strategy"`
-	Variant  Variant              `json:"variant,omitempty"` // what differs from a File of that strategy
-	Target   Target               `json:"target"`            // what was written to
-	Cold     bool                 `json:"cold"`              // buffers were a ring larger than the last-level cache
-	Backing  string               `json:"backing"`           // pages behind the writers' memory: "4k", "huge", "" if not known
-	Size     int                  `json:"size"`
-	Depth    int                  `json:"depth"`
-	Mutated  float64              `json:"mutated"` // share of writes changed in flight, 0 to 1
-	Round    int                  `json:"round"`
-	Writes   int64                `json:"writes"`
-	Changed  int64                `json:"changed"` // of these: the writer saw a change
-	Bytes    int64                `json:"bytes"`
-	Seconds  float64              `json:"seconds"` // the Sync at the end included
+	Kind          string               `json:"kind"` // KindCost
+	Strategy      stablewrite.Strategy `json:"strategy"`
+	Variant       Variant              `json:"variant,omitempty"` // what differs from a File of that strategy
+	Target        Target               `json:"target"`            // what was written to
+	Cold          bool                 `json:"cold"`              // buffers were a ring larger than the last-level cache
+	Backing       string               `json:"backing"`           // pages behind the writers' memory: "4k", "huge", "mixed", "" if not known
+	Size          int                  `json:"size"`
+	Depth         int                  `json:"depth"`
+	Mutated       float64              `json:"mutated"` // share of writes changed in flight, 0 to 1
+	Round         int                  `json:"round"`
+	Writes        int64                `json:"writes"`
+	Changed       int64                `json:"changed"`                  // of these: the writer saw a change
+	Overlapped    int64                `json:"overlapped,omitempty"`     // of these: changed in flight, by design
+	ChangedBlocks int                  `json:"changed_blocks,omitempty"` // 4 KiB blocks that each of them was changed in; 0: in all
+	Bytes         int64                `json:"bytes"`
+	Seconds       float64              `json:"seconds"` // the Sync at the end included
 
 	P50NS            int64   `json:"p50_ns"` // of a write, from its call to its return
 	P99NS            int64   `json:"p99_ns"`
@@ -115,6 +117,15 @@ type Cost struct {
 	Amplification    float64 `json:"amplification"` // bytes submitted by bytes asked for
 	PoolPeak         int     `json:"pool_peak"`     // bytes of private memory, at most at a time
 	Extents          *int    `json:"extents"`       // of the file after the cell; null where it cannot be asked
+
+	// Checked counts the writes, the last ones, whose media were read back at the
+	// end, and Torn those of them that were not what their receipt says.
+	Checked int64 `json:"checked,omitempty"`
+	Torn    int64 `json:"torn,omitempty"`
+
+	// What OnDelay delays by.
+	DelayLatencyNS      int64   `json:"delay_latency_ns,omitempty"`
+	DelayBytesPerSecond float64 `json:"delay_bytes_per_second,omitempty"`
 
 	Direct  stablewrite.Directness `json:"direct"`
 	System  *System                `json:"system"`
@@ -137,7 +148,8 @@ type Variant string
 const (
 	Again     Variant = "again"     // the same once more: what two equal things differ by is noise
 	Segmented Variant = "segmented" // raw, in as many submissions as other strategies make of a large write
-	Summed    Variant = "summed"    // raw or buffered, and a CRC-32C as a checksumming user takes one; of buffered, of a private copy
+	Summed    Variant = "summed"    // raw, and a CRC-32C before each write, as a checksumming user takes one
+	Unsummed  Variant = "unsummed"  // buffered without the private copy and its sum: a plain program that writes through the page cache
 
 	// Peers: other programs on the same target. Their strategy is raw.
 	FioPsync    Variant = "fio psync"

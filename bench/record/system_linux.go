@@ -14,11 +14,14 @@ import (
 )
 
 // SystemOf describes this machine and what f, a file, directory or block device,
-// lies on.
+// lies on; this machine alone if f is nil.
 func SystemOf(f *os.File) *System {
 	s := &System{
 		CPU: cpuModel(), CPUs: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH,
 		Kernel: kernelRelease(), Go: runtime.Version(),
+	}
+	if f == nil {
+		return s
 	}
 	fd := int(f.Fd())
 	var st unix.Stat_t

@@ -1,0 +1,153 @@
+package cost
+
+import (
+	"math"
+	"testing"
+
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+)
+
+// row is nine rounds of a writer at the share mutated, on a machine that gets
+// faster and faster, at share by of raw's speed, and more or less by noise.
+func row(w writer, mutated, by, noise float64) (recs []record.Cost) {
+	for round := 1; round <= 9; round++ {
+		speed := 1e6 * float64(round) * by * (1 + noise*float64(round-5)/4)
+		recs = append(recs, record.Cost{
+			Kind: record.KindCost, Strategy: w.strategy, Variant: w.variant, Target: record.OnFile, Size: 4096, Depth: 1, Mutated: mutated,
+			Round: round, Bytes: int64(speed), Seconds: 1, CPUUserSeconds: speed / (1 << 30), Amplification: 1,
+		})
+	}
+	return recs
+}
+
+func find(t *testing.T, all []Comparison, w writer, mutated float64) Comparison {
+	t.Helper()
+	for _, c := range all {
+		if c.Strategy == w.strategy && c.Variant == w.variant && c.Mutated == mutated {
+			return c
+		}
+	}
+	t.Fatalf("no %v", w)
+	return Comparison{}
+}
+
+var (
+	raw    = writer{stablewrite.Raw, ""}
+	again  = writer{stablewrite.Raw, record.Again}
+	verify = writer{stablewrite.Verify, ""}
+	bounce = writer{stablewrite.Bounce, ""}
+)
+
+func near(t *testing.T, what string, got, want float64) {
+	t.Helper()
+	if got != want && !(math.Abs(got-want) <= 1e-5*math.Abs(want)) {
+		t.Errorf("%s = %v, want %v", what, got, want)
+	}
+}
+
+func TestCompareHoldsRoundsAgainstTheirOwnRaw(t *testing.T) {
+	got := Compare(append(row(raw, 0, 1, 0), row(verify, 0, 0.9, 0)...))
+	if len(got) != 2 || got[0].Strategy != stablewrite.Raw || got[1].Strategy != stablewrite.Verify {
+		t.Fatalf("%+v", got)
+	}
+	c := got[1]
+	near(t, "ratio", c.Ratio, 0.9)
+	near(t, "lo", c.Lo, 0.9)
+	near(t, "hi", c.Hi, 0.9)
+	near(t, "CPU", c.CPU, 1)
+	near(t, "throughput", c.Throughput, 4.5e6)
+	if c.N != 9 || c.Noise || c.AgainLo != 0 || c.AgainHi != 0 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestCompareHoldsChangedWritesAgainstRawThatChangesAsOften(t *testing.T) {
+	recs := append(row(raw, 0, 1, 0), row(raw, 0.5, 0.5, 0)...) // to submit in two steps is slow
+	recs = append(recs, row(verify, 0.5, 0.4, 0)...)
+	near(t, "ratio", find(t, Compare(recs), verify, 0.5).Ratio, 0.8)
+	recs = row(raw, 0, 1, 0)
+	recs = append(recs, row(verify, 0.5, 0.4, 0)...)
+	if c := find(t, Compare(recs), verify, 0.5); c.Ratio != 0 {
+		t.Errorf("with no raw of the kind the ratio is %v", c.Ratio)
+	}
+}
+
+func TestADifferenceWithinTheNoiseIsMarked(t *testing.T) {
+	recs := append(row(raw, 0, 1, 0), row(again, 0, 1, 0.1)...)
+	recs = append(recs, row(verify, 0, 0.95, 0.01)...)
+	recs = append(recs, row(bounce, 0, 0.8, 0.01)...)
+	all := Compare(recs)
+	for w, want := range map[writer]bool{raw: false, again: false, verify: true, bounce: false} {
+		c := find(t, all, w, 0)
+		if c.Noise != want {
+			t.Errorf("%v: noise %v", w, c.Noise)
+		}
+		if !(c.AgainLo < 0.95 && c.AgainHi > 1.05) {
+			t.Errorf("%v: A/A is %v to %v", w, c.AgainLo, c.AgainHi)
+		}
+	}
+	// With too few rounds for an interval nothing is known to differ.
+	var few []record.Cost
+	for _, r := range recs {
+		if r.Round <= 3 {
+			few = append(few, r)
+		}
+	}
+	if c := find(t, Compare(few), bounce, 0); !c.Noise || !math.IsInf(c.Hi, 1) {
+		t.Errorf("of 3 rounds: %v to %v, noise %v", c.Lo, c.Hi, c.Noise)
+	}
+}
+
+// at are verify and bounce at one share, with their speeds by raw's.
+func at(share, verifies, bounces float64) []record.Cost {
+	return append(row(verify, share, verifies, 0), row(bounce, share, bounces, 0)...)
+}
+
+func TestCrossovers(t *testing.T) {
+	inf := math.Inf(1)
+	for name, tc := range map[string]struct {
+		recs              [][]record.Cost
+		modeled, measured float64
+	}{
+		"on the line":     {[][]record.Cost{at(0, 1, 0.8), at(0.5, 0.8/1.4, 0.8), at(1, 0.4, 0.8)}, 1. / 6, 1. / 6},
+		"above it":        {[][]record.Cost{at(0, 1, 0.8), at(0.1, 0.8, 0.8), at(0.5, 0.4, 0.8), at(1, 0.4, 0.8)}, 1. / 6, 0.1},
+		"bounce at once":  {[][]record.Cost{at(0, 0.7, 0.8), at(1, 0.4, 0.8)}, 0, 0},
+		"verify for good": {[][]record.Cost{at(0, 1, 0.2), at(1, 0.4, 0.2)}, inf, inf},
+	} {
+		var recs []record.Cost
+		for _, r := range tc.recs {
+			recs = append(recs, r...)
+		}
+		found := Crossovers(recs)
+		if len(found) != 1 || len(found[0].Points) != len(tc.recs) {
+			t.Fatalf("%s: %+v", name, found)
+		}
+		x := found[0]
+		near(t, name+": modeled", x.Modeled, tc.modeled)
+		near(t, name+": lo", x.Lo, tc.modeled)
+		near(t, name+": hi", x.Hi, tc.modeled)
+		near(t, name+": measured", x.Measured, tc.measured)
+		for _, p := range x.Points {
+			if p.N != 9 {
+				t.Errorf("%s: n = %d", name, p.N)
+			}
+		}
+	}
+	if found := Crossovers(append(at(0, 1, 0.8), at(0.5, 0.4, 0.8)...)); len(found) != 0 {
+		t.Errorf("with no share of 1: %+v", found)
+	}
+	if found := Crossovers(row(verify, 1, 0.8, 0)); len(found) != 0 {
+		t.Errorf("with nothing to hold against: %+v", found)
+	}
+	// Of two rounds there is no interval, and anything may be.
+	var few []record.Cost
+	for _, r := range append(at(0, 1, 0.8), at(1, 0.4, 0.8)...) {
+		if r.Round <= 2 {
+			few = append(few, r)
+		}
+	}
+	if x := Crossovers(few)[0]; x.Lo != 0 || !math.IsInf(x.Hi, 1) || math.IsNaN(x.Modeled) {
+		t.Errorf("%+v", x)
+	}
+}

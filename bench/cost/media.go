@@ -1,0 +1,59 @@
+package cost
+
+import (
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"syscall"
+
+	"stablepages/bench/repro"
+	"stablepages/crcguard"
+	"stablepages/stablewrite"
+)
+
+// media is what receipts say is on the media, and a descriptor of its own to read
+// these by, past the page cache.
+type media struct {
+	f    *os.File
+	size int
+	buf  []byte
+	got  []uint32
+	sums []uint32 // of each block of each slot, by the slot's last receipt
+}
+
+func newMedia(target *os.File, size int, slots int64) (*media, error) {
+	f, err := repro.Reopen(target, os.O_RDONLY, true)
+	if err != nil {
+		return nil, err
+	}
+	blocks := crcguard.Blocks(size)
+	return &media{
+		f: f, size: size, buf: stablewrite.AlignedBuffer(size),
+		got: make([]uint32, blocks), sums: make([]uint32, slots*int64(blocks)),
+	}, nil
+}
+
+func (m *media) close() { m.f.Close() }
+
+// of is where the sums of the receipt of a write to slot go.
+func (m *media) of(slot int64) []uint32 {
+	n := int64(len(m.got))
+	return m.sums[slot*n : (slot+1)*n]
+}
+
+// torn reports whether what is in slot cannot be read or is not what its receipt
+// says.
+func (m *media) torn(slot int64) (bool, error) {
+	_, err := m.f.ReadAt(m.buf, slot*int64(m.size))
+	switch {
+	case errors.Is(err, io.EOF):
+		return false, errors.New("the file ends before what was written: somebody else writes to it")
+	case errors.Is(err, syscall.EIO), errors.Is(err, syscall.EILSEQ):
+		return true, nil
+	case err != nil:
+		return false, err
+	}
+	crcguard.ChecksumBlocks(m.buf, m.got)
+	return !slices.Equal(m.got, m.of(slot)), nil
+}

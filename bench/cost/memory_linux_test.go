@@ -1,0 +1,102 @@
+package cost
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unsafe"
+)
+
+func TestTheLastLevelCacheIsThatOfAllSockets(t *testing.T) {
+	dir := t.TempDir()
+	cache := func(cpu, index, level, size, shared string) {
+		at := filepath.Join(dir, cpu, "cache", index)
+		if err := os.MkdirAll(at, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range map[string]string{"level": level, "size": size, "shared_cpu_list": shared} {
+			if err := os.WriteFile(filepath.Join(at, name), []byte(text+"\n"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, cpu := range []string{"cpu0", "cpu1", "cpu2"} {
+		cache(cpu, "index0", "1", "48K", cpu)
+		cache(cpu, "index2", "2", "2048K", cpu)
+	}
+	cache("cpu0", "index3", "3", "32768K", "0-1")
+	cache("cpu1", "index3", "3", "32768K", "0-1")
+	cache("cpu2", "index3", "3", "16384K", "2")
+	cache("cpu2", "index4", "nonsense", "1K", "2")
+	if got := cacheSize(dir); got != 48<<20 {
+		t.Errorf("%d bytes", got)
+	}
+	if got := cacheSize(t.TempDir()); got != 0 {
+		t.Errorf("of nothing %d bytes", got)
+	}
+}
+
+func TestBackingIsThatOfTheMapping(t *testing.T) {
+	const smaps = `7f0000000000-7f0000100000 rw-p 00000000 00:00 0 
+Size:               1024 kB
+Rss:                1024 kB
+AnonHugePages:         0 kB
+VmFlags: rd wr mr
+7f0000200000-7f0000400000 rw-p 00000000 00:00 0   [anon: Go: heap]
+Rss:                2048 kB
+AnonHugePages:      2048 kB
+7f0000400000-7f0000800000 rw-p 00000000 00:00 0
+Rss:                4096 kB
+AnonHugePages:      2048 kB
+7f0000800000-7f0000900000 rw-p 00000000 00:00 0
+Rss:                   0 kB
+`
+	page := strings.TrimSuffix(backingOf([]byte("x")), "k") // this machine's
+	for address, want := range map[uint64]string{
+		0x7f0000000000: page + "k", 0x7f00000fffff: page + "k", 0x7f0000100000: "", 0x7f0000200000: "huge", 0x7f0000400010: "mixed", 0x7f0000800000: "", 1: "",
+	} {
+		if got := parseBacking(strings.NewReader(smaps), address); got != want {
+			t.Errorf("%#x: %q, want %q", address, got, want)
+		}
+	}
+}
+
+func TestNoTwoWritersShareABuffer(t *testing.T) {
+	for _, cold := range []bool{false, true} {
+		m := &memory{area: make([]byte, 100*4096), cold: cold}
+		seen := map[*byte]bool{}
+		for i, own := range m.buffers(8192, 3) {
+			if want := map[bool]int{false: 1, true: 16}[cold]; len(own) != want {
+				t.Errorf("cold %v: writer %d has %d buffers, want %d", cold, i, len(own), want)
+			}
+			for _, b := range own {
+				p := unsafe.SliceData(b)
+				if len(b) != 8192 || cap(b) != 8192 || seen[p] {
+					t.Errorf("cold %v: writer %d: %d bytes, capacity %d, seen %v", cold, i, len(b), cap(b), seen[p])
+				}
+				seen[p] = true
+			}
+		}
+	}
+}
+
+func TestColdMemoryIsTwiceTheLastLevelCache(t *testing.T) {
+	cache := lastLevelCache()
+	m, err := newMemory(4096, true)
+	switch {
+	case cache == 0:
+		if err == nil {
+			t.Error("memory is cold where the cache is not known")
+		}
+	case err != nil:
+		if !strings.Contains(err.Error(), "too much") || 2*cache <= availableMemory()/2 {
+			t.Error(err)
+		}
+	case int64(len(m.area)) < 2*cache:
+		t.Errorf("%d bytes, and the cache has %d", len(m.area), cache)
+	}
+	if _, err := newMemory(1<<60, false); err == nil {
+		t.Error("memory that is not there is no error")
+	}
+}

@@ -1,0 +1,82 @@
+package cost
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"stablepages/bench/record"
+)
+
+// Peers are other programs that write to the same target, in the same rounds: of
+// the same size and as many at a time, to the same region, with an fdatasync each
+// time they have been over it and at the end, within the time.
+//
+// What is not the same: their memory is theirs, and always hot. fio fills it once
+// and takes the CRC-32C of a write, where it does, over a header of its own in it
+// too. dd is given as many bytes to write as raw wrote before, at most the region,
+// instead of a time; it reads them from /dev/zero, which takes processor time, of
+// which the process's start is a part, and counts no latencies.
+//
+// Those that are not installed are named by missing.
+func Peers() (installed []record.Variant, missing []string) {
+	for _, p := range []struct {
+		program  string
+		variants []record.Variant
+	}{
+		{"fio", []record.Variant{record.FioPsync, record.FioPsyncSum, record.FioUring, record.FioUringSum}},
+		{"dd", []record.Variant{record.DD}},
+	} {
+		if _, err := exec.LookPath(p.program); err != nil {
+			missing = append(missing, p.program)
+			continue
+		}
+		installed = append(installed, p.variants...)
+	}
+	return installed, missing
+}
+
+// peer is another program in one group.
+type peer struct {
+	run     *run
+	g       group
+	variant record.Variant
+}
+
+func newPeer(r *run, g group, v record.Variant) *peer { return &peer{r, g, v} }
+
+func (p *peer) close() {}
+
+func (p *peer) time(ctx context.Context) (record.Cost, error) {
+	if p.variant == record.DD {
+		return p.dd(ctx)
+	}
+	return p.fio(ctx)
+}
+
+// path is the target by a name that other processes can open, whether or not it
+// still has one.
+func (p *peer) path() string {
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), p.run.Target.Fd())
+}
+
+// output runs a program and returns what it printed and what it said.
+func output(ctx context.Context, name string, args ...string) (stdout, stderr []byte, state *os.ProcessState, err error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	stdout, err = cmd.Output()
+	if err != nil {
+		err = fmt.Errorf("%s: %w: %s", name, err, firstLine(said.String()))
+	}
+	return stdout, said.Bytes(), cmd.ProcessState, err
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}
