@@ -5,7 +5,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # Commands that the tests need, and the Debian packages that have them. With
 # root `make test` installs what is missing.
-NEEDS = gcc:gcc mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs losetup:mount mount:mount findmnt:util-linux qemu-system-x86_64:qemu-system-x86 qemu-aarch64-static:qemu-user-static chromium:chromium
+NEEDS = gcc:gcc mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs losetup:mount mount:mount findmnt:util-linux fio:fio qemu-system-x86_64:qemu-system-x86 qemu-aarch64-static:qemu-user-static chromium:chromium
 HEADERS = stdlib.h:libc6-dev isa-l/crc.h:libisal-dev
 
 .DEFAULT_GOAL := help
@@ -80,10 +80,11 @@ adoption: ## bbolt's own tests, and kills of a writer, its file written through 
 kernels: ## the short proof: boots stock kernels in QEMU, downloads them once
 	PATH=$$PATH:/usr/sbin:/sbin STABLEPAGES_KERNELS=1 $(GO) test -count=1 -timeout 20m -run 'Kernel' -p 1 ./bench/kernel ./cmd/stablewrite
 
-bench: ## benchmarks of the checksums, of what a write adds, and of strategies on a disk
+bench: ## benchmarks of the checksums, of what a write adds, and of strategies here
 	$(GO) test -run '^$$' -bench . ./crcguard
 	$(GO) test -run '^$$' -bench 'Nothing|Amplification' ./stablewrite
-	$(GO) test -run '^$$' -bench . -benchtime 1x ./bench/cost
+	$(GO) run ./cmd/stablewrite bench --target null --sizes 4k,64k,1M
+	$(GO) run ./cmd/stablewrite bench
 
 bench-crc: deps ## the checksums beside ISA-L, memcpy and plain reading, in one process: about ten minutes
 	cd crcguard/_peers && for kernel in avx512 sse42 portable; do CRCGUARD_KERNEL=$$kernel $(GO) run . || exit; done

@@ -85,13 +85,18 @@ a block device; its first bytes are then overwritten, and it stays.
 // choices lists the values of --strategy and --mutator.
 func choices() string {
 	var b strings.Builder
-	b.WriteString("Strategies:\n")
-	for _, s := range stablewrite.Strategies() {
-		fmt.Fprintf(&b, "  %-9s %s\n", s, s.About())
-	}
-	b.WriteString("\nMutators:\n")
+	fmt.Fprintf(&b, "Strategies:\n%s\n\nMutators:\n", strategyChoices())
 	for _, k := range mutator.Kinds() {
 		fmt.Fprintf(&b, "  %-9s %s\n", k, k.About())
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// strategyChoices lists the strategies.
+func strategyChoices() string {
+	var b strings.Builder
+	for _, s := range stablewrite.Strategies() {
+		fmt.Fprintf(&b, "  %-9s %s\n", s, s.About())
 	}
 	return strings.TrimRight(b.String(), "\n")
 }

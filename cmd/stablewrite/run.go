@@ -18,7 +18,7 @@ const (
 	exitClean       = 0
 	exitFailed      = 1   // failed, or inconclusive
 	exitUsage       = 2   // decided from the arguments alone
-	exitTorn        = 3   // repro: torn data; evaluate, prove: a promise was broken
+	exitTorn        = 3   // repro, bench: torn data; evaluate, prove: a promise was broken
 	exitInterrupted = 130 // before the planned end
 )
 
@@ -84,7 +84,7 @@ again when the write completes; if it changed, resubmit a private copy), and
 what the fix costs.
 
 Exit codes: 0 done and clean; 1 failed, or inconclusive; 2 wrong arguments;
-3 torn data (repro), a broken promise (evaluate, prove); 130 interrupted before
+3 torn data (repro, bench), a broken promise (evaluate, prove); 130 interrupted before
 the planned end.`,
 		Example: `  stablewrite evaluate
   stablewrite repro --strategy verify --mutator aba --gate --duration 10s`,
@@ -95,7 +95,7 @@ the planned end.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.SetHelpCommand(newHelp(root))
-	root.AddCommand(newEvaluate(), newRepro(), newReport(), newProbe(), newProve())
+	root.AddCommand(newEvaluate(), newRepro(), newBench(), newReport(), newProbe(), newProve())
 	return root
 }
 

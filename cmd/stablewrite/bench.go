@@ -1,0 +1,262 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stablepages/bench/cost"
+	"stablepages/bench/record"
+	"stablepages/bench/scratch"
+	"stablepages/stablewrite"
+)
+
+type benchFlags struct {
+	plan              cost.Plan
+	sizes             []size
+	mutated           []percent
+	target, out       string
+	bandwidth         float64 // MB/s
+	peers             bool
+	keep, force, json bool
+}
+
+func newBench() *cobra.Command {
+	f := benchFlags{
+		plan: cost.Plan{
+			Strategies: []stablewrite.Strategy{stablewrite.Raw, stablewrite.Verify, stablewrite.Bounce, stablewrite.Adaptive, stablewrite.Buffered},
+			Depths:     []int{1, 16}, Rounds: 9, Time: 100 * time.Millisecond,
+			Latency: cost.DefaultLatency,
+		},
+		sizes: []size{4 << 10, 64 << 10, 1 << 20}, mutated: []percent{0, 100},
+		target: string(record.OnFile), bandwidth: cost.DefaultBandwidth / 1e6, peers: true,
+	}
+	cmd := &cobra.Command{
+		Use:   "bench [FILE]",
+		Short: "What each strategy costs, by plain direct writes in the same rounds",
+		Long: `bench writes to a file with every strategy in turn, round after round, and holds
+what each does against raw, a plain direct write, in the same round. As it is it
+takes about four minutes, two without --peers; each cell takes --time, in each
+of --rounds rounds and one to warm up.
+
+Without FILE it writes 64 MiB, or what is in flight at most, to a file without a
+name in the current directory. FILE must not exist, and is removed at the end.
+With --force it may exist or be a block device; its first bytes are then
+overwritten, and it stays. --target null takes every write at once, which leaves
+the cost of the software; --target delay has a latency and a bandwidth of its own,
+which leaves the disk out. Neither has a FILE.
+
+With --mutated a share of all writes is changed in flight: after the kernel
+accepted the submission, before its completion is reaped. All writers, raw too,
+then submit by io_submit, change and reap, and are compared with raw that
+changes as often; writes that nothing changes go out by pwrite, as in a program.
+What was written last is read back and held against the receipts.
+
+Rows besides: raw again, whose ratio to raw is noise; raw in as many segments as
+strategies that sum make of large writes; raw with a CRC-32C before each write;
+through the page cache without the private copy and its sum; and, with nothing
+changing and if they are installed, fio (psync and io_uring, without and with
+its crc32c) and dd (depth 1). Results go to results.jsonl in a new directory, one
+JSON object (a Record) a line.
+
+Strategies:
+` + strategyChoices(),
+		Example: `  stablewrite bench
+  stablewrite bench --sizes 4k,64k,1M,16M --depths 1,4,16,64 --mutated 0,1,10,50,100 /mnt/scratch/f
+  stablewrite bench --strategies verify,bounce --target null --depths 1
+  stablewrite bench --force --cold /dev/nvme1n1`,
+		Args: positional(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(args); err != nil {
+				return err
+			}
+			return f.run(cmd, args)
+		},
+	}
+	fl := cmd.Flags()
+	fl.SortFlags = false
+	fl.Var(values[stablewrite.Strategy]{&f.plan.Strategies, parseStrategy, "names"}, "strategies", "what to time; raw always is")
+	fl.Var(values[size]{&f.sizes, parseSize, "sizes"}, "sizes", "bytes of each write, multiples of 4096")
+	fl.Var(values[int]{&f.plan.Depths, strconv.Atoi, "numbers"}, "depths", "writers at a time, each with one write in flight")
+	fl.Var(values[percent]{&f.mutated, parsePercent, "percentages"}, "mutated", "of all writes, how many change in flight")
+	fl.IntVar(&f.plan.ChangedBlocks, "changed-blocks", 0, "in how many blocks of 4 KiB such a write changes (0: in all)")
+	fl.IntVar(&f.plan.Rounds, "rounds", f.plan.Rounds, "rounds; with fewer than 6 there are no intervals")
+	fl.DurationVar(&f.plan.Time, "time", f.plan.Time, "of each cell in each round")
+	fl.StringVar(&f.target, "target", f.target, "what to write to: a `file` (or block device), null or delay")
+	fl.DurationVar(&f.plan.Latency, "delay-latency", f.plan.Latency, "of the target delay")
+	fl.Float64Var(&f.bandwidth, "delay-bandwidth", f.bandwidth, "of the target delay, in `MB/s`")
+	fl.BoolVar(&f.plan.Cold, "cold", false, "write from memory twice as large as the last-level cache (without peers)")
+	fl.BoolVar(&f.peers, "peers", f.peers, "time fio and dd too, if they are installed")
+	fl.StringVar(&f.out, "out", "", "`directory` for results.jsonl (default stablewrite-DATE, new)")
+	fl.BoolVar(&f.keep, "keep", false, "leave the file that was created")
+	fl.BoolVar(&f.force, "force", false, "overwrite FILE if it exists or is a block device, and an existing results.jsonl")
+	fl.BoolVar(&f.json, "json", false, "print the Records instead of tables")
+	return cmd
+}
+
+// percent is a share as a flag.
+type percent float64
+
+func parsePercent(text string) (percent, error) {
+	v, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
+	if err != nil || !(v >= 0 && v <= 100) {
+		return 0, fmt.Errorf("%q is not a percentage from 0 to 100", text)
+	}
+	return percent(v), nil
+}
+
+func parseStrategy(text string) (s stablewrite.Strategy, err error) {
+	err = s.UnmarshalText([]byte(text))
+	return s, err
+}
+
+func parseSize(text string) (s size, err error) {
+	err = s.Set(text)
+	return s, err
+}
+
+// check refuses what no run could mean, and completes the plan.
+func (f *benchFlags) check(args []string) error {
+	p := &f.plan
+	p.Sizes, p.Mutated = nil, nil
+	for _, s := range f.sizes {
+		if s <= 0 || s%4096 != 0 {
+			return usagef("--sizes: %d must be a multiple of 4096 and not 0", int(s))
+		}
+		p.Sizes = append(p.Sizes, int(s))
+	}
+	for _, m := range f.mutated {
+		p.Mutated = append(p.Mutated, float64(m)/100)
+	}
+	slices.Sort(p.Sizes)
+	slices.Sort(p.Depths)
+	slices.Sort(p.Mutated)
+	if !slices.Contains(p.Strategies, stablewrite.Raw) {
+		p.Strategies = slices.Insert(p.Strategies, 0, stablewrite.Raw)
+	}
+	p.Variants = cost.Variants()
+	if !slices.Contains(p.Strategies, stablewrite.Buffered) {
+		p.Variants = slices.DeleteFunc(p.Variants, func(v record.Variant) bool { return v == record.Unsummed })
+	}
+	p.Bandwidth = f.bandwidth * 1e6
+	switch {
+	case f.target != string(record.OnFile) && f.target != string(record.OnNull) && f.target != string(record.OnDelay):
+		return usagef("--target is %q: it must be file, null or delay; a block device is given as FILE", f.target)
+	case f.target != string(record.OnFile) && len(args) > 0:
+		return usagef("--target %s has no FILE", f.target)
+	case p.Depths[0] < 1 || p.Depths[len(p.Depths)-1] > maxDepth:
+		return usagef("--depths must be from 1 to %d", maxDepth)
+	case p.Rounds < 1 || p.Time <= 0:
+		return usagef("--rounds and --time must be more than 0")
+	case p.ChangedBlocks < 0:
+		return usagef("--changed-blocks must not be negative")
+	case p.Latency <= 0 || !(f.bandwidth > 0):
+		return usagef("--delay-latency and --delay-bandwidth must be more than 0")
+	}
+	return nil
+}
+
+// maxDepth is more than what any disk has room for, and what io_setup gives
+// without privileges.
+const maxDepth = 1024
+
+func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
+	res := newResults(f.out, f.force, echo(cmd, f.json))
+	if err := res.check(); err != nil {
+		return err
+	}
+	ctx, stop := interruptible(cmd)
+	defer stop()
+	recs, notes, err := f.time(ctx, cmd, args, res)
+	for _, n := range notes {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), n)
+	}
+	err = errors.Join(err, res.close())
+	cut := errors.Is(err, context.Canceled)
+	switch {
+	case errors.Is(err, stablewrite.ErrNotDirect):
+		return fmt.Errorf("%w; name a file on ext4 or xfs, or a block device", err)
+	case err != nil && !cut:
+		return err
+	}
+	if !f.json && len(recs) > 0 {
+		if err := cost.WriteReport(cmd.OutOrStdout(), recs); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "\nRecords: %s\n", res.name()); err != nil {
+			return err
+		}
+	}
+	if cut {
+		return interrupted(ctx, err, res)
+	}
+	return tornExit(recs)
+}
+
+// tornExit is how a run ends that was not cut short.
+func tornExit(recs []record.Cost) error {
+	var torn int64
+	for _, r := range recs {
+		torn += r.Torn
+	}
+	if torn > 0 {
+		return &exit{exitTorn, fmt.Errorf("torn: %d writes that are not what their receipts say", torn)}
+	}
+	return nil
+}
+
+// time is over, and the file gone, before anything is printed but Records.
+func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string, res *results) (recs []record.Cost, notes []string, err error) {
+	p := f.plan
+	p.On = record.Target(f.target)
+	p.Note = func(note string) { notes = append(notes, note) }
+	if p.On == record.OnFile {
+		target, closeTarget, err := f.open(args)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer closeTarget()
+		p.Target, p.On = target, "" // a device, if it is one
+		if f.peers && !p.Cold {
+			installed, missing := cost.Peers()
+			p.Variants = append(p.Variants, installed...)
+			for _, name := range missing {
+				p.Note(name + " is not installed, and is not timed")
+			}
+		}
+	}
+	line := newStatus(cmd.ErrOrStderr())
+	defer line.clear()
+	show, done, of := showProgress(line), 0, p.Cells()
+	err = cost.Run(ctx, p, func() {
+		show(done, of, "timing the strategies")
+		done++
+	}, func(rec record.Cost) error {
+		recs = append(recs, rec)
+		return res.write(rec)
+	})
+	return recs, notes, err
+}
+
+// open opens what is written to.
+func (f *benchFlags) open(args []string) (*os.File, func() error, error) {
+	if len(args) == 0 {
+		target, err := scratch.Temporary(".")
+		if err != nil {
+			return nil, nil, err
+		}
+		return target, target.Close, nil
+	}
+	target, err := scratch.Open(args[0], f.force, f.keep)
+	if err != nil {
+		return nil, nil, err
+	}
+	return target.File, target.Close, nil
+}
