@@ -134,7 +134,6 @@ func (c *cell) way() func(*stablewrite.Write) error {
 // segmented writes in as many submissions as strategies that sum do, as many at a
 // time.
 func segmented(f *stablewrite.File) func(*stablewrite.Write) error {
-	const atATime = 4 // the library's lanes
 	q := f.Queue(atATime)
 	var parts []stablewrite.Write
 	return func(w *stablewrite.Write) error {

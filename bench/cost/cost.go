@@ -3,6 +3,7 @@ package cost
 import (
 	"context"
 	"fmt"
+	"runtime"
 
 	"stablepages/bench/record"
 	"stablepages/stablewrite"
@@ -29,7 +30,7 @@ func Run(ctx context.Context, p Plan, progress func(), emit func(record.Cost) er
 	}
 	for _, g := range p.groups() {
 		if err := r.group(ctx, g, progress, emit); err != nil {
-			return fmt.Errorf("%d bytes, depth %d: %w", g.size, g.depth, err)
+			return err
 		}
 	}
 	return nil
@@ -86,10 +87,11 @@ func (r *run) group(ctx context.Context, g group, progress func(), emit func(rec
 	writers := r.writers(g)
 	benches := make([]bench, len(writers))
 	r.plain = 0
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(r.procs(g)))
 	for i, w := range writers {
 		b, err := r.open(g, w)
 		if err != nil {
-			return fmt.Errorf("%v: %w", w, err)
+			return failed(g, w, err)
 		}
 		defer b.close()
 		benches[i] = b
@@ -115,7 +117,7 @@ func (r *run) group(ctx context.Context, g group, progress func(), emit func(rec
 				r.Note(fmt.Sprintf("%v failed and is left out from here on: %v", w, err))
 				continue
 			case err != nil:
-				return fmt.Errorf("%v: %w", w, err)
+				return failed(g, w, err)
 			}
 			if w == (writer{stablewrite.Raw, ""}) {
 				r.plain = rec.Bytes
@@ -135,6 +137,10 @@ func (r *run) group(ctx context.Context, g group, progress func(), emit func(rec
 	return nil
 }
 
+func failed(g group, w writer, err error) error {
+	return fmt.Errorf("%v, %d bytes, depth %d: %w", w, g.size, g.depth, err)
+}
+
 // describe says what rec is of.
 func (r *run) describe(rec *record.Cost, g group, w writer, round int, backing string) {
 	rec.Kind, rec.Version, rec.System = record.KindCost, record.Version, r.system
@@ -146,7 +152,7 @@ func (r *run) describe(rec *record.Cost, g group, w writer, round int, backing s
 	if w.variant.Peer() {
 		rec.Direct = r.direct
 	} else {
-		rec.Backing = backing
+		rec.Backing, rec.Procs = backing, runtime.GOMAXPROCS(0)
 	}
 	if r.On == record.OnDelay {
 		rec.DelayLatencyNS, rec.DelayBytesPerSecond = r.Latency.Nanoseconds(), r.Bandwidth

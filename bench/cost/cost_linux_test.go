@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -64,6 +65,9 @@ func TestEveryCellOfEveryRoundIsReported(t *testing.T) {
 		}
 		if r.Target != record.OnFile || r.Extents == nil || *r.Extents < 1 || r.Backing == "" || (r.Direct == stablewrite.DirectYes) != r.Strategy.Direct() {
 			t.Errorf("target %q, extents %v, backing %q, direct %v", r.Target, r.Extents, r.Backing, r.Direct)
+		}
+		if r.Procs != runtime.GOMAXPROCS(0)+r.Depth {
+			t.Errorf("depth %d: GOMAXPROCS is %d, and %d otherwise", r.Depth, r.Procs, runtime.GOMAXPROCS(0))
 		}
 		if _, ok := first[r.Round]; !ok {
 			first[r.Round] = r.Strategy
@@ -266,6 +270,25 @@ func TestPlansThatMeanNothingAreRefused(t *testing.T) {
 		spoil(&p)
 		if err := Run(context.Background(), p, nil, func(record.Cost) error { return nil }); err == nil {
 			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestThereIsRoomForAsManyWritesAsAreInFlight(t *testing.T) {
+	now := runtime.GOMAXPROCS(0)
+	for _, tc := range []struct {
+		p    Plan
+		g    group
+		want int
+	}{
+		{Plan{On: record.OnFile}, group{size: 4096, depth: 16}, now + 16},
+		{Plan{On: record.OnDevice}, group{size: 1 << 20, depth: 16}, now + 32},
+		{Plan{On: record.OnFile}, group{size: 16 << 20, depth: 2}, now + 8},
+		{Plan{On: record.OnFile, Procs: 3}, group{size: 4096, depth: 16}, 3},
+		{Plan{On: record.OnNull, Procs: 3}, group{size: 4096, depth: 16}, now},
+	} {
+		if got := tc.p.procs(tc.g); got != tc.want {
+			t.Errorf("%v, %+v: %d, want %d", tc.p.On, tc.g, got, tc.want)
 		}
 	}
 }

@@ -45,8 +45,10 @@
 //
 // Processor time is this process's. What the kernel does in threads of its own,
 // writing back the page cache above all, is not in it. On Delay it contains the
-// goroutine that keeps the time. Depth is that many goroutines, each in a blocking
-// call, which is how Go programs write: with many more of them than processors the
-// runtime's part is large, and in raw as in all others. Latencies are those of a
-// write, without the Syncs between.
+// goroutine that keeps the time. Latencies are those of a write, without the Syncs
+// between.
+//
+// Depth is that many goroutines, each in a blocking call, which is how Go programs
+// write. For as many writes to be in flight GOMAXPROCS must have room for them; it
+// is raised unless the Plan says what it is to be. See Plan.Procs.
 package cost

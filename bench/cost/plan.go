@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"time"
 
@@ -38,6 +39,13 @@ type Plan struct {
 	// Cold has the writers go around in memory twice as large as the last-level
 	// cache. Peers, whose memory is theirs, are then left out.
 	Cold bool
+
+	// Procs is GOMAXPROCS while writers of a file or a device run. Default: as it is,
+	// and one more for each submission that may be in flight. A goroutine in a
+	// system call keeps others from running until the runtime notices: with the usual
+	// number, that of processors, hardly more than that many writes are in flight,
+	// whatever the depth.
+	Procs int
 
 	Rounds int
 	Time   time.Duration // of each cell, before its Sync
@@ -123,7 +131,7 @@ func (p Plan) Validate() error {
 		return errors.New("depths must be at least 1")
 	case slices.ContainsFunc(p.Mutated, func(s float64) bool { return !(s >= 0 && s <= 1) }):
 		return errors.New("shares of changed writes must be from 0 to 1")
-	case p.Rounds < 1 || p.Time <= 0 || p.ChangedBlocks < 0 || p.Latency < 0 || p.Bandwidth < 0:
+	case p.Rounds < 1 || p.Time <= 0 || p.Procs < 0 || p.ChangedBlocks < 0 || p.Latency < 0 || p.Bandwidth < 0:
 		return errors.New("rounds and time must be more than 0, and nothing less")
 	}
 	return nil
@@ -147,6 +155,21 @@ func (p Plan) groups() (all []group) {
 	}
 	return all
 }
+
+// procs is GOMAXPROCS for g.
+func (p Plan) procs(g group) int {
+	now := runtime.GOMAXPROCS(0)
+	switch {
+	case p.On != record.OnFile && p.On != record.OnDevice: // nothing waits in a system call
+		return now
+	case p.Procs > 0:
+		return p.Procs
+	}
+	return now + g.depth*min(atATime, (g.size+stablewrite.DefaultSegmentBytes-1)/stablewrite.DefaultSegmentBytes)
+}
+
+// atATime is how many segments of a large write the library has in flight.
+const atATime = 4
 
 // writer is who writes in a cell.
 type writer struct {
