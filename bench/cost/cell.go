@@ -22,7 +22,9 @@ type cell struct {
 	f       *stablewrite.File
 	changes *changes // nil: nothing is changed
 	buffers [][][]byte
-	own     int64 // slots of each writer
+	own     int64        // slots of each writer
+	begun   atomic.Int64 // writes, of all lanes
+	cached  sync.RWMutex // see enter
 	lanes   []*lane
 	media   *media // nil: the media are not checked
 }
@@ -164,6 +166,7 @@ func (c *cell) time(ctx context.Context) (record.Cost, error) {
 	if !c.w.strategy.Direct() {
 		defer dropCache(c.run.Target, c.run.region)
 	}
+	c.begun.Store(0)
 	var stop atomic.Bool
 	defer context.AfterFunc(ctx, func() { stop.Store(true) })()
 	before := c.f.Stats()
@@ -208,11 +211,14 @@ func (c *cell) write(i int, began time.Time, stop *atomic.Bool) {
 	var w stablewrite.Write
 	for start := time.Now(); l.writes == 0 || start.Sub(began) < c.run.Time && !stop.Load(); l.writes++ {
 		slot := l.writes%c.own*depth + int64(i)
-		if i == 0 && slot == 0 && l.writes > 0 { // over its part of the region, as the others are about now
-			if l.err = c.f.Sync(); l.err != nil {
+		if k := c.begun.Add(1) - 1; k > 0 && k%(c.own*depth) == 0 { // as much as the region, by all together
+			if l.err = c.sync(); l.err != nil {
 				return
 			}
 			start = time.Now() // a Sync is in the throughput, not in the latency of a write
+		}
+		if c.enter() {
+			start = time.Now() // nor is that of another lane
 		}
 		w.Buf, w.Off = bufs[l.writes%int64(len(bufs))], slot*size
 		if c.media != nil {
@@ -221,7 +227,9 @@ func (c *cell) write(i int, began time.Time, stop *atomic.Bool) {
 		if c.changes != nil {
 			c.changes.begin(slot, w.Buf)
 		}
-		if l.err = l.write(&w); l.err != nil {
+		l.err = l.write(&w)
+		c.leave()
+		if l.err != nil {
 			return
 		}
 		if c.changes != nil && c.changes.end(slot) {
@@ -231,6 +239,29 @@ func (c *cell) write(i int, began time.Time, stop *atomic.Bool) {
 		_ = l.latencies.RecordValue(min(max(1, end.Sub(start).Nanoseconds()), longest)) // within its range
 		start = end
 	}
+}
+
+// enter lets a write through the page cache begin when no lane syncs. Written
+// meanwhile, it would be to memory that is written back later, together with what
+// is written over it.
+func (c *cell) enter() (waited bool) {
+	if c.w.strategy.Direct() {
+		return false
+	}
+	c.cached.RLock()
+	return true
+}
+
+func (c *cell) leave() {
+	if !c.w.strategy.Direct() {
+		c.cached.RUnlock()
+	}
+}
+
+func (c *cell) sync() error {
+	c.cached.Lock()
+	defer c.cached.Unlock()
+	return c.f.Sync()
 }
 
 // sumUp adds what the lanes saw.

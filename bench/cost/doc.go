@@ -5,9 +5,11 @@
 // round. Those that are compared with each other, of one size, depth and share of
 // changed writes, run one after the other, their Files open from the first round,
 // which warms up, to the last: what a strategy learnt and memory of its Pool are as
-// in a program that runs for long. Every cell syncs each time it has been over the
-// whole region, and at its end, within the time: the page cache must not get away
-// with writing to memory.
+// in a program that runs for long. Every cell syncs each time its writers have
+// written as much as the region, which each goes around in slots of its own, and at
+// its end, within the time: the page cache must not get away with writing to memory.
+// For that, writers through the page cache wait for each other's Syncs; direct ones
+// do not.
 //
 // # What is compared with what
 //

@@ -39,7 +39,7 @@ func (p *peer) fioArgs() []string {
 		args = append(args, "--ioengine=io_uring", fmt.Sprintf("--iodepth=%d", depth))
 	}
 	own := slots / jobs
-	args = append(args, fmt.Sprintf("--numjobs=%d", jobs), fmt.Sprintf("--size=%d", own*size), fmt.Sprintf("--offset_increment=%d", own*size), fmt.Sprintf("--fdatasync=%d", own))
+	args = append(args, fmt.Sprintf("--numjobs=%d", jobs), fmt.Sprintf("--size=%d", own*size), fmt.Sprintf("--offset_increment=%d", own*size), fmt.Sprintf("--fdatasync=%d", slots)) // per job, each of which does its share
 	if p.variant == record.FioPsyncSum || p.variant == record.FioUringSum {
 		// Without a pattern fio would make new random data for each write.
 		args = append(args, "--verify=crc32c", "--verify_pattern=0x5aa5c33c", "--do_verify=0", "--verify_state_save=0")

@@ -12,8 +12,8 @@ import (
 )
 
 // Peers are other programs that write to the same target, in the same rounds: of
-// the same size and as many at a time, to the same region, with an fdatasync each
-// time they have been over it and at the end, within the time.
+// the same size and as many at a time, to the same region, with an fdatasync for
+// each time that they write as much as that and at the end, within the time.
 //
 // What is not the same: their memory is theirs, and always hot. fio fills it once
 // and takes the CRC-32C of a write, where it does, over a header of its own in it
