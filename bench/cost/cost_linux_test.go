@@ -116,7 +116,7 @@ func TestThePlannedShareChangesAndIsSeen(t *testing.T) {
 		p := nullPlan()
 		p.Sizes, p.Mutated, p.ChangedBlocks, p.Variants = []int{1 << 20}, []float64{0.1, 1}, tc.blocks, nil
 		p.Strategies = []stablewrite.Strategy{stablewrite.Raw, stablewrite.Verify, stablewrite.Bounce}
-		p.Time = 20 * time.Millisecond
+		p.Depths, p.Time = []int{3}, 10*time.Millisecond
 		recs, _, _ := timed(t, p)
 		for _, r := range recs {
 			// The count goes on from round to round.
