@@ -1,3 +1,3 @@
-// Package evaluate is the whole evaluation: does the fix hold, where does it
-// not, and what does it cost.
+// Package evaluate is the whole evaluation: a plan of races and timings, a file
+// each kind, and Run, which carries it out.
 package evaluate

@@ -237,11 +237,10 @@ func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string
 			}
 		}
 	}
-	line := newStatus(cmd.ErrOrStderr())
+	line, done := newBar(cmd.ErrOrStderr()), 0
 	defer line.clear()
-	show, done, of := showProgress(line), 0, p.Cells()
 	err = cost.Run(ctx, p, func() {
-		show(done, of, "timing the strategies")
+		line.show(done, p.Cells(), "timing the strategies")
 		done++
 	}, func(rec record.Cost) error {
 		recs = append(recs, rec)

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,13 +24,18 @@ func newEvaluate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "evaluate",
 		Short: "Does the fix hold, and what does it cost: the whole evaluation",
-		Long: `evaluate races every mutator against every strategy on a real file, changing the
-buffer while it is in flight, and then times the strategies against plain
-direct writes, interleaved, with nothing changing. It takes about a minute.
+		Long: `evaluate asks three things of a real file. Does the fix hold: every mutator against
+every strategy, each change made while the write is in flight. Where does it not:
+changes that are restored, by how long they are held, and what detection hits.
+What does it cost: the strategies against plain direct writes, interleaved, with
+nothing changing and with everything, from hot and from cold memory, where
+always to bounce gets cheaper, beside fio and dd if they are installed, and on
+devices that take no disk. It takes about ten minutes.
 
 The scratch file, 64 MiB, has no name (where the file system can make such
 files) and is gone when the program ends, however that comes about. Results go
-to results.jsonl in a new directory, one JSON object (a Record) a line.`,
+to results.jsonl, one JSON object (a Record) a line, and report.html in a new
+directory.`,
 		Example: `  stablewrite evaluate
   stablewrite evaluate --quick --dir /mnt/scratch --out /tmp/results`,
 		Args: positional(cobra.NoArgs),
@@ -39,16 +44,16 @@ to results.jsonl in a new directory, one JSON object (a Record) a line.`,
 	fl := cmd.Flags()
 	fl.SortFlags = false
 	fl.StringVar(&f.dir, "dir", ".", "`directory` of the scratch file: what is evaluated")
-	fl.StringVar(&f.out, "out", "", "`directory` for results.jsonl (default stablewrite-DATE, new)")
-	fl.BoolVar(&f.quick, "quick", false, "take about fifteen seconds, and know less")
-	fl.BoolVar(&f.force, "force", false, "overwrite an existing results.jsonl")
+	fl.StringVar(&f.out, "out", "", "`directory` for results.jsonl and report.html (default stablewrite-DATE, new)")
+	fl.BoolVar(&f.quick, "quick", false, "take less than half a minute, and know less")
+	fl.BoolVar(&f.force, "force", false, "overwrite existing results")
 	fl.BoolVar(&f.json, "json", false, "print the Records instead of tables")
 	return cmd
 }
 
 func (f *evaluateFlags) run(cmd *cobra.Command) error {
 	res := newResults(f.out, f.force, echo(cmd, f.json))
-	if err := res.check(); err != nil {
+	if err := res.check(pageName); err != nil {
 		return err
 	}
 	target, err := scratch.Temporary(f.dir)
@@ -60,13 +65,18 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 	defer stop()
 
 	out := cmd.OutOrStdout()
-	line := newStatus(cmd.ErrOrStderr())
+	var notes []string
+	plan := evaluate.NewPlan(target, f.quick, func(note string) { notes = append(notes, note) })
+	line := newBar(cmd.ErrOrStderr())
 	var found report.Results
-	err = evaluate.Run(ctx, evaluate.NewPlan(target, f.quick), func(rec any) error {
+	err = evaluate.Run(ctx, plan, func(rec any) error {
 		found.Add(rec)
 		return res.write(rec)
-	}, showProgress(line))
+	}, line.show)
 	line.clear()
+	for _, n := range notes {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), n)
+	}
 	err = errors.Join(err, res.close())
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -76,26 +86,30 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 	case err != nil:
 		return err
 	}
-	v := report.Judge(found)
+	page := res.in(pageName)
+	if err := writePage(ctx, page, f.force, found); err != nil {
+		return err
+	}
 	if !f.json {
 		err := report.Text(out, found)
 		if err == nil {
-			_, err = fmt.Fprintf(out, "\nRecords: %s\n", res.name())
+			_, err = fmt.Fprintf(out, "\nRecords: %s\nReport:  %s\n", res.name(), page)
 		}
 		if err != nil {
 			return err
 		}
 	}
+	v := report.Judge(found)
 	return judged(v.Broken, nil, v.Inconclusive)
 }
 
-func showProgress(line *status) func(done, of int, what string) {
-	began := time.Now()
-	return func(done, of int, what string) {
-		left := "?"
-		if elapsed := time.Since(began); done > 0 {
-			left = (elapsed * time.Duration(of-done) / time.Duration(done)).Round(time.Second).String()
-		}
-		line.show("%d%%, %s left: %s", 100*done/max(1, of), left, what)
+// pageName is what the report is called, beside the Records.
+const pageName = "report.html"
+
+func writePage(ctx context.Context, name string, force bool, found report.Results) error {
+	var b bytes.Buffer
+	if err := report.HTML(&b, found); err != nil {
+		return err
 	}
+	return (&output{name: name, force: force}).write(ctx, b.Bytes())
 }

@@ -185,12 +185,14 @@ func (f *proveFlags) run(cmd *cobra.Command) error {
 	if plan.Kernels, err = f.find(ctx, line); err != nil {
 		return interrupted(ctx, err, res)
 	}
+	line.clear()
+	progress := newBar(cmd.ErrOrStderr())
 	var found report.Results
 	failures, err := prove.Run(ctx, plan, func(rec record.Prove) error {
 		found.Add(rec)
 		return res.write(rec)
-	}, showProgress(line))
-	line.clear()
+	}, progress.show)
+	progress.clear()
 	if err = errors.Join(err, res.close()); err != nil {
 		return interrupted(ctx, err, res)
 	}

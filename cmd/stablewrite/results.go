@@ -43,18 +43,24 @@ func echo(cmd *cobra.Command, json bool) io.Writer {
 	return nil
 }
 
-func (r *results) name() string { return filepath.Join(r.dir, "results.jsonl") }
+func (r *results) name() string { return r.in("results.jsonl") }
 
-// check refuses early what write would refuse.
-func (r *results) check() error {
+// in is a file beside the Records.
+func (r *results) in(name string) string { return filepath.Join(r.dir, name) }
+
+// check refuses early what write would refuse, and to overwrite what else is to be
+// written beside the Records.
+func (r *results) check(beside ...string) error {
 	if _, err := os.Stat(filepath.Dir(filepath.Clean(r.dir))); err != nil {
 		return fmt.Errorf("%w: name another directory with --out", err)
 	}
 	if st, err := os.Stat(r.dir); err == nil && !st.IsDir() {
 		return fmt.Errorf("%s is not a directory: name another with --out", r.dir)
 	}
-	if _, err := os.Lstat(r.name()); err == nil && !r.force {
-		return fmt.Errorf("%s exists: name another directory with --out, or use --force", r.name())
+	for _, name := range append([]string{"results.jsonl"}, beside...) {
+		if _, err := os.Lstat(r.in(name)); err == nil && !r.force {
+			return fmt.Errorf("%s exists: name another directory with --out, or use --force", r.in(name))
+		}
 	}
 	return nil
 }

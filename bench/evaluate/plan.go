@@ -1,0 +1,69 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"stablepages/bench/cost"
+)
+
+// Plan is an evaluation to be made.
+type Plan struct{ parts []part }
+
+// part is one of the things that an evaluation asks, in so many steps.
+type part struct {
+	what  string
+	steps int
+	each  int // about how many milliseconds a step takes
+	// run calls step before each.
+	run func(ctx context.Context, emit func(any) error, step func()) error
+}
+
+// NewPlan plans an evaluation on target, which it overwrites from its start. Quick,
+// it takes less than half a minute and knows less. Note is told what is missing or
+// not as it should be.
+func NewPlan(target *os.File, quick bool, note func(string)) Plan {
+	var p Plan
+	p.races(target, quick)
+	p.holes(target, quick)
+	p.precisions(target, quick)
+	installed, missing := cost.Peers()
+	for _, name := range missing {
+		if !quick {
+			note(name + " is not installed, and is not timed")
+		}
+	}
+	for _, t := range timings(target, quick, installed) {
+		t.plan.Note = func(text string) { note(fmt.Sprintf("%s: %s", t.what, text)) }
+		p.timing(t)
+	}
+	return p
+}
+
+// Run carries p out. Each Record goes to emit as soon as there is one. Progress is
+// told, in milliseconds as planned, how much is behind, of how much, and what is
+// under way.
+func Run(ctx context.Context, p Plan, emit func(any) error, progress func(done, of int, what string)) error {
+	done, of := 0, 0
+	for _, x := range p.parts {
+		of += x.steps * x.each
+	}
+	for _, x := range p.parts {
+		began, steps := done, 0
+		if err := x.run(ctx, emit, func() {
+			progress(began+steps*x.each, of, x.what)
+			steps++
+		}); err != nil {
+			return fmt.Errorf("%s: %w", x.what, err)
+		}
+		done += x.steps * x.each
+	}
+	return nil
+}
+
+// timed is timings to be made.
+type timed struct {
+	what string
+	plan cost.Plan
+}

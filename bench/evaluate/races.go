@@ -1,0 +1,146 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"stablepages/bench/mutator"
+	"stablepages/bench/record"
+	"stablepages/bench/repro"
+	"stablepages/stablewrite"
+)
+
+const (
+	raceBytes = 1 << 20 // the writes of 2011
+	raceSeed  = 2011
+)
+
+// rows are the lines of the matrix of strategies and mutators.
+var rows = []struct {
+	strategy stablewrite.Strategy
+	detect   stablewrite.Detection
+	buffered bool
+}{
+	{strategy: stablewrite.Raw},
+	{strategy: stablewrite.Verify},
+	{strategy: stablewrite.Verify, detect: stablewrite.BySum},
+	{strategy: stablewrite.Detect},
+	{strategy: stablewrite.Bounce},
+	{strategy: stablewrite.Adaptive},
+	{strategy: stablewrite.Buffered},
+	{strategy: stablewrite.Raw, buffered: true},
+}
+
+// gated is a race all of whose changes are in flight.
+func gated(target *os.File, s stablewrite.Strategy, k mutator.Kind) repro.Config {
+	return repro.Config{
+		Target: target, Strategy: s, Mutator: k, Gate: true, Hold: repro.DefaultGatedHold, Seed: raceSeed, Size: raceBytes,
+	}
+}
+
+// races are the matrix: every strategy against every mutator.
+func (p *Plan) races(target *os.File, quick bool) {
+	var all []repro.Config
+	for _, row := range rows {
+		for _, k := range mutator.Kinds() {
+			cfg := gated(target, row.strategy, k)
+			cfg.Detect, cfg.Buffered = row.detect, row.buffered
+			cfg.Writes, cfg.Duration = 100, time.Second
+			if quick {
+				cfg.Writes, cfg.Duration = 20, 200*time.Millisecond
+			}
+			all = append(all, cfg)
+		}
+	}
+	p.race("every mutator against every strategy", all, quick)
+}
+
+// holes are how often verify is torn by a change that is restored, by how long it
+// is held and by the size of the write.
+func (p *Plan) holes(target *os.File, quick bool) {
+	var all []repro.Config
+	for _, size := range []int{4 << 10, 64 << 10, raceBytes} {
+		for _, hold := range []time.Duration{0, 10, 30, 100, 300, 1000} {
+			cfg := gated(target, stablewrite.Verify, mutator.ABA)
+			cfg.Size, cfg.Hold = size, hold*time.Microsecond
+			cfg.Writes, cfg.Duration = 200, time.Second
+			if quick {
+				cfg.Writes, cfg.Duration = 20, 100*time.Millisecond
+			}
+			if cfg.Size != raceBytes || cfg.Hold != repro.DefaultGatedHold { // that is one of the matrix
+				all = append(all, cfg)
+			}
+		}
+	}
+	p.race("changes that are restored", all, quick)
+}
+
+func (p *Plan) race(what string, all []repro.Config, quick bool) {
+	each := 600
+	if quick {
+		each = 130
+	}
+	p.parts = append(p.parts, part{what, len(all), each, func(ctx context.Context, emit func(any) error, step func()) error {
+		for _, cfg := range all {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			step()
+			rec, err := repro.Run(ctx, cfg, nil)
+			if err != nil {
+				return fmt.Errorf("%s against %v: %w", rec.Writer(), cfg.Mutator, err)
+			}
+			if rec.Interrupted {
+				return ctx.Err()
+			}
+			if err := emit(rec); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
+}
+
+// precisions are what detection hits, of every kind of change.
+func (p *Plan) precisions(target *os.File, quick bool) {
+	var all []repro.Config
+	for _, k := range mutator.Kinds() {
+		if k == mutator.None {
+			continue
+		}
+		cfg := gated(target, stablewrite.Verify, k)
+		cfg.Writes, cfg.Duration = 50, time.Second
+		if quick {
+			cfg.Writes, cfg.Duration = 10, 100*time.Millisecond
+		}
+		if all = append(all, cfg); k.SelfSummed() {
+			cfg.Detect = stablewrite.BySum
+			all = append(all, cfg)
+		}
+	}
+	each := 400
+	if quick {
+		each = 100
+	}
+	p.parts = append(p.parts, part{"what detection hits", len(all), each, func(ctx context.Context, emit func(any) error, step func()) error {
+		for _, cfg := range all {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			step()
+			rec, err := repro.Precision(ctx, cfg)
+			if err != nil {
+				return fmt.Errorf("%s against %v: %w", record.Repro{Strategy: cfg.Strategy, Detect: cfg.Detect}.Writer(), cfg.Mutator, err)
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := emit(rec); err != nil {
+				return err
+			}
+		}
+		return nil
+	}})
+}
