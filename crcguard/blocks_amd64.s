@@ -217,11 +217,8 @@ block:
 	PREFETCHT0 384(CX)(DX*1)
 	PREFETCHT0 448(CX)(DX*1)
 	MOVOU      (CX), X0
-	MOVO       X0, X0
 	MOVOU      16(CX), X1
-	MOVO       X1, X1
 	MOVOU      32(CX), X2
-	MOVO       X2, X2
 	MOVD       DI, X3
 	PXOR       X3, X0
 	XORL       DI, DI
@@ -236,11 +233,8 @@ block:
 	CRC32Q     112(CX), DI
 	CRC32Q     120(CX), DI
 	MOVOU      128(CX), X3
-	MOVO       X3, X3
 	MOVOU      144(CX), X4
-	MOVO       X4, X4
 	MOVOU      160(CX), X5
-	MOVO       X5, X5
 	MOVD       DI, X6
 	PXOR       X6, X3
 	XORL       DI, DI
@@ -255,11 +249,8 @@ block:
 	CRC32Q     240(CX), DI
 	CRC32Q     248(CX), DI
 	MOVOU      256(CX), X6
-	MOVO       X6, X6
 	MOVOU      272(CX), X7
-	MOVO       X7, X7
 	MOVOU      288(CX), X8
-	MOVO       X8, X8
 	MOVD       DI, X9
 	PXOR       X9, X6
 	XORL       DI, DI
@@ -274,11 +265,8 @@ block:
 	CRC32Q     368(CX), DI
 	CRC32Q     376(CX), DI
 	MOVOU      384(CX), X9
-	MOVO       X9, X9
 	MOVOU      400(CX), X10
-	MOVO       X10, X10
 	MOVOU      416(CX), X11
-	MOVO       X11, X11
 	MOVD       DI, X13
 	PXOR       X13, X9
 	XORL       DI, DI
@@ -746,13 +734,10 @@ block:
 	PREFETCHT0 448(CX)(DX*1)
 	MOVOU      (CX), X0
 	MOVOU      X0, (BX)
-	MOVO       X0, X0
 	MOVOU      16(CX), X1
 	MOVOU      X1, 16(BX)
-	MOVO       X1, X1
 	MOVOU      32(CX), X2
 	MOVOU      X2, 32(BX)
-	MOVO       X2, X2
 	MOVD       R8, X3
 	PXOR       X3, X0
 	XORL       R8, R8
@@ -788,13 +773,10 @@ block:
 	CRC32Q     R9, R8
 	MOVOU      128(CX), X3
 	MOVOU      X3, 128(BX)
-	MOVO       X3, X3
 	MOVOU      144(CX), X4
 	MOVOU      X4, 144(BX)
-	MOVO       X4, X4
 	MOVOU      160(CX), X5
 	MOVOU      X5, 160(BX)
-	MOVO       X5, X5
 	MOVD       R8, X6
 	PXOR       X6, X3
 	XORL       R8, R8
@@ -830,13 +812,10 @@ block:
 	CRC32Q     R9, R8
 	MOVOU      256(CX), X6
 	MOVOU      X6, 256(BX)
-	MOVO       X6, X6
 	MOVOU      272(CX), X7
 	MOVOU      X7, 272(BX)
-	MOVO       X7, X7
 	MOVOU      288(CX), X8
 	MOVOU      X8, 288(BX)
-	MOVO       X8, X8
 	MOVD       R8, X9
 	PXOR       X9, X6
 	XORL       R8, R8
@@ -872,13 +851,10 @@ block:
 	CRC32Q     R9, R8
 	MOVOU      384(CX), X9
 	MOVOU      X9, 384(BX)
-	MOVO       X9, X9
 	MOVOU      400(CX), X10
 	MOVOU      X10, 400(BX)
-	MOVO       X10, X10
 	MOVOU      416(CX), X11
 	MOVOU      X11, 416(BX)
-	MOVO       X11, X11
 	MOVD       R8, X13
 	PXOR       X13, X9
 	XORL       R8, R8
@@ -1429,13 +1405,10 @@ block:
 	PREFETCHT0 448(CX)(DX*1)
 	MOVOU      (CX), X0
 	MOVNTO     X0, (BX)
-	MOVO       X0, X0
 	MOVOU      16(CX), X1
 	MOVNTO     X1, 16(BX)
-	MOVO       X1, X1
 	MOVOU      32(CX), X2
 	MOVNTO     X2, 32(BX)
-	MOVO       X2, X2
 	MOVD       R8, X3
 	PXOR       X3, X0
 	XORL       R8, R8
@@ -1471,13 +1444,10 @@ block:
 	CRC32Q     R9, R8
 	MOVOU      128(CX), X3
 	MOVNTO     X3, 128(BX)
-	MOVO       X3, X3
 	MOVOU      144(CX), X4
 	MOVNTO     X4, 144(BX)
-	MOVO       X4, X4
 	MOVOU      160(CX), X5
 	MOVNTO     X5, 160(BX)
-	MOVO       X5, X5
 	MOVD       R8, X6
 	PXOR       X6, X3
 	XORL       R8, R8
@@ -1513,13 +1483,10 @@ block:
 	CRC32Q     R9, R8
 	MOVOU      256(CX), X6
 	MOVNTO     X6, 256(BX)
-	MOVO       X6, X6
 	MOVOU      272(CX), X7
 	MOVNTO     X7, 272(BX)
-	MOVO       X7, X7
 	MOVOU      288(CX), X8
 	MOVNTO     X8, 288(BX)
-	MOVO       X8, X8
 	MOVD       R8, X9
 	PXOR       X9, X6
 	XORL       R8, R8
@@ -1555,13 +1522,10 @@ block:
 	CRC32Q     R9, R8
 	MOVOU      384(CX), X9
 	MOVNTO     X9, 384(BX)
-	MOVO       X9, X9
 	MOVOU      400(CX), X10
 	MOVNTO     X10, 400(BX)
-	MOVO       X10, X10
 	MOVOU      416(CX), X11
 	MOVNTO     X11, 416(BX)
-	MOVO       X11, X11
 	MOVD       R8, X13
 	PXOR       X13, X9
 	XORL       R8, R8

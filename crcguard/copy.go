@@ -37,7 +37,7 @@ func copySum(dst, src []byte, s stores) uint32 {
 
 // copyAt is sumAt that copies: what is summed is dst.
 func copyAt(dst, src []byte, off int64, sums []uint32, s stores) (sum uint32) {
-	dst, sums = apart(dst, src), sums[:BlocksAt(off, len(src)):len(sums)]
+	dst, sums = apart(dst, src), room(sums, BlocksAt(off, len(src)))
 	reads(src)
 	writes(dst)
 	writes(sums)
@@ -63,8 +63,10 @@ func copyAt(dst, src []byte, off int64, sums []uint32, s stores) (sum uint32) {
 // capacity being no leave to write there, or if they overlap: what is copied block
 // by block would read what it wrote.
 func apart(dst, src []byte) []byte {
-	dst = dst[:len(src):len(dst)]
-	if len(src) == 0 {
+	if len(dst) < len(src) {
+		panic("crcguard: destination shorter than source")
+	}
+	if dst = dst[:len(src)]; len(src) == 0 {
 		return dst
 	}
 	x, y := uintptr(unsafe.Pointer(&dst[0])), uintptr(unsafe.Pointer(&src[0]))

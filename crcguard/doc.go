@@ -38,7 +38,8 @@
 // crypto/cipher do: these are bugs of the caller, not of the data. No bytes are
 // bytes like others: their sum is 0, and they have no blocks.
 // Nothing allocates, but for a Guard that grows to the largest buffer it has
-// guarded. The race detector is told what is read and written.
+// guarded; buffers, as those of hash/crc32, do not stay on the caller's stack.
+// The race detector is told what is read and written.
 //
 // # Kernels
 //
@@ -56,20 +57,22 @@
 // klauspost/crc32 whatever the kernel. On arm64 the portable kernel is tested
 // under emulation, and was not measured.
 //
-// The first two compute a CRC by folding. Read a block as a polynomial over
-// GF(2), its first bit the highest coefficient; its CRC is the remainder
-// modulo P, the polynomial of the CRC, of x^32 times it. Sixteen bytes A, with
-// n bytes between them and sixteen bytes B, contribute A*x^(8n+128) + B, and
-// modulo P x^(8n+128) is a polynomial of 32 bits, known beforehand: so A can be
-// multiplied by that constant, which carry-less multiplication does (two, for
-// the two halves of A), and added to B. Nothing is lost modulo P, and sixteen
-// bytes are done with. An accumulator goes through the block in that way, and
-// because each multiplication waits for the one before, several accumulators
-// do, each taking the bytes next to the other's: four of 64 bytes, or eight of 16.
-// At the end all but the last are moved to the place of the last and added up.
-// The 16 bytes that are left are the digest. Taken modulo P, by the
-// CRC instruction, they are the sum. Nothing is carried from block to block but
-// the sum of all: multiplied by x^(8*4096), the next block's added.
+// The first two compute a CRC by folding. Complement the first four bytes of a
+// block and read it as a polynomial over GF(2), its first bit the highest
+// coefficient: the complement of its CRC is the remainder, modulo P, the polynomial
+// of the CRC, of x^32 times it. Now take eight bytes H of it, and some bytes that
+// end n bits after them. H is H*x^n there, and modulo P x^n is a polynomial of
+// 32 bits, known beforehand. Carry-less multiplication of H by it gives 96 bits,
+// which can be added (xor) to sixteen bytes that lie there: H is done with, and
+// modulo P nothing changed. An accumulator of sixteen bytes is two such H, each
+// with a constant of its own. It goes through the block in this way, adding
+// itself to sixteen bytes further on, over and over. Because each multiplication
+// waits for the one before, several accumulators do, next to each other: 16 of them
+// in four registers of 64 bytes, or eight in registers of 16. At the end all but the
+// last are moved to the place of the last and added up. The sixteen bytes that are
+// left are the digest. The CRC instruction takes them modulo P: that is the sum.
+// Nothing is carried from block to block but the sum of all, which is multiplied by
+// x^(8*4096) before the next block's is added.
 //
 // Without AVX-512 folding is no faster than the CRC instruction. There sums and copies
 // fold 48 bytes and leave the next 80 to the CRC instruction, and so on: two
@@ -78,9 +81,9 @@
 // CRC. But what a change does to 80 bytes can vanish in 32 bits, so digests fold
 // everything, and take longer.
 //
-// Loads are in order of address, of one stream. The fastest CRC of memory that
-// is in the caches takes three streams, far apart; memory delivers them at half
-// the speed. Memory is fetched 2 KiB ahead, but not past the last block.
+// Loads are in order of address, of one stream. Three streams far apart are how the
+// CRC instruction alone is made fast (hash/crc32); memory delivers them at half the
+// speed. Memory is fetched 2 KiB ahead, but not past the last block.
 //
 // Every byte of a source is loaded once, and what was loaded is both stored and
 // summed. That is why the sum of a copy is the sum of the copy even while the
@@ -98,15 +101,17 @@
 // (tests try all, by linearity), and of ten million changes, half of them of pages
 // that carry their own CRC-32C, none was. Changes that it misses can be
 // constructed. The portable digest is CRC-32C with CRC-32, 64 bits, and passes the same
-// tests.
+// tests; where a page carries its own CRC-32C only the other half, 32 bits, tells.
 //
 // # Stores of a copy
 //
-// A copy of 2 MiB or more goes past the caches (non-temporal stores), if the
-// destination is aligned to 64 bytes where its whole blocks begin: it would not have stayed in
-// them. A shorter one goes through them: that is faster if the source is in the
-// caches, or if the destination is, as a buffer that is used again and again may
-// be. A caller who knows that neither is has [CopyCold] and [CopyBlocksColdAt].
+// A copy of whole blocks of 2 MiB or more goes past the caches (non-temporal
+// stores), if the destination is aligned to 64 bytes where they begin: with its
+// source it would not fit the second-level cache of usual processors. Who reads it
+// next will wait for it. A shorter one goes through the caches: that is faster if the
+// source is in them, or if the destination is, as a buffer that is used again and
+// again may be. A caller who knows that neither is has [CopyCold] and
+// [CopyBlocksColdAt].
 //
 // FIGURES
 package crcguard

@@ -25,6 +25,7 @@ func (g *Guard) ArmAt(p []byte, off int64) uint32 {
 	n := BlocksAt(off, len(p))
 	g.off, g.n, g.sumOnly, g.sums = off, len(p), g.SumOnly, resize(g.sums, n)
 	reads(p)
+	writes(g.sums)
 	if g.sumOnly {
 		return sumAt(p, off, g.sums, nil)
 	}
@@ -40,8 +41,7 @@ func resize[E any](s []E, n int) []E {
 }
 
 // Sums are the per-block sums that the last Arm took. They belong to the Guard
-// and are valid until the next Arm; a caller that resubmits blocks may store
-// the sums of what it resubmitted in them.
+// and are valid until the next Arm.
 func (g *Guard) Sums() []uint32 { return g.sums }
 
 // AppendChanged appends to dst the extents of p that differ from when p was
@@ -54,24 +54,24 @@ func (g *Guard) AppendChanged(dst []Extent, p []byte) []Extent {
 	reads(p)
 	var sums [maxBlocks]uint32
 	var digests [maxBlocks]digest
-	fresh, into := len(dst), int(g.off%BlockSize)
+	fresh, in := len(dst), int(g.off%BlockSize)
 	for i, lo := 0, 0; lo < len(p); {
 		// As many blocks as there is room for; they end where the file's do.
-		hi := min(len(p), lo+maxBlocks*BlockSize-into)
-		n := BlocksAt(int64(into), hi-lo)
+		hi := min(len(p), lo+maxBlocks*BlockSize-in)
+		n := BlocksAt(int64(in), hi-lo)
 		same := func(k int) bool { return sums[k] == g.sums[i+k] }
 		if g.sumOnly {
-			sumAt(p[lo:hi], int64(into), sums[:n], nil)
+			sumAt(p[lo:hi], int64(in), sums[:n], nil)
 		} else {
-			sumAt(p[lo:hi], int64(into), sums[:n], digests[:n])
+			sumAt(p[lo:hi], int64(in), sums[:n], digests[:n])
 			same = func(k int) bool { return digests[k] == g.digests[i+k] }
 		}
 		for k := range n {
-			end := min(hi, lo+BlockSize-into)
+			end := min(hi, lo+BlockSize-in)
 			if !same(k) {
 				dst = appendExtent(dst, fresh, Extent{lo, end - lo})
 			}
-			lo, into = end, 0
+			lo, in = end, 0
 		}
 		i += n
 	}

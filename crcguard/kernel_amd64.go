@@ -28,7 +28,7 @@ func (k kernel) sumBlocks(sum uint32, p []byte, sums []uint32, digests []digest)
 	if k == portable {
 		return sumBlocksPortable(sum, p, sums, digests)
 	}
-	src, n, each := unsafe.SliceData(p), len(p)/BlockSize, unsafe.SliceData(sums)
+	src, n, each := unsafe.SliceData(p), blocksOf(p), unsafe.SliceData(sums)
 	switch {
 	case k == avx512:
 		return sumBlocksAVX512(sum, src, n, each, unsafe.SliceData(digests))
@@ -42,7 +42,7 @@ func (k kernel) copyBlocks(sum uint32, dst, p []byte, sums []uint32, stream bool
 	if k == portable {
 		return copyBlocksPortable(sum, dst, p, sums)
 	}
-	to, src, n, each := unsafe.SliceData(dst), unsafe.SliceData(p), len(p)/BlockSize, unsafe.SliceData(sums)
+	to, src, n, each := unsafe.SliceData(dst), unsafe.SliceData(p), blocksOf(p), unsafe.SliceData(sums)
 	switch {
 	case k == avx512 && stream:
 		return streamBlocksAVX512(sum, to, src, n, each)
@@ -52,4 +52,13 @@ func (k kernel) copyBlocks(sum uint32, dst, p []byte, sums []uint32, stream bool
 		return streamBlocksSSE42(sum, to, src, n, each)
 	}
 	return copyBlocksSSE42(sum, to, src, n, each)
+}
+
+// blocksOf is the number of blocks of p, for one call of assembly.
+func blocksOf(p []byte) int {
+	n := len(p) / BlockSize
+	if n > maxBlocks {
+		panic("crcguard: a call of assembly that nothing could interrupt")
+	}
+	return n
 }

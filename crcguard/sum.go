@@ -15,10 +15,14 @@ func Blocks(n int) int { return BlocksAt(0, n) }
 
 // BlocksAt is the number of blocks of a file that the n bytes at off touch.
 func BlocksAt(off int64, n int) int {
-	if n == 0 {
+	in := into(off)
+	switch {
+	case n < 0:
+		panic("crcguard: negative length")
+	case n == 0:
 		return 0
 	}
-	return (into(off) + n + BlockSize - 1) / BlockSize
+	return n/BlockSize + (in+n%BlockSize+BlockSize-1)/BlockSize
 }
 
 // into is how far into its block off is.
@@ -46,7 +50,7 @@ func ChecksumBlocks(p []byte, sums []uint32) uint32 { return ChecksumBlocksAt(p,
 // ChecksumBlocksAt is [ChecksumBlocks] for a buffer that belongs at off of a
 // file. It panics if sums is shorter than BlocksAt(off, len(p)).
 func ChecksumBlocksAt(p []byte, off int64, sums []uint32) uint32 {
-	sums = sums[:BlocksAt(off, len(p)):len(sums)]
+	sums = room(sums, BlocksAt(off, len(p)))
 	reads(p)
 	writes(sums)
 	return sumAt(p, off, sums, nil)
@@ -76,6 +80,15 @@ func sumAt(p []byte, off int64, sums []uint32, digests []digest) (sum uint32) {
 		part(len(p))
 	}
 	return sum
+}
+
+// room is the first n of sums, for as many blocks. Spare capacity is no leave to write
+// there.
+func room(sums []uint32, n int) []uint32 {
+	if len(sums) < n {
+		panic("crcguard: too few sums for the blocks of the buffer")
+	}
+	return sums[:n]
 }
 
 // head is how much of n bytes at off comes before the first block that begins among

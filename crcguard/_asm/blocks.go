@@ -124,6 +124,9 @@ func blocks(k kernel, s stores) {
 	k.first(t)
 	t.advance(k.tile())
 	turns, turn := GP32(), k.unroll()*k.tile()
+	if (blockSize-k.tile())%turn != 0 {
+		panic(fmt.Sprintf("%s: a block is not one tile and turns of %d", name, k.unroll()))
+	}
 	MOVL(U32((blockSize-k.tile())/turn), turns)
 	align(32)
 	Label("tile")

@@ -41,24 +41,25 @@ func (k *gapSSE42) begin() {
 
 func (k *gapSSE42) first(t *tile) {
 	MOVL(U32(0xffffffff), k.gap.As32()) // the first four bytes of a block are complemented
-	k.add(t, 0, func(i int, loaded Register) { MOVO(loaded, k.acc[i]) })
+	k.add(t, 0, true)
 }
 
 func (k *gapSSE42) next(t *tile, skip int) {
-	k.add(t, skip, func(i int, loaded Register) {
-		multiply(k.acc[i], k.pastTile)
-		PXOR(loaded, k.acc[i])
-	})
+	k.add(t, skip, false)
 }
 
 // add adds a tile. Everything is loaded once, in order, and what is stored is what
 // was loaded.
-func (k *gapSSE42) add(t *tile, skip int, fold func(i int, loaded Register)) {
+func (k *gapSSE42) add(t *tile, skip int, first bool) {
 	t.prefetch(skip, k.tile())
 	for g := range groups {
 		n := skip + g*group
 		for i := range folded / 16 {
-			loaded := XMM()
+			acc := k.acc[g*folded/16+i]
+			loaded := acc
+			if !first {
+				loaded = XMM()
+			}
 			MOVOU(t.source(n+16*i, 16), loaded)
 			switch t.stores {
 			case cachedStores:
@@ -66,7 +67,10 @@ func (k *gapSSE42) add(t *tile, skip int, fold func(i int, loaded Register)) {
 			case streamingStores:
 				MOVNTO(loaded, at(t.dst, n+16*i))
 			}
-			fold(g*folded/16+i, loaded)
+			if !first {
+				multiply(acc, k.pastTile)
+				PXOR(loaded, acc)
+			}
 		}
 		before := XMM()
 		MOVD(k.gap.As32(), before)

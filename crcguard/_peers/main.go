@@ -1,6 +1,6 @@
 // Command peers times package crcguard beside other implementations, interleaved
-// in one process, and prints what each gives and its ratio to the first of its
-// table in the same round.
+// in one process, and prints what each gives and its ratios to the first two of its
+// table in the same round: of sums, to reading alone and to ISA-L.
 //
 // It needs cgo and ISA-L (Debian: libisal-dev). CRCGUARD_KERNEL names the kernel.
 package main
@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,65 +76,92 @@ var copies = []contender{
 	{"copy, hash/crc32", steps(func(_ *walk, dst, src []byte) { crc32.Checksum(dst[:copy(dst, src)], standard) })},
 	{"Copy", steps(func(_ *walk, dst, src []byte) { crcguard.Copy(dst, src) })},
 	{"CopyBlocks", steps(func(w *walk, dst, src []byte) { crcguard.CopyBlocks(dst, src, w.sums) })},
-	{"CopyBlocksCold", steps(func(w *walk, dst, src []byte) { crcguard.CopyBlocksColdAt(dst, src, 0, w.sums) })},
+	{"CopyBlocksColdAt", steps(func(w *walk, dst, src []byte) { crcguard.CopyBlocksColdAt(dst, src, 0, w.sums) })},
 }
 
 func main() {
-	rounds := flag.Int("rounds", 9, "rounds; the first one more warms up")
+	rounds := flag.Int("rounds", 9, "rounds, at least 6, which an interval takes; the first one more warms up")
 	ring := flag.Int("ring", 1<<30, "bytes that the cores walk together where memory is to be cold")
-	sizes := flag.String("sizes", "4096,65536,1048576,16777216", "bytes of each step")
-	cores := flag.String("cores", "1,2,4", "cores at a time")
+	sizes := flag.String("sizes", "4096,65536,1048576,16777216", "bytes of each step, multiples of 4096")
+	cores := flag.String("cores", "1,2,4", "cores at a time; more than there are are left out")
 	flag.Parse()
-	if err := run(*rounds, *ring, numbers(*sizes), numbers(*cores)); err != nil {
+	if flag.NArg() > 0 {
+		wrong("%q is no flag", flag.Arg(0))
+	}
+	p := plan{*rounds, *ring, numbers(*sizes), numbers(*cores)}
+	p.cores = slices.DeleteFunc(p.cores, func(n int) bool { return n > runtime.NumCPU() })
+	switch {
+	case p.rounds < 6:
+		wrong("-rounds must be at least 6")
+	case len(p.cores) == 0:
+		wrong("no more than %d cores are here", runtime.NumCPU())
+	case slices.ContainsFunc(p.sizes, func(n int) bool { return n%crcguard.BlockSize != 0 || n > p.ring/slices.Max(p.cores) }):
+		wrong("-sizes must be multiples of %d, and fit a core's share of -ring", crcguard.BlockSize)
+	}
+	if name := os.Getenv("CRCGUARD_KERNEL"); name != "" && name != crcguard.Kernel() {
+		wrong("this machine has no kernel %s", name)
+	}
+	if err := p.run(); err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(1)
 	}
+}
+
+func wrong(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "peers: "+format+"\n", args...)
+	os.Exit(2)
 }
 
 func numbers(list string) (all []int) {
 	for _, text := range strings.Split(list, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil || n <= 0 {
-			fmt.Fprintf(os.Stderr, "peers: %q is no list of positive numbers\n", list)
-			os.Exit(2)
+			wrong("%q is no list of positive numbers", list)
 		}
 		all = append(all, n)
 	}
 	return all
 }
 
-func run(rounds, ring int, sizes, cores []int) error {
-	fmt.Printf("crcguard %s, %d rounds; GB/s of source, and its ratio in the same round with a 95%% interval\n", crcguard.Kernel(), rounds)
-	src, err := mapped(ring)
+// plan is what to time.
+type plan struct {
+	rounds, ring int
+	sizes, cores []int
+}
+
+func (p plan) run() error {
+	fmt.Printf("crcguard %s, %s, %d rounds; GB/s of source, and its ratio to the first and to the second line in the same round, with 95%% intervals\n", crcguard.Kernel(), runtime.Version(), p.rounds)
+	src, err := mapped(p.ring)
 	if err != nil {
 		return err
 	}
-	dst, err := mapped(ring)
+	dst, err := mapped(p.ring)
 	if err != nil {
 		return err
 	}
 	for i := range src {
 		src[i], dst[i] = byte(i*i>>7), 1
 	}
-	for _, n := range cores {
-		for _, size := range sizes {
+	for _, n := range p.cores {
+		share := p.ring / n / crcguard.BlockSize * crcguard.BlockSize
+		for _, size := range p.sizes {
 			for _, t := range []struct {
 				what       string
 				src, dst   int // bytes of each core
 				contenders []contender
 			}{
 				{"sums, hot", size, 0, sums},
-				{"sums, cold", ring / n, 0, sums},
+				{"sums, cold", share, 0, sums},
 				{"copies, hot", size, size, copies},
-				{"copies, cold to one buffer", ring / n, size, copies},
-				{"copies, cold to cold", ring / n, ring / n, copies},
+				{"copies, cold to one buffer", share, size, copies},
+				{"copies, cold to cold", share, share, copies},
 			} {
 				fmt.Printf("\n%s, steps of %d KiB, %d at a time\n", t.what, size>>10, n)
-				table(rounds, t.contenders, func(core int) walk {
+				table(p.rounds, t.contenders, func(core int) walk {
 					w := walk{size: size, sums: make([]uint32, crcguard.Blocks(size)), guard: new(crcguard.Guard)}
-					w.src = src[core*(ring/n):][:t.src/size*size]
+					w.src = src[core*share:][:t.src/size*size]
 					if t.dst > 0 {
-						w.dst = dst[core*(ring/n):][:t.dst/size*size]
+						w.dst = dst[core*share:][:t.dst/size*size]
 					}
 					w.times = max(1, (128<<20)/len(w.src))
 					return w
@@ -144,12 +172,13 @@ func run(rounds, ring int, sizes, cores []int) error {
 	return nil
 }
 
-// mapped is memory of ordinary pages, as a Go program's is unless it asks.
+// mapped is memory of pages of 4 KiB, whatever the system would rather give.
 func mapped(n int) ([]byte, error) {
 	p, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		return nil, fmt.Errorf("memory for %d bytes: %w", n, err)
 	}
+	_ = unix.Madvise(p, unix.MADV_NOHUGEPAGE) // fails where the kernel knows no huge pages
 	return p, nil
 }
 
@@ -167,12 +196,16 @@ func table(rounds int, contenders []contender, walkOf func(core int) walk, cores
 	}
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for i, c := range contenders {
-		ratios := slices.Clone(speeds[i])
-		for k := range ratios {
-			ratios[k] /= speeds[0][k]
+		fmt.Fprintf(out, "%s\t%.1f", c.name, summary(speeds[i]).Center/1e9)
+		for _, base := range speeds[:2] {
+			ratios := slices.Clone(speeds[i])
+			for k := range ratios {
+				ratios[k] /= base[k]
+			}
+			r := summary(ratios)
+			fmt.Fprintf(out, "\t%.2f\t%.2f to %.2f", r.Center, r.Lo, r.Hi)
 		}
-		r, s := summary(ratios), summary(speeds[i])
-		fmt.Fprintf(out, "%s\t%.1f\t%.2f\t%.2f to %.2f\t\n", c.name, s.Center/1e9, r.Center, r.Lo, r.Hi)
+		fmt.Fprintln(out, "\t")
 	}
 	out.Flush()
 }
