@@ -68,8 +68,10 @@ func testGuardFindsExactlyTheChangedBlocks(t *testing.T) {
 				}
 				lo = hi
 			}
-			kept := crcguard.Extent{Off: -1, Len: 0}
+			kept := crcguard.Extent{Off: -4096, Len: 4096} // ends where the buffer begins
+			g.SumOnly = !sumOnly                           // it is what it was when it was armed
 			got := g.AppendChanged([]crcguard.Extent{kept}, p)
+			g.SumOnly = sumOnly
 			if got[0] != kept || !slices.Equal(got[1:], want) {
 				t.Fatalf("%d bytes at %d: AppendChanged = %v, want %v", len(p), off, got, want)
 			}
@@ -103,24 +105,26 @@ func TestShortSlicesPanic(t *testing.T) {
 	p := make([]byte, 2*crcguard.BlockSize)
 	roomy, sums := make([]byte, 4*crcguard.BlockSize), make([]uint32, 8) // spare capacity is no room
 	for name, f := range map[string]func(){
-		"ChecksumBlocks":             func() { crcguard.ChecksumBlocks(p, make([]uint32, 1)) },
-		"CopyBlocks sums":            func() { crcguard.CopyBlocks(make([]byte, len(p)), p, make([]uint32, 1)) },
-		"CopyBlocks dst":             func() { crcguard.CopyBlocks(make([]byte, len(p)-1), p, make([]uint32, 2)) },
-		"Copy":                       func() { crcguard.Copy(make([]byte, len(p)-1), p) },
-		"ChecksumBlocks spare":       func() { crcguard.ChecksumBlocks(p, sums[:1]) },
-		"CopyBlocks spare sums":      func() { crcguard.CopyBlocks(roomy, p, sums[:1]) },
-		"CopyBlocks spare dst":       func() { crcguard.CopyBlocks(roomy[:1], p, sums) },
-		"Copy spare":                 func() { crcguard.Copy(roomy[:1], p) },
-		"Copy onto itself":           func() { crcguard.Copy(p, p) },
-		"CopyCold onto itself":       func() { crcguard.CopyCold(p, p) },
-		"CopyBlocksColdAt dst":       func() { crcguard.CopyBlocksColdAt(p[:1], roomy[:2], 0, sums) },
-		"CopyBlocks overlap":         func() { crcguard.CopyBlocks(p[4096:], p[1:4097], make([]uint32, 1)) },
-		"negative offset":            func() { crcguard.BlocksAt(-1, 10) },
-		"negative offset of nothing": func() { crcguard.BlocksAt(-1, 0) },
-		"negative length":            func() { crcguard.Blocks(-1) },
-		"Combine":                    func() { crcguard.Combine(0, 0, -1) },
-		"AppendChanged shorter":      func() { var g crcguard.Guard; g.Arm(p); g.AppendChanged(nil, p[:1]) },
-		"AppendChanged longer":       func() { var g crcguard.Guard; g.Arm(p[:1]); g.AppendChanged(nil, p) },
+		"ChecksumBlocks":                    func() { crcguard.ChecksumBlocks(p, make([]uint32, 1)) },
+		"CopyBlocks sums":                   func() { crcguard.CopyBlocks(make([]byte, len(p)), p, make([]uint32, 1)) },
+		"CopyBlocks dst":                    func() { crcguard.CopyBlocks(make([]byte, len(p)-1), p, make([]uint32, 2)) },
+		"Copy":                              func() { crcguard.Copy(make([]byte, len(p)-1), p) },
+		"ChecksumBlocks spare":              func() { crcguard.ChecksumBlocks(p, sums[:1]) },
+		"CopyBlocks spare sums":             func() { crcguard.CopyBlocks(roomy, p, sums[:1]) },
+		"CopyBlocks spare dst":              func() { crcguard.CopyBlocks(roomy[:1], p, sums) },
+		"Copy spare":                        func() { crcguard.Copy(roomy[:1], p) },
+		"Copy onto itself":                  func() { crcguard.Copy(p, p) },
+		"CopyCold onto itself":              func() { crcguard.CopyCold(p, p) },
+		"CopyBlocksColdAt dst":              func() { crcguard.CopyBlocksColdAt(p[:1], roomy[:2], 0, sums) },
+		"Copy overlap of a byte, dst above": func() { crcguard.Copy(p[4095:8191], p[:4096]) },
+		"Copy overlap of a byte, dst below": func() { crcguard.Copy(p[:4096], p[4095:8191]) },
+		"CopyBlocks overlap":                func() { crcguard.CopyBlocks(p[4096:], p[1:4097], make([]uint32, 1)) },
+		"negative offset":                   func() { crcguard.BlocksAt(-1, 10) },
+		"negative offset of nothing":        func() { crcguard.BlocksAt(-1, 0) },
+		"negative length":                   func() { crcguard.Blocks(-1) },
+		"Combine":                           func() { crcguard.Combine(0, 0, -1) },
+		"AppendChanged shorter":             func() { var g crcguard.Guard; g.Arm(p); g.AppendChanged(nil, p[:1]) },
+		"AppendChanged longer":              func() { var g crcguard.Guard; g.Arm(p[:1]); g.AppendChanged(nil, p) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -131,6 +135,12 @@ func TestShortSlicesPanic(t *testing.T) {
 			f()
 		})
 	}
+}
+
+func TestNeighboursDoNotOverlap(t *testing.T) {
+	p := random(newRand(), 2*crcguard.BlockSize)
+	crcguard.Copy(p[4096:], p[:4096])
+	crcguard.Copy(p[:4096], p[4096:])
 }
 
 func ExampleGuard() {

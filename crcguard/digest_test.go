@@ -3,7 +3,7 @@ package crcguard_test
 import (
 	"encoding/binary"
 	"hash/crc32"
-	"math/bits"
+	mathbits "math/bits"
 	"math/rand/v2"
 	"testing"
 
@@ -111,51 +111,123 @@ func alter(rng *rand.Rand, p []byte, summed bool) {
 	}
 }
 
-// A digest is a linear function of the bytes, but for a constant: what a change does
-// to it depends on the change alone. So all changes within a word can be tried by
-// trying its bits: none is missed if what the bits do is independent.
+// The digest of a kernel that folds is a linear function of the bytes, but for a
+// constant: what a change does to it depends on the change alone. So all changes can
+// be judged by what single bits do. Of changes whose bits act independently none is
+// missed; of others one in 2^rank.
+
 func TestNoChangeWithinAWordIsMissed(t *testing.T) {
-	everyKernel(t, func(t *testing.T) {
-		p := make([]byte, crcguard.BlockSize)
-		none := sumAndDigest(p).digest
-		all := basis{}
-		for word := 0; word < len(p); word += 8 {
-			one := basis{}
-			for bit := range 64 {
-				binary.LittleEndian.PutUint64(p[word:], 1<<bit)
-				d := sumAndDigest(p).digest
-				d[0], d[1] = d[0]^none[0], d[1]^none[1]
-				if !one.add(d) {
-					t.Fatalf("some change of the eight bytes at %d, bit %d among them, does not change the digest", word, bit)
-				}
-				all.add(d)
+	foldingKernels(t, func(t *testing.T) {
+		for at := 0; at+8 <= crcguard.BlockSize; at += 4 {
+			if got := span(bits(at, at+8)).rank(); got != 64 {
+				t.Fatalf("changes of the eight bytes at %d have rank %d: some are missed", at, got)
 			}
-			clear(p[word : word+8])
 		}
-		t.Logf("digests take on 2^%d values", all.rank())
 	})
+}
+
+// These are what doc.go says.
+func TestDigestsHaveTheRankThatIsDocumented(t *testing.T) {
+	foldingKernels(t, func(t *testing.T) {
+		const size = crcguard.BlockSize
+		for what, tc := range map[string]struct {
+			changes []change
+			rank    int
+		}{
+			"all":                                    {bits(0, size), 128},
+			"all but the last tile":                  {bits(0, size-256), 95},
+			"of a page that ends in its own CRC":     {selfSummed(size-4, bits(0, size-4)), 96},
+			"of a page that begins with its own CRC": {selfSummed(0, bits(4, size-256)), 63},
+		} {
+			if got := span(tc.changes).rank(); got < tc.rank {
+				t.Errorf("%s: rank %d, want %d at least", what, got, tc.rank)
+			}
+		}
+	})
+}
+
+func foldingKernels(t *testing.T, test func(t *testing.T)) {
+	everyKernel(t, func(t *testing.T) {
+		if crcguard.Kernel() != "portable" { // whose digest is no linear function
+			test(t)
+		}
+	})
+}
+
+// change is what a change does to the sum and to the digest.
+type change struct {
+	sum    uint32
+	digest [2]uint64
+}
+
+// bits are the changes of single bits from byte from to byte to.
+func bits(from, to int) (all []change) {
+	p := make([]byte, crcguard.BlockSize)
+	none := sumAndDigest(p)
+	for at := from; at < to; at++ {
+		for bit := range 8 {
+			p[at] = 1 << bit
+			is := sumAndDigest(p)
+			all = append(all, change{is.sum ^ none.sum, [2]uint64{is.digest[0] ^ none.digest[0], is.digest[1] ^ none.digest[1]}})
+		}
+		p[at] = 0
+	}
+	return all
+}
+
+// selfSummed lets each change also change the four bytes at, so that the sum of the
+// whole block stays.
+func selfSummed(at int, all []change) (corrected []change) {
+	var by [32]change // reduced: by the highest bit of the sum
+	for _, c := range bits(at, at+4) {
+		for c.sum != 0 {
+			high := mathbits.Len32(c.sum) - 1
+			if by[high].sum == 0 {
+				by[high] = c
+				break
+			}
+			c = c.add(by[high])
+		}
+	}
+	for _, c := range all {
+		for c.sum != 0 {
+			c = c.add(by[mathbits.Len32(c.sum)-1])
+		}
+		corrected = append(corrected, c)
+	}
+	return corrected
+}
+
+func (c change) add(d change) change {
+	return change{c.sum ^ d.sum, [2]uint64{c.digest[0] ^ d.digest[0], c.digest[1] ^ d.digest[1]}}
+}
+
+func span(all []change) (b basis) {
+	for _, c := range all {
+		b.add(c.digest)
+	}
+	return b
 }
 
 // basis is a set of independent digests, by their highest bit.
 type basis [128][2]uint64
 
-// add reports whether d is independent of what was added before.
-func (b *basis) add(d [2]uint64) bool {
+// add adds d if it is independent of what was added before.
+func (b *basis) add(d [2]uint64) {
 	for d != [2]uint64{} {
-		high := bits.Len64(d[0]) - 1
+		high := mathbits.Len64(d[0]) - 1
 		if d[1] != 0 {
-			high = 64 + bits.Len64(d[1]) - 1
+			high = 64 + mathbits.Len64(d[1]) - 1
 		}
 		if b[high] == [2]uint64{} {
 			b[high] = d
-			return true
+			return
 		}
 		d[0], d[1] = d[0]^b[high][0], d[1]^b[high][1]
 	}
-	return false
 }
 
-func (b *basis) rank() (n int) {
+func (b basis) rank() (n int) {
 	for _, d := range b {
 		if d != [2]uint64{} {
 			n++

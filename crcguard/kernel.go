@@ -42,8 +42,8 @@ func Kernel() string { return active.String() }
 type digest = [2]uint64
 
 // maxBlocks is how many blocks one call of assembly is given: 256 KiB. Nothing
-// interrupts it, so the garbage collector and other goroutines wait for its end,
-// about 10 us from cold memory.
+// interrupts it, so the garbage collector and other goroutines wait for its end:
+// from cold memory 10 to 20 us, for copies to cold memory 40.
 const maxBlocks = 64
 
 // sumBlocks returns sum continued over p, whole blocks, and stores the sums and

@@ -17,7 +17,7 @@ func (k kernel) available() bool {
 	x := &cpu.X86
 	switch k {
 	case avx512:
-		return x.HasAVX512F && x.HasAVX512VL && x.HasAVX512VPCLMULQDQ && x.HasPCLMULQDQ && x.HasSSE42
+		return x.HasAVX && x.HasAVX512 && x.HasAVX512F && x.HasAVX512VL && x.HasAVX512VPCLMULQDQ && x.HasPCLMULQDQ && x.HasSSE42
 	case sse42:
 		return x.HasPCLMULQDQ && x.HasSSE42
 	}

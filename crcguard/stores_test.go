@@ -41,8 +41,18 @@ func TestOnlyStreamingKernelsStorePastTheCaches(t *testing.T) {
 	for _, f := range functions {
 		name, _, _ := bytes.Cut(f, []byte("(SB)"))
 		streams := bytes.HasPrefix(name, []byte("stream"))
+		if bytes.HasSuffix(name, []byte("AVX512")) != bytes.Contains(f, []byte("VZEROUPPER")) {
+			t.Errorf("%s leaves the upper halves of registers to slow down others, or has none", name)
+		}
 		if bytes.Contains(f, []byte("MOVNT")) != streams || bytes.Contains(f, []byte("SFENCE")) != streams {
 			t.Errorf("%s: it streams: %v", name, !streams)
 		}
+	}
+}
+
+// The scheduler cannot interrupt assembly.
+func TestACallOfAssemblyTakesAtMost256KiB(t *testing.T) {
+	if maxBlocks*BlockSize > 256<<10 {
+		t.Errorf("it takes %d bytes", maxBlocks*BlockSize)
 	}
 }
