@@ -19,28 +19,30 @@ type Cell struct {
 	Size     int
 	Depth    int
 	Mutated  float64
-	// ChangedBlocks is as record.Cost.ChangedBlocks.
-	ChangedBlocks int
+	// The others are as in record.Cost.
+	ChangedBlocks       int
+	DelayLatencyNS      int64
+	DelayBytesPerSecond float64
 }
 
-// cellOf is the Cell that r is of.
-func cellOf(r record.Cost) Cell {
-	return Cell{r.Strategy, r.Variant, r.Target, r.Cold, r.Size, r.Depth, r.Mutated, r.ChangedBlocks}
+// CellOf is the Cell that r is of.
+func CellOf(r record.Cost) Cell {
+	return Cell{r.Strategy, r.Variant, r.Target, r.Cold, r.Size, r.Depth, r.Mutated, r.ChangedBlocks, r.DelayLatencyNS, r.DelayBytesPerSecond}
 }
 
 // Writer is as [record.Cost.Writer].
 func (c Cell) Writer() string { return record.Cost{Strategy: c.Strategy, Variant: c.Variant}.Writer() }
 
-// base is the Cell that c is held against: plain raw writes of the same kind, of
+// Base is the Cell that c is held against: plain raw writes of the same kind, of
 // which as many change. Raw does nothing about that, so what a change costs is
 // what the strategy does about it. What it costs to make the change, and to submit
 // in a way that lets it be made, is in both.
-func (c Cell) base() Cell {
+func (c Cell) Base() Cell {
 	c.Strategy, c.Variant = stablewrite.Raw, ""
 	return c
 }
 
-// again is the Cell of the same kind that differs from base by nothing.
+// again is the Cell of the same kind that differs from Base by nothing.
 func (c Cell) again() Cell {
 	c.Strategy, c.Variant = stablewrite.Raw, record.Again
 	return c
@@ -75,20 +77,21 @@ type Comparison struct {
 	Checked, Torn int64
 }
 
-// Compare summarizes recs, in order of target, cold after hot, size, depth, share
+// Compare summarizes recs, in order of target and its delay, cold after hot, size, depth, share
 // of changed writes, and first appearance.
 func Compare(recs []record.Cost) []Comparison {
 	cells, order := byCell(recs)
 	slices.SortStableFunc(order, func(a, b Cell) int {
-		return cmp.Or(cmp.Compare(a.Target, b.Target), compareBool(a.Cold, b.Cold), a.Size-b.Size, a.Depth-b.Depth, cmp.Compare(a.Mutated, b.Mutated), a.ChangedBlocks-b.ChangedBlocks)
+		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.DelayLatencyNS, b.DelayLatencyNS), cmp.Compare(a.DelayBytesPerSecond, b.DelayBytesPerSecond), compareBool(a.Cold, b.Cold),
+			a.Size-b.Size, a.Depth-b.Depth, cmp.Compare(a.Mutated, b.Mutated), a.ChangedBlocks-b.ChangedBlocks)
 	})
 	var all []Comparison
 	for _, k := range order {
-		c := compare(k, cells[k], cells[k.base()])
-		if again := ratios(cells[k.again()], cells[k.base()]); len(again) > 0 {
+		c := compare(k, cells[k], cells[k.Base()])
+		if again := ratios(cells[k.again()], cells[k.Base()]); len(again) > 0 {
 			s := summarize(again)
 			c.AgainLo, c.AgainHi = s.Lo, s.Hi
-			c.Noise = k != k.base() && k != k.again() && c.Lo <= c.AgainHi && c.Hi >= c.AgainLo
+			c.Noise = k != k.Base() && k != k.again() && c.Lo <= c.AgainHi && c.Hi >= c.AgainLo
 		}
 		all = append(all, c)
 	}
@@ -99,7 +102,7 @@ func Compare(recs []record.Cost) []Comparison {
 func byCell(recs []record.Cost) (cells map[Cell]map[int]record.Cost, order []Cell) {
 	cells = map[Cell]map[int]record.Cost{}
 	for _, r := range recs {
-		k := cellOf(r)
+		k := CellOf(r)
 		if cells[k] == nil {
 			cells[k] = map[int]record.Cost{}
 			order = append(order, k)

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 
+	"stablepages/bench/cost"
 	"stablepages/bench/record"
 )
 
@@ -46,16 +47,19 @@ func benchConfig(s *record.System) (all []benchfmt.Config) {
 }
 
 func benchResult(r record.Cost, config []benchfmt.Config) *benchfmt.Result {
-	memory := "hot"
-	if r.Cold {
-		memory = "cold"
-	}
 	writes := max(1, r.Writes, r.Bytes/int64(r.Size)) // Records of before there was a count have none
 	gib := float64(r.Bytes) / (1 << 30)
+	target, blocks := string(r.Target), "all"
+	if r.Target == record.OnDelay {
+		target = placeOf(cost.CellOf(r)).on()
+	}
+	if r.ChangedBlocks > 0 {
+		blocks = fmt.Sprint(r.ChangedBlocks)
+	}
 	return &benchfmt.Result{
 		Config: config,
-		Name: fmt.Appendf(nil, "Write/writer=%s/target=%s/memory=%s/size=%s/depth=%d/mutated=%s",
-			word(r.Writer()), word(string(r.Target)), memory, sizeText(r.Size), r.Depth, percent(r.Mutated)),
+		Name: fmt.Appendf(nil, "Write/writer=%s/target=%s/memory=%s/size=%s/depth=%d/mutated=%s/blocks=%s",
+			word(r.Writer()), word(target), memory(r.Cold), sizeText(r.Size), r.Depth, percent(r.Mutated), blocks),
 		Iters: int(writes),
 		Values: []benchfmt.Value{
 			{Value: r.Seconds / float64(writes), Unit: "sec/op"},

@@ -1,6 +1,10 @@
 package report
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"strings"
+)
 
 // drawingWidth is that of a phone less its margins.
 const drawingWidth px = 358
@@ -11,6 +15,10 @@ type dotRow struct {
 	note   string // at the right end
 	dots   []dot
 	lo, hi float64 // a line from one to the other, if hi > lo
+	class  string  // of the marks
+	apart  bool    // from the row before
+	// band, if its end is after its start, is behind the row.
+	band [2]float64
 }
 
 type dot struct {
@@ -19,21 +27,21 @@ type dot struct {
 	hollow bool
 }
 
-// dotChart draws rows one below the other. The band, if its end is after its
-// start, is behind them; ref, if it is not NaN, is a line across.
+// dotChart draws rows one below the other. Ref, if it is not NaN, is a line across.
 type dotChart struct {
 	title, about string
 	axis         axis
 	rows         []dotRow
 	ref          float64
-	band         [2]float64
-	above        bool   // labels have lines of their own
-	notes        string // what the notes are
+	height       px      // of a row; 0: enough for a line of text
+	above        bool    // labels have lines of their own
+	notes        string  // what the notes are
+	legend       []label // where they go is found
 }
 
-func (c dotChart) draw() drawing {
+func (c dotChart) draw(wide px) drawing {
 	const foot px = 24
-	top, left, right, height := px(6), px(20), drawingWidth-20, px(21)
+	top, left, right, height := px(6), px(20), wide-20, cmp.Or(c.height, 21)
 	note := width(c.notes)
 	for _, r := range c.rows {
 		if !c.above {
@@ -43,22 +51,25 @@ func (c dotChart) draw() drawing {
 	}
 	left = min(left, 160)
 	if note > 0 {
-		right = drawingWidth - note - 12
+		right = wide - note - 12
 	}
 	if c.above {
 		height = 36
 	}
-	if c.notes != "" {
+	if c.notes != "" || len(c.legend) > 0 {
 		top = 20
 	}
 	bottom := top + height*px(len(c.rows))
-	d := drawing{Title: c.title, About: c.about, W: drawingWidth, H: bottom + foot}
+	d := drawing{Title: c.title, About: c.about, W: wide, H: bottom + foot}
 	at := func(v float64) px { return c.axis.place(v, left, right) }
 	if c.notes != "" {
-		d.Texts = append(d.Texts, label{drawingWidth - 2, 10, c.notes, "end quiet"})
+		d.Texts = append(d.Texts, label{wide - 2, 10, c.notes, "end quiet"})
 	}
-	if c.band[1] > c.band[0] {
-		d.Bands = append(d.Bands, band{at(c.band[0]), top, at(c.band[1]) - at(c.band[0]), bottom - top})
+	x := left
+	for _, l := range c.legend {
+		l.X, l.Y = x, 10
+		d.Texts = append(d.Texts, l)
+		x += width(l.Text) + 16
 	}
 	for _, t := range c.axis.thin(left, right, width) {
 		d.Lines = append(d.Lines, line2{at(t.at), top, at(t.at), bottom, "grid"})
@@ -69,6 +80,12 @@ func (c dotChart) draw() drawing {
 	}
 	for i, r := range c.rows {
 		y := top + height*(px(i)+0.5)
+		if r.band[1] > r.band[0] {
+			d.Bands = append(d.Bands, band{at(r.band[0]), y - height/2, at(r.band[1]) - at(r.band[0]), height})
+		}
+		if r.apart {
+			d.Lines = append(d.Lines, line2{0, y - height/2, wide, y - height/2, "grid"})
+		}
 		if c.above {
 			d.Texts = append(d.Texts, label{left, y - 5, r.label, ""})
 			y += 9
@@ -76,17 +93,17 @@ func (c dotChart) draw() drawing {
 			d.Texts = append(d.Texts, label{left - 8, y + 4, r.label, "end"})
 		}
 		if r.note != "" {
-			d.Texts = append(d.Texts, label{drawingWidth - 2, y + 4, r.note, "end"})
+			d.Texts = append(d.Texts, label{wide - 2, y + 4, r.note, "end"})
 		}
 		if r.hi > r.lo {
-			d.Lines = append(d.Lines, line2{at(r.lo), y, at(r.hi), y, "range"})
+			d.Lines = append(d.Lines, line2{at(r.lo), y, at(r.hi), y, strings.TrimSpace("range " + r.class)})
 		}
 		for _, p := range r.dots {
-			class := "dot"
+			class := "dot " + r.class
 			if p.hollow {
-				class = "dot hollow"
+				class += " hollow"
 			}
-			d.Marks = append(d.Marks, mark{p.shape.at(at(p.at), y), class})
+			d.Marks = append(d.Marks, mark{p.shape.at(at(p.at), y), strings.Join(strings.Fields(class), " ")})
 		}
 	}
 	return d
@@ -96,6 +113,7 @@ func (c dotChart) draw() drawing {
 type series struct {
 	name   string
 	points []point
+	bare   bool // no line through the points
 }
 
 type point struct{ x, y, lo, hi float64 }
@@ -106,20 +124,26 @@ type lineChart struct {
 	x, y         axis
 	series       []series
 	ref          float64
+	model        []point    // a thin line
+	at           float64    // a place on the axis below, if it is not 0
+	band         [2]float64 // its interval
 }
 
-func (c lineChart) draw() drawing {
+// class is the look of the series i.
+func class(i int) string { return "s" + string(rune('0'+i%shapes)) }
+
+func (c lineChart) draw(wide px) drawing {
 	const top, foot, height px = 10, 24, 170
-	left, right := px(8), drawingWidth-8
+	left, right := px(8), wide-8
 	for _, t := range c.y.ticks {
 		left = max(left, width(t.text)+12)
 	}
 	for _, s := range c.series {
-		right = min(right, drawingWidth-width(s.name)-30)
+		right = min(right, wide-width(s.name)-30)
 	}
 	right = max(right, left+60)
 	bottom := top + height
-	d := drawing{Title: c.title, About: c.about, W: drawingWidth, H: bottom + foot}
+	d := drawing{Title: c.title, About: c.about, W: wide, H: bottom + foot}
 	x := func(v float64) px { return c.x.place(v, left+8, right) }
 	y := func(v float64) px { return c.y.place(v, bottom, top) }
 	for _, t := range c.y.thin(bottom, top, lineHeight) {
@@ -132,21 +156,38 @@ func (c lineChart) draw() drawing {
 	if !math.IsNaN(c.ref) {
 		d.Lines = append(d.Lines, line2{left, y(c.ref), right, y(c.ref), "ref"})
 	}
-	names := spread(c.series, y, top, bottom)
-	for i, s := range c.series {
-		class, line := "s"+string(rune('0'+i%shapes)), ""
-		for k, p := range s.points {
+	if c.at > 0 {
+		d.Lines = append(d.Lines, line2{x(c.at), top, x(c.at), bottom, "ref"})
+	}
+	if c.band[1] > c.band[0] {
+		d.Bands = append(d.Bands, band{x(c.band[0]), top, x(c.band[1]) - x(c.band[0]), bottom - top})
+	}
+	line := func(points []point) (text string) {
+		for k, p := range points {
 			step := "L"
 			if k == 0 {
 				step = "M"
 			}
-			line += step + x(p.x).String() + " " + y(p.y).String()
+			text += step + x(p.x).String() + " " + y(p.y).String()
+		}
+		return text
+	}
+	if len(c.model) > 0 {
+		d.Paths = append(d.Paths, path{line(c.model), "model"})
+	}
+	names := spread(c.series, y, top, bottom)
+	for i, s := range c.series {
+		class := class(i)
+		for _, p := range s.points {
 			if p.hi > p.lo {
 				d.Lines = append(d.Lines, line2{x(p.x), y(p.lo), x(p.x), y(p.hi), "range " + class})
 			}
 			d.Marks = append(d.Marks, mark{shape(i).at(x(p.x), y(p.y)), "dot " + class})
 		}
-		d.Paths = append(d.Paths, path{line, "curve " + class})
+		if s.bare {
+			continue
+		}
+		d.Paths = append(d.Paths, path{line(s.points), "curve " + class})
 		d.Texts = append(d.Texts, label{right + 10, names[i] + 4, shape(i).glyph() + " " + s.name, class})
 	}
 	return d

@@ -3,12 +3,10 @@ package report
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
-	"text/tabwriter"
+	"time"
 
 	"stablepages/bench/cost"
 	"stablepages/bench/record"
@@ -17,166 +15,268 @@ import (
 
 // place is where timings were made.
 type place struct {
-	target record.Target
-	cold   bool
+	target    record.Target
+	latency   time.Duration // of OnDelay
+	bandwidth float64
+	cold      bool
 }
 
-// compare orders places by target, cold after hot.
-func (p place) compare(q place) int {
-	cold := map[bool]int{true: 1}
-	return cmp.Or(cmp.Compare(p.target, q.target), cold[p.cold]-cold[q.cold])
+func placeOf(c cost.Cell) place {
+	return place{c.Target, time.Duration(c.DelayLatencyNS), c.DelayBytesPerSecond, c.Cold}
 }
 
-// costTable is timings in one place that differ by writer, size and depth only.
-type costTable struct {
+// simulated reports whether there is no disk.
+func (p place) simulated() bool { return p.target == record.OnNull || p.target == record.OnDelay }
+
+// on names the target.
+func (p place) on() string {
+	switch p.target {
+	case record.OnFile:
+		return "a file"
+	case record.OnDevice:
+		return "the block device"
+	case record.OnNull:
+		return "null, which takes every write at once"
+	case record.OnDelay:
+		return fmt.Sprintf("delay (%v, %.0f MB/s)", p.latency, p.bandwidth/1e6)
+	}
+	return string(p.target)
+}
+
+func (p place) buffers() string { return memory(p.cold) + " buffers" }
+
+// costSet is timings that differ by writer, size and depth only.
+type costSet struct {
 	place
 	mutated float64
-	backing string // pages behind the writers' memory; "" if not known, or not the same
-	rows    []costRow
+	blocks  int // of 4 KiB, that each of these writes is changed in; 0: all
+	kinds   []costKind
 }
 
-type costRow struct {
-	cost.Comparison
-	// again is raw against raw of that size and depth: what two equal things
-	// differ by. It is nil where raw was not timed twice.
-	again *cost.Comparison
+// costKind is timings that differ by writer only: what is held against raw, and
+// raw. Other programs come last.
+type costKind struct {
+	cost.Cell        // the kind; Strategy and Variant mean nothing
+	backing   string // pages behind the writers' memory; "" if not known, or not the same
+	procs     int    // GOMAXPROCS, the least; 0 if not known
+	rows      []cost.Comparison
 }
 
-// bounded reports whether there were enough rounds for an interval.
-func (c costRow) bounded() bool { return c.Ratio > 0 && !math.IsInf(c.Lo, 0) && !math.IsInf(c.Hi, 0) }
-
-// plainRaw reports whether c is what the others are held against.
-func (c costRow) plainRaw() bool {
-	return c.Strategy == stablewrite.Raw && c.Variant == "" && c.Mutated == 0
-}
-
-// noise reports whether the interval of c meets that of raw against raw: nothing
-// tells its difference from noise then.
-func (c costRow) noise() bool {
-	return c.again != nil && c.Variant != record.Again && !c.plainRaw() && c.bounded() && c.Lo <= c.again.Hi && c.again.Lo <= c.Hi
-}
-
-// costTables parts the timings of one system into tables, rows of equal size and
-// depth next to each other.
-func costTables(recs []record.Cost) (all []costTable) {
-	compared := cost.Compare(recs)
-	again := map[cost.Cell]*cost.Comparison{}
-	for i, c := range compared {
-		if c.Variant == record.Again && c.Strategy == stablewrite.Raw && c.Mutated == 0 && c.Ratio > 0 && !math.IsInf(c.Lo, 0) {
-			again[beside(c.Cell)] = &compared[i]
-		}
-	}
-	for _, c := range compared {
-		at := place{c.Target, c.Cold}
-		i := slices.IndexFunc(all, func(t costTable) bool { return t.place == at && t.mutated == c.Mutated })
+// costSets parts the timings of one system.
+func costSets(recs []record.Cost) (all []costSet) {
+	for _, c := range cost.Compare(recs) {
+		at := placeOf(c.Cell)
+		i := slices.IndexFunc(all, func(s costSet) bool {
+			return s.place == at && s.mutated == c.Mutated && s.blocks == c.ChangedBlocks
+		})
 		if i < 0 {
-			i = len(all)
-			all = append(all, costTable{place: at, mutated: c.Mutated, backing: backing(recs, at)})
+			i, all = len(all), append(all, costSet{place: at, mutated: c.Mutated, blocks: c.ChangedBlocks})
 		}
-		all[i].rows = append(all[i].rows, costRow{c, again[beside(c.Cell)]})
+		s := &all[i]
+		if n := len(s.kinds); n == 0 || s.kinds[n-1].Cell != c.Base() {
+			s.kinds = append(s.kinds, costKind{Cell: c.Base()})
+		}
+		last := &s.kinds[len(s.kinds)-1]
+		last.rows = append(last.rows, c)
 	}
-	slices.SortStableFunc(all, func(a, b costTable) int { return cmp.Or(a.compare(b.place), cmp.Compare(a.mutated, b.mutated)) })
+	for i := range all {
+		for k := range all[i].kinds {
+			all[i].kinds[k].complete(recs)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b costSet) int { // where nothing is said Compare's order stays
+		return cmp.Or(a.rank()-b.rank(), cmp.Compare(a.latency, b.latency), cmp.Compare(a.bandwidth, b.bandwidth), cmp.Compare(a.mutated, b.mutated), a.blocks-b.blocks)
+	})
 	return all
 }
 
-// beside is where c is timed, whoever writes.
-func beside(c cost.Cell) cost.Cell {
-	return cost.Cell{Target: c.Target, Cold: c.Cold, Size: c.Size, Depth: c.Depth}
+// rank orders places: what has a disk below first, hot before cold.
+func (p place) rank() int {
+	rank := 2 * slices.Index([]record.Target{record.OnFile, record.OnDevice, record.OnDelay, record.OnNull}, p.target)
+	if p.cold {
+		rank++
+	}
+	return rank
 }
 
-func backing(recs []record.Cost, at place) (pages string) {
+// complete finds what recs say of k besides, and puts other programs last.
+func (k *costKind) complete(recs []record.Cost) {
 	first := true
 	for _, r := range recs {
-		if (place{r.Target, r.Cold}) != at {
+		if r.Variant.Peer() || cost.CellOf(r).Base() != k.Cell {
 			continue
 		}
-		if !first && r.Backing != pages {
-			return ""
+		switch {
+		case first:
+			k.backing, k.procs = r.Backing, r.Procs
+		case r.Backing != k.backing:
+			k.backing = ""
 		}
-		first, pages = false, r.Backing
+		first, k.procs = false, min(k.procs, r.Procs)
 	}
-	return pages
+	slices.SortStableFunc(k.rows, func(a, b cost.Comparison) int { return peerLast(a) - peerLast(b) })
 }
 
-// where is "hot buffers", "on null, cold buffers of huge pages": a file is not named.
-func (t costTable) where() string {
-	text := "hot buffers"
-	if t.cold {
-		text = "cold buffers"
+func peerLast(c cost.Comparison) int {
+	if c.Variant.Peer() {
+		return 1
 	}
-	if t.target != record.OnFile {
-		text = "on " + string(t.target) + ", " + text
+	return 0
+}
+
+// again is the interval of raw against raw, in k; ok is false if that was not timed.
+func (k costKind) again() (lo, hi float64, ok bool) {
+	c := k.rows[0]
+	return c.AgainLo, c.AgainHi, c.AgainHi > 0 && !math.IsInf(c.AgainHi, 0)
+}
+
+// where is "a file, hot buffers of 4k pages".
+func (s costSet) where() string {
+	text := s.on() + ", " + s.buffers()
+	pages := s.kinds[0].backing
+	if slices.ContainsFunc(s.kinds, func(k costKind) bool { return k.backing != pages }) {
+		pages = ""
 	}
-	if t.backing != "" {
-		text += " of " + t.backing + " pages"
+	if pages != "" {
+		text += " of " + pages + " pages"
 	}
 	return text
 }
 
-func (t costTable) title() string {
-	if t.mutated == 0 {
-		return fmt.Sprintf("Cost with nothing changing, each strategy against raw in the same round (%s)", t.where())
+// changing is "nothing changing", "10% of writes changed in flight".
+func (s costSet) changing() string {
+	if s.mutated == 0 {
+		return "nothing changing"
 	}
-	return fmt.Sprintf("Cost with %s of writes changed in flight, against raw with nothing changing (%s)", percent(t.mutated), t.where())
+	text := percent(s.mutated) + " of writes changed in flight"
+	if s.blocks > 0 {
+		text += fmt.Sprintf(", in %d of their 4k blocks", s.blocks)
+	}
+	return text
 }
 
-// simulated reports whether there is no disk: time per write says more then than a
-// quantile.
-func (t costTable) simulated() bool { return t.target == record.OnNull || t.target == record.OnDelay }
-
-// noisy reports whether one of the rows is.
-func (t costTable) noisy() bool { return slices.ContainsFunc(t.rows, costRow.noise) }
-
-// write writes t as text.
-func (t costTable) write(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	last := "p99 us"
-	if t.simulated() {
-		last = "ns/write"
-	}
-	fmt.Fprintf(w, "size\tdepth\tstrategy\tMB/s\tratio to raw\t95%% interval\tCPU s/GiB\t%s\tn\t\n", last)
-	for i, c := range t.rows {
-		if i > 0 && (c.Size != t.rows[i-1].Size || c.Depth != t.rows[i-1].Depth) {
-			fmt.Fprintln(w, "\t\t\t\t\t\t\t\t\t")
-		}
-		value := c.P99 / 1e3
-		if t.simulated() {
-			value = c.elapsed()
-		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%.0f\t%s\t%s\t%.2f\t%.0f\t%d\t\n",
-			sizeText(c.Size), c.Depth, c.Writer(), c.Throughput/1e6, c.ratio(), c.interval(), c.CPU, value, c.N)
-	}
-	return w.Flush()
+// has reports whether a row of s is so.
+func (s costSet) has(so func(cost.Comparison) bool) bool {
+	return slices.ContainsFunc(s.kinds, func(k costKind) bool { return slices.ContainsFunc(k.rows, so) })
 }
 
-// elapsed is ns from one write to the next, of all writers together.
-func (c costRow) elapsed() float64 { return float64(c.Size) / c.Throughput * 1e9 }
+func isNoise(c cost.Comparison) bool { return c.Noise }
 
-func (c costRow) ratio() string {
+// bounded reports whether there were enough rounds for an interval.
+func bounded(c cost.Comparison) bool {
+	return c.Ratio > 0 && !math.IsInf(c.Lo, 0) && !math.IsInf(c.Hi, 0)
+}
+
+// isRaw reports whether c is what the others are held against.
+func isRaw(c cost.Comparison) bool { return c.Cell == c.Base() }
+
+// raw is what the others of k are held against, or nil.
+func (k costKind) raw() *cost.Comparison {
+	if i := slices.IndexFunc(k.rows, isRaw); i >= 0 {
+		return &k.rows[i]
+	}
+	return nil
+}
+
+// of is the row of a writer, or nil.
+func (k costKind) of(writer string) *cost.Comparison {
+	i := slices.IndexFunc(k.rows, func(c cost.Comparison) bool { return c.Writer() == writer })
+	if i < 0 {
+		return nil
+	}
+	return &k.rows[i]
+}
+
+// perWrite is how many ns a write takes, from the throughput (Little's law).
+func perWrite(c cost.Comparison) float64 {
+	return float64(c.Depth) * float64(c.Size) / c.Throughput * 1e9
+}
+
+// added is how many ns c takes more for a write than raw does.
+func added(c cost.Comparison, raw *cost.Comparison) (ns float64, ok bool) {
+	if raw == nil {
+		return 0, false
+	}
+	return perWrite(c) - perWrite(*raw), true
+}
+
+// addedText is "+120 ns, 34.1 GB/s": what is added to a write, and how fast that
+// goes over its bytes.
+func addedText(c cost.Comparison, raw *cost.Comparison) string {
+	ns, ok := added(c, raw)
+	switch {
+	case !ok:
+		return "-"
+	case ns < 1:
+		return "none"
+	}
+	return fmt.Sprintf("+%s, %s GB/s", nanoseconds(ns), digits(float64(c.Size)/ns))
+}
+
+// ratioOf marks what may be noise.
+func ratioOf(c cost.Comparison) string {
 	switch {
 	case c.Ratio == 0:
 		return "-"
-	case c.noise():
-		return fmt.Sprintf("~%.2f", c.Ratio)
+	case c.Noise:
+		return "~" + ratioText(c.Ratio)
 	}
-	return fmt.Sprintf("%.2f", c.Ratio)
+	return ratioText(c.Ratio)
 }
 
-func (c costRow) interval() string {
-	if !c.bounded() {
+func intervalOf(c cost.Comparison) string {
+	if c.Ratio == 0 {
 		return "-"
 	}
-	return fmt.Sprintf("%.2f to %.2f", c.Lo, c.Hi)
+	return intervalText(c.Lo, c.Hi)
 }
 
-func sizeText(bytes int) string {
-	if bytes%1024 != 0 {
-		return strconv.Itoa(bytes)
+// intervalText is a dash if there were too few rounds for one.
+func intervalText(lo, hi float64) string {
+	if math.IsInf(lo, 0) || math.IsInf(hi, 0) {
+		return "-"
 	}
-	return strconv.Itoa(bytes>>10) + "k"
+	return ratioText(lo) + " to " + ratioText(hi)
+}
+
+// ratioText is shorter where it is large.
+func ratioText(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}
+
+// cellName is "64k, depth 4".
+func cellName(c cost.Cell) string { return fmt.Sprintf("%s, depth %d", sizeText(c.Size), c.Depth) }
+
+func sizeText(bytes int) string {
+	switch {
+	case bytes >= 1<<20 && bytes%(1<<20) == 0:
+		return fmt.Sprintf("%dM", bytes>>20)
+	case bytes >= 1<<10 && bytes%(1<<10) == 0:
+		return fmt.Sprintf("%dk", bytes>>10)
+	}
+	return fmt.Sprint(bytes)
 }
 
 // percent is a share as "0.1%", "50%".
 func percent(share float64) string {
 	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", 100*share), "0"), ".") + "%"
+}
+
+// strategies are the writers of s as users have them, but raw, in order of
+// appearance.
+func (s costSet) strategies() (names []string) {
+	for _, k := range s.kinds {
+		for _, c := range k.rows {
+			if name := c.Writer(); c.Variant == "" && c.Strategy != stablewrite.Raw && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }

@@ -1,99 +1,59 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
-	"io"
-	"slices"
-	"text/tabwriter"
+	"math"
 
-	"stablepages/stablewrite"
+	"stablepages/bench/cost"
 )
 
-// crossover is what strategies cost by the share of writes that are changed.
-type crossover struct {
-	place
-	size, depth int
-	shares      []float64
-	lines       []crossoverLine
-}
-
-type crossoverLine struct {
-	strategy stablewrite.Strategy
-	points   []*costRow // by crossover.shares; nil where it was not timed
-}
-
-// crossovers finds what was timed with more than one share of writes changed.
-func crossovers(tables []costTable) (all []crossover) {
-	for _, t := range tables {
-		for _, c := range t.rows {
-			if c.Variant != "" || c.Ratio == 0 || !slices.Contains([]stablewrite.Strategy{stablewrite.Verify, stablewrite.Bounce, stablewrite.Adaptive}, c.Strategy) {
-				continue
-			}
-			i := slices.IndexFunc(all, func(x crossover) bool { return x.place == t.place && x.size == c.Size && x.depth == c.Depth })
-			if i < 0 {
-				i, all = len(all), append(all, crossover{place: t.place, size: c.Size, depth: c.Depth})
-			}
-			all[i].add(c)
+// crossoverFigure draws the time of verify by that of bounce over the share of
+// writes that are changed: what was measured, and the line of the model. Its axis is
+// that of square roots, on which small shares are apart.
+func crossoverFigure(x cost.Crossover) figure {
+	name := cellName(x.Of)
+	chart := lineChart{title: name + ": " + crossingText(x), about: "Time of verify by that of bounce, by the share of writes changed in flight. Above 1 bounce costs less.", ref: 1}
+	chart.x = axis{min: 0, max: 1}
+	n := len(x.Points)
+	var values []float64
+	measured := series{bare: true}
+	data := grid{Caption: name, Head: []string{"changed", "verify/bounce", "95% interval", "by the line", "rounds"}}
+	for i, p := range x.Points {
+		end := x.Points[(i+n-1)%n].Share // the ends first: between them there may be no room
+		chart.x.ticks = append(chart.x.ticks, tick{math.Sqrt(end), percent(end)})
+		at := point{x: math.Sqrt(p.Share), y: p.Cost}
+		if values = append(values, p.Cost); !math.IsInf(p.Lo, 0) && !math.IsInf(p.Hi, 0) {
+			at.lo, at.hi = p.Lo, p.Hi
+			values = append(values, p.Lo, p.Hi)
 		}
+		measured.points = append(measured.points, at)
+		data.add(percent(p.Share), ratioText(p.Cost), intervalText(p.Lo, p.Hi), ratioText(p.Model), fmt.Sprint(p.N))
 	}
-	all = slices.DeleteFunc(all, func(x crossover) bool { return len(x.shares) < 2 })
-	slices.SortStableFunc(all, func(a, b crossover) int {
-		return cmp.Or(a.compare(b.place), a.size-b.size, a.depth-b.depth)
-	})
-	return all
+	chart.y = ratioAxis(values)
+	const steps = 32
+	for i := range steps + 1 {
+		root := float64(i) / steps
+		chart.model = append(chart.model, point{x: root, y: x.Points[0].Cost + root*root*(x.Points[n-1].Cost-x.Points[0].Cost)})
+	}
+	chart.series = []series{measured}
+	if x.Modeled > 0 && x.Modeled <= 1 {
+		chart.at = math.Sqrt(x.Modeled)
+		chart.band = [2]float64{math.Sqrt(x.Lo), math.Sqrt(math.Min(1, x.Hi))}
+	}
+	return figure{chart.draw(drawingWidth), data}
 }
 
-// add adds c. Shares come in ascending order, as costTables has them.
-func (x *crossover) add(c costRow) {
-	if !slices.Contains(x.shares, c.Mutated) {
-		x.shares = append(x.shares, c.Mutated)
+// crossingText says from which share on bounce is cheaper.
+func crossingText(x cost.Crossover) string {
+	text := "from " + crossing(x.Modeled)
+	switch {
+	case x.Modeled == 0:
+		text = "at any share"
+	case math.IsInf(x.Modeled, 1):
+		text = "at no share"
 	}
-	i := slices.IndexFunc(x.lines, func(l crossoverLine) bool { return l.strategy == c.Strategy })
-	if i < 0 {
-		i, x.lines = len(x.lines), append(x.lines, crossoverLine{strategy: c.Strategy})
+	if x.Lo == x.Hi {
+		return text
 	}
-	l := &x.lines[i]
-	for len(l.points) < len(x.shares) {
-		l.points = append(l.points, nil)
-	}
-	l.points[len(x.shares)-1] = &c
-}
-
-// at is the point of l at a share, or nil.
-func (l crossoverLine) at(i int) *costRow {
-	if i < 0 || i >= len(l.points) {
-		return nil
-	}
-	return l.points[i]
-}
-
-// writeCrossovers writes those of one place.
-func writeCrossovers(out io.Writer, all []crossover) error {
-	var shares []float64
-	for _, x := range all {
-		shares = append(shares, x.shares...)
-	}
-	slices.Sort(shares)
-	shares = slices.Compact(shares)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(w, "size\tdepth\tstrategy")
-	for _, s := range shares {
-		fmt.Fprintf(w, "\t%s", percent(s))
-	}
-	fmt.Fprintln(w, "\t")
-	for _, x := range all {
-		for _, l := range x.lines {
-			fmt.Fprintf(w, "%s\t%d\t%v", sizeText(x.size), x.depth, l.strategy)
-			for _, s := range shares {
-				text := "-"
-				if c := l.at(slices.Index(x.shares, s)); c != nil {
-					text = c.ratio()
-				}
-				fmt.Fprintf(w, "\t%s", text)
-			}
-			fmt.Fprintln(w, "\t")
-		}
-	}
-	return w.Flush()
+	return fmt.Sprintf("%s (95%%: %s to %s)", text, crossing(x.Lo), crossing(x.Hi))
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 
+	"stablepages/bench/cost"
 	"stablepages/bench/record"
 	"stablepages/bench/repro"
 )
@@ -13,11 +14,11 @@ import (
 // csvColumns are those of every line: what does not apply is empty. Units are in
 // the names.
 var csvColumns = []string{
-	"kind", "system", "kernel", "victim", "scenario", "writer", "mutator", "gate", "in", "target", "memory", "backing",
-	"size_bytes", "depth", "hold_ns", "mutated_share",
-	"writes", "overlapped", "changed", "resubmitted", "refused", "write_errors", "read_errors", "diverged", "torn", "promised",
+	"kind", "system", "kernel", "victim", "scenario", "writer", "mutator", "gate", "in", "target", "delay_latency_ns", "delay_bytes_per_second", "memory", "backing",
+	"size_bytes", "depth", "gomaxprocs", "hold_ns", "mutated_share", "changed_blocks",
+	"writes", "overlapped", "changed", "resubmitted", "refused", "write_errors", "read_errors", "diverged", "checked", "torn", "promised",
 	"blocks", "torn_blocks", "resubmitted_blocks", "both_blocks",
-	"rounds", "bytes_per_second", "ratio", "ratio_lo", "ratio_hi", "noise", "cpu_user_s_per_gib", "cpu_system_s_per_gib",
+	"rounds", "bytes_per_second", "ratio", "ratio_lo", "ratio_hi", "raw_again_lo", "raw_again_hi", "noise", "cpu_user_s_per_gib", "cpu_system_s_per_gib",
 	"p50_ns", "p99_ns", "p999_ns", "amplification", "pool_peak_bytes",
 }
 
@@ -40,9 +41,11 @@ func CSV(out io.Writer, res Results) error {
 		for _, r := range g.races {
 			put(raceCSV(r))
 		}
-		for _, t := range costTables(g.costs) {
-			for _, c := range t.rows {
-				put(costCSV(t, c, g.system))
+		for _, s := range costSets(g.costs) {
+			for _, k := range s.kinds {
+				for _, c := range k.rows {
+					put(costCSV(k, c, g.system))
+				}
 			}
 		}
 		for _, r := range g.precisions {
@@ -70,29 +73,49 @@ func raceCSV(r record.Repro) line {
 	}
 }
 
-func costCSV(t costTable, c costRow, s *record.System) line {
+func costCSV(k costKind, c cost.Comparison, s *record.System) line {
 	l := line{
 		"kind": record.KindCost, "system": describe(s), "kernel": s.Kernel,
-		"writer": c.Writer(), "target": string(c.Target), "memory": "hot", "backing": t.backing,
+		"writer": c.Writer(), "target": string(c.Target), "memory": memory(c.Cold), "backing": k.backing,
 		"size_bytes": strconv.Itoa(c.Size), "depth": strconv.Itoa(c.Depth), "mutated_share": float(c.Mutated),
 		"rounds": strconv.Itoa(c.N), "bytes_per_second": float(c.Throughput),
 		"cpu_user_s_per_gib": float(c.CPUUser), "cpu_system_s_per_gib": float(c.CPUSystem),
 		"p50_ns": float(c.P50), "p99_ns": float(c.P99), "p999_ns": float(c.P999),
 		"amplification": float(c.Amplification), "pool_peak_bytes": strconv.Itoa(c.PoolPeak),
 	}
-	if c.Cold {
-		l["memory"] = "cold"
+	if c.Target == record.OnDelay {
+		l["delay_latency_ns"], l["delay_bytes_per_second"] = strconv.FormatInt(c.DelayLatencyNS, 10), float(c.DelayBytesPerSecond)
+	}
+	if k.procs > 0 && !c.Variant.Peer() {
+		l["gomaxprocs"] = strconv.Itoa(k.procs)
+	}
+	if c.Mutated > 0 {
+		l["changed_blocks"] = "all"
+		if c.ChangedBlocks > 0 {
+			l["changed_blocks"] = strconv.Itoa(c.ChangedBlocks)
+		}
+	}
+	if c.Checked > 0 {
+		l["checked"], l["torn"] = strconv.FormatInt(c.Checked, 10), strconv.FormatInt(c.Torn, 10)
 	}
 	if c.Ratio > 0 {
 		l["ratio"] = float(c.Ratio)
 	}
-	if c.bounded() {
+	if bounded(c) {
 		l["ratio_lo"], l["ratio_hi"] = float(c.Lo), float(c.Hi)
 	}
-	if c.again != nil {
-		l["noise"] = strconv.FormatBool(c.noise())
+	if lo, hi, ok := k.again(); ok {
+		l["raw_again_lo"], l["raw_again_hi"], l["noise"] = float(lo), float(hi), strconv.FormatBool(c.Noise)
 	}
 	return l
+}
+
+// memory is what the writers' buffers were.
+func memory(cold bool) string {
+	if cold {
+		return "cold"
+	}
+	return "hot"
 }
 
 func precisionCSV(r record.Precision) line {

@@ -8,6 +8,7 @@ import (
 
 	"stablepages/bench/cost"
 	"stablepages/bench/record"
+	"stablepages/stablewrite"
 )
 
 // figure is a drawing and the data behind it.
@@ -16,128 +17,170 @@ type figure struct {
 	Data    grid
 }
 
-// cells parts rows into those of equal size and depth.
-func cells(rows []costRow) (all [][]costRow) {
-	for i, c := range rows {
-		if i == 0 || c.Size != rows[i-1].Size || c.Depth != rows[i-1].Depth {
-			all = append(all, nil)
-		}
-		all[len(all)-1] = append(all[len(all)-1], c)
+// name is cellName and how many writers had room to run.
+func (k costKind) name() string {
+	if k.procs > 0 {
+		return fmt.Sprintf("%s, GOMAXPROCS %d", cellName(k.Cell), k.procs)
 	}
-	return all
+	return cellName(k.Cell)
 }
 
-func cellName(c cost.Cell) string {
-	return fmt.Sprintf("%s, depth %d", sizeText(c.Size), c.Depth)
+// peers heads the rows of other programs.
+const peers = "other programs"
+
+// glance draws the throughput of strategies against raw, of all sizes and depths.
+// Those through the page cache are left to the data: they are not on its scale.
+func (s costSet) glance(wide px) figure {
+	chart := dotChart{
+		title: "Throughput by raw's, by size x depth", ref: 1, height: 14,
+		about: "Throughput against raw in the same round, by size x depth: median and 95% interval. Shaded: raw against raw.",
+	}
+	names := slices.DeleteFunc(s.strategies(), func(name string) bool { return name == stablewrite.Buffered.String() })
+	for i, name := range names {
+		chart.legend = append(chart.legend, label{Text: shape(i).glyph() + " " + name, Class: class(i)})
+	}
+	var values []float64
+	for _, k := range s.kinds {
+		lo, hi, _ := k.again()
+		for i, name := range names {
+			row := dotRow{class: class(i), band: [2]float64{lo, hi}, apart: i == 0}
+			if i == (len(names)-1)/2 {
+				row.label = fmt.Sprintf("%s x %d", sizeText(k.Size), k.Depth)
+			}
+			if c := k.of(name); c != nil && c.Ratio > 0 {
+				row.dots = []dot{{at: c.Ratio, shape: shape(i), hollow: c.Noise}}
+				if values = append(values, c.Ratio); bounded(*c) {
+					row.lo, row.hi = c.Lo, c.Hi
+					values = append(values, c.Lo, c.Hi)
+				}
+			}
+			chart.rows = append(chart.rows, row)
+		}
+		values = append(values, lo, hi)
+	}
+	chart.axis = ratioAxis(values)
+	data := grid{Caption: s.caption()}
+	for i, line := range s.sheet().rows {
+		if i == 0 {
+			data.Head = append([]string{""}, line[2:]...)
+		} else {
+			data.add(cellName(s.kinds[i-1].Cell), line[2:]...)
+		}
+	}
+	return figure{chart.draw(wide), data}
 }
 
 // ratioFigures draw throughput against raw, one figure for each size and depth, all
 // with one axis.
-func (t costTable) ratioFigures() (all []figure) {
+func (s costSet) ratioFigures() (all []figure) {
 	var values []float64
-	for _, c := range t.rows {
-		values = append(values, c.Ratio, c.Lo, c.Hi)
+	for _, k := range s.kinds {
+		for _, c := range k.rows {
+			values = append(values, c.Ratio, c.Lo, c.Hi)
+		}
 	}
 	axis := ratioAxis(values)
-	for _, rows := range cells(t.rows) {
-		name := cellName(rows[0].Cell)
+	for _, k := range s.kinds {
 		chart := dotChart{
-			title: name, axis: axis, ref: 1, notes: "CPU s/GiB",
+			title: cellName(k.Cell), axis: axis, ref: 1, notes: "CPU s/GiB",
 			about: "Throughput against raw in the same round: median and 95% interval. At the right CPU seconds per GiB. Hollow: within the noise.",
 		}
-		data := grid{Caption: name, Head: []string{"", "MB/s", "against raw", "95% interval", "user s/GiB", "system s/GiB", "amplification", "rounds"}}
-		if t.simulated() {
-			data.Head = append(data.Head, "ns/write")
-		}
-		for _, c := range rows {
-			if c.again != nil {
-				chart.band = [2]float64{c.again.Lo, c.again.Hi}
-			}
-			row := dotRow{label: c.Writer(), note: fmt.Sprintf("%.2f", c.CPU)}
+		lo, hi, _ := k.again()
+		for i, c := range k.rows {
+			row := dotRow{label: c.Writer(), note: fmt.Sprintf("%.2f", c.CPU), band: [2]float64{lo, hi}, apart: i > 0 && peerLast(c) > peerLast(k.rows[i-1])}
 			if c.Ratio > 0 {
-				row.dots = []dot{{at: c.Ratio, hollow: c.noise()}}
+				row.dots = []dot{{at: c.Ratio, hollow: c.Noise}}
 			}
-			if c.bounded() {
+			if bounded(c) {
 				row.lo, row.hi = c.Lo, c.Hi
 			}
 			chart.rows = append(chart.rows, row)
-			line := []string{
-				fmt.Sprintf("%.0f", c.Throughput/1e6), c.ratio(), c.interval(), fmt.Sprintf("%.3f", c.CPUUser), fmt.Sprintf("%.3f", c.CPUSystem),
-				fmt.Sprintf("%.2f", c.Amplification), fmt.Sprint(c.N),
-			}
-			if t.simulated() {
-				line = append(line, fmt.Sprintf("%.0f", c.elapsed()))
-			}
-			data.add(c.Writer(), line...)
 		}
-		all = append(all, figure{chart.draw(), data})
+		all = append(all, figure{chart.draw(drawingWidth), k.grid(s)})
 	}
 	return all
 }
 
+// grid is all that was timed of k but latencies.
+func (k costKind) grid(s costSet) grid {
+	data := grid{Caption: k.name(), Head: []string{"", "MB/s", "against raw", "95% interval", "user s/GiB", "system s/GiB", "amplification", "pool KiB", "rounds"}}
+	null := s.target == record.OnNull
+	if s.simulated() {
+		data.Head = append(data.Head, "ns/write")
+	}
+	if null {
+		data.Head = append(data.Head, "added to raw's")
+	}
+	checked := slices.ContainsFunc(k.rows, func(c cost.Comparison) bool { return c.Checked > 0 })
+	if checked {
+		data.Head = append(data.Head, "torn of read back")
+	}
+	for i, c := range k.rows {
+		if i > 0 && peerLast(c) > peerLast(k.rows[i-1]) {
+			data.Bodies = append(data.Bodies, gridBody{Name: peers})
+		}
+		line := []string{
+			fmt.Sprintf("%.0f", c.Throughput/1e6), ratioOf(c), intervalOf(c), fmt.Sprintf("%.3f", c.CPUUser), fmt.Sprintf("%.3f", c.CPUSystem),
+			fmt.Sprintf("%.2f", c.Amplification), fmt.Sprint((c.PoolPeak + 1023) >> 10), fmt.Sprint(c.N),
+		}
+		if s.simulated() {
+			line = append(line, fmt.Sprintf("%.0f", perWrite(c)))
+		}
+		if null {
+			line = append(line, addedText(c, k.raw()))
+		}
+		row := data.add(c.Writer(), line...)
+		if checked {
+			row.Cells = append(row.Cells, readBack(c))
+		}
+	}
+	return data
+}
+
+// readBack says what was found on the media.
+func readBack(c cost.Comparison) gridCell {
+	switch {
+	case c.Checked == 0:
+		return gridCell{Text: "-"}
+	case c.Torn > 0:
+		return gridCell{Text: fmt.Sprintf("!%d/%d", c.Torn, c.Checked), State: "broken"}
+	}
+	return gridCell{Text: fmt.Sprintf("0/%d", c.Checked), State: "kept"}
+}
+
 // latencyFigures draw quantiles of the latency of a write, each with an axis of its
 // own.
-func (t costTable) latencyFigures() (all []figure) {
-	for _, rows := range cells(t.rows) {
+func (s costSet) latencyFigures() (all []figure) {
+	for _, k := range s.kinds {
 		var values []float64
-		for _, c := range rows {
+		for _, c := range k.rows {
 			values = append(values, c.P50, c.P999)
 		}
-		name := cellName(rows[0].Cell)
+		name := cellName(k.Cell)
 		chart := dotChart{title: name, axis: timeAxis(values), ref: math.NaN(), about: "Latency of a write: p50, p99 and p99.9."}
-		data := grid{Caption: name, Head: []string{"", "p50", "p99", "p99.9", "rounds"}}
-		for _, c := range rows {
+		data := grid{Caption: k.name(), Head: []string{"", "p50", "p99", "p99.9", "rounds"}}
+		for _, c := range k.rows {
 			if c.P50 == 0 {
 				continue
 			}
-			chart.rows = append(chart.rows, dotRow{label: c.Writer(), lo: c.P50, hi: c.P999, dots: []dot{
+			apart := c.Variant.Peer() && len(data.Bodies) == 1
+			if apart {
+				data.Bodies = append(data.Bodies, gridBody{Name: peers})
+			}
+			chart.rows = append(chart.rows, dotRow{label: c.Writer(), lo: c.P50, hi: c.P999, apart: apart, dots: []dot{
 				{at: c.P999, shape: triangle}, {at: c.P99, shape: square}, {at: c.P50, shape: circle},
 			}})
 			data.add(c.Writer(), nanoseconds(c.P50), nanoseconds(c.P99), nanoseconds(c.P999), fmt.Sprint(c.N))
 		}
 		if len(chart.rows) > 0 {
-			all = append(all, figure{chart.draw(), data})
+			all = append(all, figure{chart.draw(drawingWidth), data})
 		}
 	}
 	return all
 }
 
-// figure draws ratios over the share of writes that are changed. Its axis is that
-// of square roots, on which small shares are apart.
-func (x crossover) figure() figure {
-	name := cellName(cost.Cell{Size: x.size, Depth: x.depth})
-	chart := lineChart{title: name, about: "Throughput against raw with nothing changing, by the share of writes changed in flight.", ref: 1}
-	chart.x = axis{min: math.Sqrt(x.shares[0]), max: math.Sqrt(x.shares[len(x.shares)-1])}
-	for i := range x.shares { // the ends first: between them there may be no room
-		s := x.shares[(i+len(x.shares)-1)%len(x.shares)]
-		chart.x.ticks = append(chart.x.ticks, tick{math.Sqrt(s), percent(s)})
-	}
-	var values []float64
-	data := grid{Caption: name, Head: []string{"changed", "strategy", "against raw", "95% interval", "amplification", "rounds"}}
-	for _, l := range x.lines {
-		s := series{name: l.strategy.String()}
-		for i, share := range x.shares {
-			c := l.at(i)
-			if c == nil {
-				continue
-			}
-			p := point{x: math.Sqrt(share), y: c.Ratio}
-			values = append(values, c.Ratio)
-			if c.bounded() {
-				p.lo, p.hi = c.Lo, c.Hi
-				values = append(values, c.Lo, c.Hi)
-			}
-			s.points = append(s.points, p)
-			data.add(percent(share), c.Writer(), c.ratio(), c.interval(), fmt.Sprintf("%.2f", c.Amplification), fmt.Sprint(c.N))
-		}
-		chart.series = append(chart.series, s)
-	}
-	chart.y = ratioAxis(values)
-	return figure{chart.draw(), data}
-}
-
 // holdFigure draws the share of torn writes by hold. Holds are steps, not to scale.
-func holdFigure(curves []holdCurve) figure {
+func holdFigure(curves []holdCurve, wide px) figure {
 	var holds []time.Duration
 	for _, c := range curves {
 		for _, p := range c.points {
@@ -162,7 +205,7 @@ func holdFigure(curves []holdCurve) figure {
 		}
 		chart.series = append(chart.series, s)
 	}
-	return figure{chart.draw(), data}
+	return figure{chart.draw(wide), data}
 }
 
 // detectionFigure draws what CRC-32C alone misses.
@@ -175,7 +218,7 @@ func detectionFigure(found []detection) figure {
 		chart.rows = append(chart.rows, dotRow{label: d.writer + free(d.gate), lo: lo, hi: hi, dots: []dot{{at: d.torn.value()}}})
 		data.add(d.writer+free(d.gate), fmt.Sprint(d.torn.k), fmt.Sprint(d.torn.n), d.torn.percent(), d.torn.bounds())
 	}
-	return figure{chart.draw(), data}
+	return figure{chart.draw(drawingWidth), data}
 }
 
 // precisionFigure draws precision and recall of detection.
@@ -193,5 +236,5 @@ func precisionFigure(recs []record.Precision) figure {
 		chart.rows = append(chart.rows, row)
 		data.add(precisionOf(r), fmt.Sprint(r.Blocks), fmt.Sprint(r.Torn), fmt.Sprint(r.Resubmitted), fmt.Sprint(r.Both), orNone(precision(r)), orNone(recall(r)))
 	}
-	return figure{chart.draw(), data}
+	return figure{chart.draw(drawingWidth), data}
 }

@@ -13,6 +13,7 @@ type Format struct {
 
 var formats = []Format{
 	{"text", "tables for a terminal, at most 100 columns", Text},
+	{"summary", "the same without the tables of each kind of write timed", Summary},
 	{"csv", "a line for each cell of the tables, and each kernel's", CSV},
 	{"benchfmt", "a line for each timing, for benchstat", Benchfmt},
 	{"html", "one file with figures, which needs nothing else", HTML},

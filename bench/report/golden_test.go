@@ -82,6 +82,10 @@ func TestTextFitsATerminal(t *testing.T) {
 			res.Races[i].Writes *= 1e6
 			res.Races[i].Torn *= 1e6
 		}
+		for i := range res.Costs {
+			res.Costs[i].CPUSystemSeconds *= 50
+			res.Costs[i].P999NS *= 1000
+		}
 		var b bytes.Buffer
 		if err := Text(&b, res); err != nil {
 			t.Fatal(err)
@@ -109,7 +113,7 @@ func TestBenchfmtReadsBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		var parser benchproc.ProjectionParser
-		writer, err := parser.Parse("/writer,/target,/memory,/size,/depth,/mutated", nil)
+		writer, err := parser.Parse("/writer,/target,/memory,/size,/depth,/mutated,/blocks", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

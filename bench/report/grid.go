@@ -31,20 +31,21 @@ type gridRow struct {
 type gridCell struct{ Text, State, Head string }
 
 // add adds a row of numbers.
-func (g *grid) add(name string, texts ...string) {
+func (g *grid) add(name string, texts ...string) *gridRow {
 	row := gridRow{Name: name}
 	for _, text := range texts {
 		row.Cells = append(row.Cells, gridCell{Text: text})
 	}
-	g.put(row)
+	return g.put(row)
 }
 
-func (g *grid) put(row gridRow) {
+func (g *grid) put(row gridRow) *gridRow {
 	if len(g.Bodies) == 0 {
 		g.Bodies = append(g.Bodies, gridBody{})
 	}
 	last := &g.Bodies[len(g.Bodies)-1]
 	last.Rows = append(last.Rows, row)
+	return &last.Rows[len(last.Rows)-1]
 }
 
 // state is what a cell of a matrix means, by its text. Nothing is kept where

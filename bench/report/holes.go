@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"stablepages/bench/record"
@@ -96,16 +95,16 @@ func precisionOf(r record.Precision) string {
 // writeHoles writes what g shows of the holes, or nothing. What CRC-32C alone
 // misses is in the matrix.
 func writeHoles(out io.Writer, g group) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	if curves := holdCurves(g.races); len(curves) > 0 {
 		fmt.Fprint(out, "\nTorn under verify where a block is changed and restored (A-B-A), by how long it is held\n\n")
-		fmt.Fprintln(w, "size\thold\ttorn\tof\tshare\t95% interval\t")
+		t := sheet{heads: 2}
+		t.add("size", "hold", "torn", "of", "share", "95% interval")
 		for _, c := range curves {
 			for _, p := range c.points {
-				fmt.Fprintf(w, "%s\t%v\t%d\t%d\t%s\t%s\t\n", c.name(), p.hold, p.torn.k, p.torn.n, p.torn.percent(), p.torn.bounds())
+				t.add(c.name(), p.hold.String(), fmt.Sprint(p.torn.k), fmt.Sprint(p.torn.n), p.torn.percent(), p.torn.bounds())
 			}
 		}
-		if err := w.Flush(); err != nil {
+		if err := t.write(out); err != nil {
 			return err
 		}
 	}
@@ -113,11 +112,12 @@ func writeHoles(out io.Writer, g group) error {
 		return nil
 	}
 	fmt.Fprint(out, "\nBlocks of writes changed in flight: torn after the first submission, resubmitted, both\n\n")
-	fmt.Fprintln(w, "\tblocks\ttorn\tresubmitted\tboth\tprecision\trecall\t")
+	t := sheet{heads: 1}
+	t.add("", "blocks", "torn", "resubmitted", "both", "precision", "recall")
 	for _, r := range g.precisions {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t%s\t\n", precisionOf(r), r.Blocks, r.Torn, r.Resubmitted, r.Both, orNone(precision(r)), orNone(recall(r)))
+		t.add(precisionOf(r), fmt.Sprint(r.Blocks), fmt.Sprint(r.Torn), fmt.Sprint(r.Resubmitted), fmt.Sprint(r.Both), orNone(precision(r)), orNone(recall(r)))
 	}
-	return w.Flush()
+	return t.write(out)
 }
 
 // orNone is s as a percentage, or "-" of nothing.

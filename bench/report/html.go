@@ -112,28 +112,30 @@ func headline(res Results, v Verdict) (text, state string) {
 
 // addGroup adds what was found on one system.
 func (p *page) addGroup(g group, where string) {
-	tables := costTables(g.costs)
-	p.Lede = append(p.Lede, lede(g, tables)...)
-	if s := standings(g, tables); len(s.Bodies) > 0 {
+	sets := costSets(g.costs)
+	p.Lede = append(p.Lede, lede(g, sets)...)
+	if s := standings(g, sets); len(s.Bodies) > 0 {
 		p.Standings = append(p.Standings, standingsOf{where, standingsNote(g), s})
 	}
 	sections := []section{matrixSection(g, true), matrixSection(g, false), holeSection(g)}
-	for _, t := range tables {
-		if t.mutated == 0 {
-			sections = append(sections, costSection(t))
+	for _, at := range sets {
+		if at.mutated == 0 {
+			sections = append(sections, costSection(at))
 		}
 	}
-	sections = append(sections, crossoverSections(tables)...)
-	for _, t := range tables {
-		if t.mutated == 0 {
-			sections = append(sections, latencySection(t))
+	for _, p := range costPlaces(g.costs) {
+		sections = append(sections, crossoverSection(p))
+	}
+	for _, at := range sets {
+		if at.mutated == 0 {
+			sections = append(sections, latencySection(at))
 		}
 	}
-	for _, t := range tables {
-		if t.mutated > 0 {
-			both := costSection(t)
+	for _, at := range sets {
+		if at.mutated > 0 {
+			both := costSection(at)
 			both.Folded = true
-			latency := latencySection(t)
+			latency := latencySection(at)
 			both.Text, both.Figures = append(both.Text, latency.Text...), append(both.Figures, latency.Figures...)
 			sections = append(sections, both)
 		}
@@ -149,7 +151,7 @@ func (p *page) addGroup(g group, where string) {
 // lede is the verdict on one system in a few sentences: what plain writes suffer,
 // what becomes of it under the proposal and under the alternative, and what these
 // cost.
-func lede(g group, tables []costTable) (said []string) {
+func lede(g group, sets []costSet) (said []string) {
 	found := judge(g.races)
 	if found.raw != nil && found.raw.judged > 0 {
 		how := "changed while they were in flight"
@@ -167,7 +169,7 @@ func lede(g group, tables []costTable) (said []string) {
 			said = append(said, fmt.Sprintf("Under %v, the fix of 2011, %v were torn where the change stayed, and %v where it was restored, which it cannot see.", s.strategy, s.kept, s.unpromised))
 		}
 	}
-	costs := costsAtRest(tables)
+	costs := costsAtRest(sets)
 	verify, ok := costs[stablewrite.Verify]
 	bounce, ok2 := costs[stablewrite.Bounce]
 	if ok && ok2 {
@@ -240,7 +242,7 @@ func holeSection(g group) section {
 	s := section{Title: "The holes"}
 	if curves := holdCurves(g.races); len(curves) > 0 {
 		s.Text = append(s.Text, "A block that is changed and changed back between two looks is not seen by verify. How many writes that tears, by how long the change is held (steps, not to scale) and by size; lines are 95% intervals.")
-		s.Figures = append(s.Figures, holdFigure(curves))
+		s.Figures = append(s.Figures, holdFigure(curves, drawingWidth))
 	}
 	if found := detections(g.races); len(found) > 0 {
 		s.Text = append(s.Text, "A page that ends in its own CRC-32C has the same CRC-32C in every version. Detected by CRC-32C alone, as the proposal says, its changes are missed.")
@@ -253,48 +255,40 @@ func holeSection(g group) section {
 	return s
 }
 
-func costSection(t costTable) section {
-	s := section{Title: "Cost: " + t.under(), Figures: t.ratioFigures()}
-	against := "raw in the same round"
-	if t.mutated > 0 {
-		against = "raw with nothing changing"
+func costSection(of costSet) section {
+	s := section{Title: "Cost: " + of.under(), Figures: of.ratioFigures()}
+	s.Text = append(s.Text, "Throughput against raw in the same round: median and 95% interval, on a logarithmic axis. At the right processor time per GiB.")
+	if of.mutated > 0 {
+		s.Text[0] = "Throughput against raw whose writes change as often, in the same round: median and 95% interval, on a logarithmic axis. At the right processor time per GiB. All writers, raw too, submit in two steps here, so that changes come between them."
 	}
-	s.Text = append(s.Text, "Throughput against "+against+": median and 95% interval, on a logarithmic axis. At the right processor time per GiB.")
-	if slices.ContainsFunc(t.rows, func(c costRow) bool { return c.again != nil }) {
+	if slices.ContainsFunc(of.kinds, func(k costKind) bool { _, _, ok := k.again(); return ok }) {
 		s.Text = append(s.Text, "Shaded: the interval of raw against raw. ○ hollow, and ~ in the data: the interval meets it, so the difference may be noise.")
+	}
+	if len(of.kinds) > 1 && len(of.strategies()) > 0 {
+		s.Figures = append([]figure{of.glance(drawingWidth)}, s.Figures...)
 	}
 	return s
 }
 
-func latencySection(t costTable) section {
+func latencySection(of costSet) section {
 	return section{
-		Title: "Latency: " + t.under(), Figures: t.latencyFigures(),
+		Title: "Latency: " + of.under(), Figures: of.latencyFigures(),
 		Text: []string{"From the call of a write to its return: ● p50, ■ p99, ▲ p99.9, each the median of the rounds."},
 	}
 }
 
-// under is "nothing changing, hot buffers".
-func (t costTable) under() string {
-	if t.mutated == 0 {
-		return "nothing changing, " + t.where()
-	}
-	return percent(t.mutated) + " of writes changed in flight, " + t.where()
-}
+// under is "nothing changing, a file, hot buffers".
+func (s costSet) under() string { return s.changing() + ", " + s.where() }
 
-func crossoverSections(tables []costTable) (all []section) {
-	var at place
-	for i, x := range crossovers(tables) {
-		if i == 0 || x.place != at {
-			at = x.place
-			all = append(all, section{Title: "Crossover", Text: []string{
-				"What is paid when writes change: throughput against raw with nothing changing, by the share of writes changed in flight (" + costTable{place: at}.where() +
-					"). Where the line of bounce lies above that of verify, copying always costs less. The axis below is one of square roots; lines across points are 95% intervals.",
-			}})
-		}
-		last := &all[len(all)-1]
-		last.Figures = append(last.Figures, x.figure())
+func crossoverSection(p costPlace) section {
+	s := section{Title: "From which share of changed writes on bounce costs less", Text: []string{
+		"Time of verify by that of bounce in the same round, by the share of writes changed in flight (" + p.sets[0].where() + "). Above 1 copying every write costs less. " +
+			"● measured, with 95% intervals. The thin line is a model: a changed write costs what it costs, and so does one that is not. Where it reaches 1 is the share named; shaded is its interval. The axis below is one of square roots.",
+	}}
+	for _, x := range p.crossovers {
+		s.Figures = append(s.Figures, crossoverFigure(x))
 	}
-	return all
+	return s
 }
 
 func proofSection(t prove.Table) section {

@@ -21,7 +21,7 @@ func made() (all []any) {
 				target record.Target
 				cold   bool
 				system *record.System
-			}{{record.OnFile, false, system}, {record.OnFile, true, system}, {record.OnNull, false, &memory}} {
+			}{{record.OnFile, false, system}, {record.OnFile, true, system}, {record.OnNull, false, &memory}, {record.OnDelay, false, &memory}} {
 				for _, c := range madeWriters() {
 					if at.target != record.OnFile || at.cold {
 						if c.Mutated > 0 || c.Variant.Peer() || size > 4<<10 {
@@ -30,6 +30,15 @@ func made() (all []any) {
 					}
 					c.Kind, c.Version, c.Size, c.Depth, c.Round, c.Backing = record.KindCost, record.Version, size, 1, round, "4k"
 					c.Target, c.Cold, c.System = at.target, at.cold, at.system
+					if c.Procs = 9; c.Variant.Peer() {
+						c.Backing, c.Procs = "", 0
+					}
+					if c.Target == record.OnDelay {
+						c.DelayLatencyNS, c.DelayBytesPerSecond = 500_000, 2e9
+					}
+					if c.Mutated > 0 && c.Strategy != stablewrite.Raw {
+						c.Checked = 128
+					}
 					c.Writes, c.Bytes = 1000, 1000*int64(size)
 					c.Seconds *= float64(size) / 1e9 * (1000 + 20*noise.Float64())
 					c.P50NS = int64(c.Seconds * 1e6)
@@ -53,10 +62,15 @@ func madeWriters() (all []record.Cost) {
 		all = append(all, record.Cost{Strategy: stablewrite.Raw, Variant: v, Seconds: 1, Amplification: 1})
 	}
 	for _, share := range []float64{0, 0.01, 0.1, 0.5, 1} {
+		if share > 0 {
+			for _, v := range []record.Variant{"", record.Again} {
+				all = append(all, record.Cost{Strategy: stablewrite.Raw, Variant: v, Mutated: share, Seconds: 1, Amplification: 1})
+			}
+		}
 		all = append(all,
 			record.Cost{Strategy: stablewrite.Verify, Mutated: share, Seconds: 1.1 + share, Amplification: 1 + share},
 			record.Cost{Strategy: stablewrite.Bounce, Mutated: share, Seconds: 1.25, Amplification: 1},
-			record.Cost{Strategy: stablewrite.Adaptive, Mutated: share, Seconds: 1.12 + 0.15*share, Amplification: 1 + share/20})
+			record.Cost{Strategy: stablewrite.Adaptive, Mutated: share, Seconds: 1.005 + 0.27*share, Amplification: 1 + share/20})
 	}
 	return all
 }

@@ -1,12 +1,9 @@
 package report
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"slices"
-	"text/tabwriter"
-	"unicode/utf8"
 
 	"stablepages/bench/mutator"
 	"stablepages/bench/record"
@@ -78,50 +75,20 @@ func (c matrixCell) String() string {
 	return fmt.Sprintf("%s%d/%d%s", mark, c.torn, c.writes, refused)
 }
 
-// write writes m as text, in as many parts as its columns need.
+// write writes m as text.
 func (m matrix) write(out io.Writer) error {
-	var b bytes.Buffer
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	t := sheet{heads: 1}
+	head := []string{""}
 	for _, k := range m.mutators {
-		fmt.Fprintf(t, "\t%v", k)
+		head = append(head, k.String())
 	}
-	fmt.Fprintln(t, "\t")
+	t.add(head...)
 	for _, row := range m.rows {
-		fmt.Fprint(t, row.writer)
+		cells := []string{row.writer}
 		for _, c := range row.cells {
-			fmt.Fprintf(t, "\t%v", c)
+			cells = append(cells, c.String())
 		}
-		fmt.Fprintln(t, "\t")
+		t.add(cells...)
 	}
-	t.Flush()
-	if n := len(m.mutators); n > 1 && widest(b.Bytes()) > columns {
-		left, right := m.columns(0, n/2), m.columns(n/2, n)
-		if err := left.write(out); err != nil {
-			return err
-		}
-		fmt.Fprintln(out)
-		return right.write(out)
-	}
-	_, err := out.Write(b.Bytes())
-	return err
-}
-
-// columns is the part of m from one column up to another.
-func (m matrix) columns(from, to int) matrix {
-	part := matrix{mutators: m.mutators[from:to]}
-	for _, row := range m.rows {
-		part.rows = append(part.rows, matrixRow{row.writer, row.cells[from:to]})
-	}
-	return part
-}
-
-// columns is what a terminal shows side by side.
-const columns = 100
-
-// widest is the length of the longest line of text, in runes.
-func widest(text []byte) (most int) {
-	for line := range bytes.Lines(text) {
-		most = max(most, utf8.RuneCount(bytes.TrimRight(line, "\n")))
-	}
-	return most
+	return t.write(out)
 }

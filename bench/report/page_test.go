@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -119,44 +120,77 @@ func TestNoiseIsWhatRawAgainstRawShows(t *testing.T) {
 	all = append(all, rounds(again, 0.98, 1.02, 1, 0.99, 1.01, 1)...)
 	all = append(all, rounds(record.Cost{Strategy: stablewrite.Verify}, 1.01, 1.03, 1.02, 1.02, 1.01, 1.05)...)
 	all = append(all, rounds(record.Cost{Strategy: stablewrite.Bounce}, 1.1, 1.2, 1.2, 1.2, 1.2, 1.1)...)
-	noise := map[string]bool{}
-	for _, c := range costTables(resultsOf(all...).Costs)[0].rows {
-		noise[c.Writer()] = c.noise()
+	for want, writers := range map[bool][]string{true: {"~0.98", "verify"}, false: {"0.83", "bounce", "1.00", "raw"}} {
+		for i := 0; i < len(writers); i += 2 {
+			if c := kindOf(all).of(writers[i+1]); c.Noise != want || ratioOf(*c) != writers[i] {
+				t.Errorf("%s: noise %v, %s", writers[i+1], c.Noise, ratioOf(*c))
+			}
+		}
 	}
-	if noise["raw"] || noise["raw, again"] || !noise["verify"] || noise["bounce"] || len(noise) != 4 {
-		t.Errorf("noise: %v", noise)
+	few := kindOf(append(rounds(raw, 1, 1), rounds(record.Cost{Strategy: stablewrite.Verify}, 1, 1)...)).of("verify")
+	if few.Noise || intervalOf(*few) != "-" || ratioOf(*few) != "1.00" {
+		t.Errorf("of two rounds: noise %v, interval %s, ratio %s", few.Noise, intervalOf(*few), ratioOf(*few))
 	}
-	few := costTables(resultsOf(append(rounds(raw, 1, 1), rounds(record.Cost{Strategy: stablewrite.Verify}, 1, 1)...)...).Costs)[0].rows[1]
-	if few.noise() || few.interval() != "-" || few.ratio() != "1.00" {
-		t.Errorf("of two rounds: noise %v, interval %s, ratio %s", few.noise(), few.interval(), few.ratio())
-	}
-	alone := costTables(resultsOf(rounds(record.Cost{Strategy: stablewrite.Verify}, 1, 1)...).Costs)[0].rows[0]
-	if alone.ratio() != "-" {
-		t.Errorf("without raw the ratio is %s", alone.ratio())
+	alone := kindOf(rounds(record.Cost{Strategy: stablewrite.Verify}, 1, 1))
+	if text := ratioOf(alone.rows[0]); text != "-" {
+		t.Errorf("without raw the ratio is %s", text)
 	}
 }
 
-// Shares are in order, in whatever order they were timed.
-func TestACrossoverHasItsSharesInOrder(t *testing.T) {
-	all := rounds(record.Cost{Strategy: stablewrite.Raw}, 1, 1)
-	for _, share := range []float64{1, 0.1, 0} {
-		all = append(all, rounds(record.Cost{Strategy: stablewrite.Verify, Mutated: share}, 1+share, 1+share)...)
+func TestATimedWriteThatIsTornBreaksAPromise(t *testing.T) {
+	res := resultsOf(record.Cost{Strategy: stablewrite.Bounce, Mutated: 1, Checked: 512, Torn: 3, Size: 4096, Depth: 2, Bytes: 1, Seconds: 1})
+	want := []string{"bounce, timed with 100% of writes changed in flight, 4k, depth 2: 3 of 512 writes torn"}
+	if v := Judge(res); !slices.Equal(v.Broken, want) {
+		t.Errorf("broken %q", v.Broken)
 	}
-	all = append(all, rounds(record.Cost{Strategy: stablewrite.Bounce, Mutated: 0.1}, 2, 2)...)
-	found := crossovers(costTables(resultsOf(all...).Costs))
-	if len(found) != 1 || !slices.Equal(found[0].shares, []float64{0, 0.1, 1}) || len(found[0].lines) != 2 {
-		t.Fatalf("%+v", found)
+	var text, page strings.Builder
+	if err := errors.Join(Text(&text, res), HTML(&page, res)); err != nil {
+		t.Fatal(err)
 	}
-	for _, l := range found[0].lines {
-		for i, share := range found[0].shares {
-			c := l.at(i)
-			switch {
-			case l.strategy == stablewrite.Verify && (c == nil || math.Abs(c.Ratio-1/(1+share)) > 1e-9):
-				t.Errorf("verify at %v: %+v", share, c)
-			case l.strategy == stablewrite.Bounce && (c != nil) != (share == 0.1):
-				t.Errorf("bounce at %v: %+v", share, c)
-			}
+	for _, want := range []string{"A promise was broken:\n  bounce, timed", "TORN: 3 of 512 writes", "!torn: 3\n"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, text.String())
 		}
+	}
+	if !strings.Contains(page.String(), `<td class="broken">!3/512</td>`) {
+		t.Error("the page has no cell that is broken")
+	}
+}
+
+// kindOf is the first kind of write of recs.
+func kindOf(recs []any) costKind { return costSets(resultsOf(recs...).Costs)[0].kinds[0] }
+
+// Writes of one kind are told apart from all others, in order, other programs last.
+func TestTimingsArePartedByKind(t *testing.T) {
+	var all []any
+	for _, c := range []record.Cost{
+		{Mutated: 1, ChangedBlocks: 1}, {Mutated: 1}, {Mutated: 0.5}, {}, {Cold: true}, {Target: record.OnDelay, DelayLatencyNS: 2, Procs: 7},
+		{Target: record.OnDelay, DelayLatencyNS: 1}, {Variant: record.DD, Procs: 0}, {Strategy: stablewrite.Verify, Backing: "4k"}, {Target: record.OnNull},
+	} {
+		all = append(all, rounds(c, 1)...)
+	}
+	var got []string
+	for _, s := range costSets(resultsOf(all...).Costs) {
+		for _, k := range s.kinds {
+			line := s.where() + ": " + s.changing()
+			for _, c := range k.rows {
+				line += ", " + c.Writer()
+			}
+			got = append(got, line)
+		}
+	}
+	want := []string{
+		"a file, hot buffers: nothing changing, verify, dd",
+		"a file, hot buffers: 50% of writes changed in flight, verify",
+		"a file, hot buffers: 100% of writes changed in flight, verify",
+		"a file, hot buffers: 100% of writes changed in flight, in 1 of their 4k blocks, verify",
+		"a file, cold buffers: nothing changing, verify",
+		"delay (1ns, 0 MB/s), hot buffers: nothing changing, verify",
+		"delay (2ns, 0 MB/s), hot buffers: nothing changing, verify",
+		"null, which takes every write at once, hot buffers: nothing changing, verify",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 

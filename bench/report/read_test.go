@@ -177,7 +177,7 @@ func TestRoundsOfRunsAreNotMixed(t *testing.T) {
 				t.Fatal(err, warnings)
 			}
 		}
-		rows := costTables(res.Costs)[0].rows
+		rows := costSets(res.Costs)[0].kinds[0].rows
 		if len(rows) != 2 || rows[1].N != 12 || rows[1].Ratio != 0.5 || rows[1].Lo != 0.5 || rows[1].Hi != 0.5 {
 			t.Errorf("%d files: %+v", len(files), rows)
 		}

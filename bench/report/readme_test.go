@@ -21,7 +21,7 @@ func TestREADMEShowsTheCommittedRun(t *testing.T) {
 func render(t *testing.T) string {
 	res := load(t, "../evaluate/testdata/results.jsonl")
 	var b bytes.Buffer
-	if err := Text(&b, res); err != nil {
+	if err := Summary(&b, res); err != nil {
 		t.Fatal(err)
 	}
 	return testenv.Indented(b.String())

@@ -26,8 +26,7 @@ func (u *runs) end() { u.seen, u.ended = nil, u.most }
 // round numbers r among the rounds of all runs. A run times a cell once in each
 // round: what comes twice is of another one.
 func (u *runs) round(r record.Cost) int {
-	cell := cost.Cell{Strategy: r.Strategy, Variant: r.Variant, Target: r.Target, Cold: r.Cold, Size: r.Size, Depth: r.Depth, Mutated: r.Mutated}
-	key := timed{r.System, cell, r.Round}
+	key := timed{r.System, cost.CellOf(r), r.Round}
 	if u.seen[key] {
 		u.end()
 	}

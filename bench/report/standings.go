@@ -11,9 +11,9 @@ import (
 
 // standings is a line for each strategy: what became of its writes, what it
 // promises of crashes, and what it costs.
-func standings(g group, tables []costTable) grid {
+func standings(g group, sets []costSet) grid {
 	found := judge(g.races)
-	costs := costsAtRest(tables)
+	costs := costsAtRest(sets)
 	out := grid{Head: []string{"strategy", "a change that stays", "a change that is restored", "a crash before Sync"}}
 	if len(g.races) == 0 {
 		out.Head = out.Head[:1]
@@ -98,26 +98,16 @@ type restCost struct {
 
 // costsAtRest is of the first place in which raw was timed with nothing changing,
 // one with a disk below if there is one.
-func costsAtRest(tables []costTable) map[stablewrite.Strategy]restCost {
-	var best *costTable
-	for i, t := range tables {
-		if t.mutated == 0 && t.rows[0].Ratio > 0 && (best == nil || best.simulated() && !t.simulated()) {
-			best = &tables[i]
-		}
-	}
+func costsAtRest(sets []costSet) map[stablewrite.Strategy]restCost {
+	best := atRest(sets)
 	if best == nil {
 		return nil
 	}
 	all := map[stablewrite.Strategy]restCost{}
-	for _, rows := range cells(best.rows) {
-		raw := math.NaN()
-		for _, c := range rows {
-			if c.plainRaw() {
-				raw = c.CPU
-			}
-		}
-		for _, c := range rows {
-			if c.Variant != "" || c.Ratio == 0 {
+	for _, k := range best.kinds {
+		raw := k.raw()
+		for _, c := range k.rows {
+			if c.Variant != "" || c.Ratio == 0 || raw == nil {
 				continue
 			}
 			r, ok := all[c.Strategy]
@@ -125,11 +115,22 @@ func costsAtRest(tables []costTable) map[stablewrite.Strategy]restCost {
 				r = restCost{math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)}
 			}
 			r.lo, r.hi = math.Min(r.lo, c.Ratio), math.Max(r.hi, c.Ratio)
-			r.cpuLo, r.cpuHi = math.Min(r.cpuLo, c.CPU-raw), math.Max(r.cpuHi, c.CPU-raw)
+			r.cpuLo, r.cpuHi = math.Min(r.cpuLo, c.CPU-raw.CPU), math.Max(r.cpuHi, c.CPU-raw.CPU)
 			all[c.Strategy] = r
 		}
 	}
 	return all
+}
+
+// atRest is the first of sets in which raw was timed with nothing changing, one with
+// a disk below if there is one, or nil.
+func atRest(sets []costSet) (best *costSet) {
+	for i, s := range sets {
+		if s.mutated == 0 && s.has(isRaw) && (best == nil || best.simulated() && !s.simulated()) {
+			best = &sets[i]
+		}
+	}
+	return best
 }
 
 // cells are those of the line of s.

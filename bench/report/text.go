@@ -9,8 +9,35 @@ import (
 	"stablepages/bench/prove"
 )
 
-// Text writes res as text of at most 100 columns.
+// Text writes res as text of at most 100 columns: what Summary writes, and then a
+// table of each kind of write that was timed.
 func Text(out io.Writer, res Results) error {
+	if err := Summary(out, res); err != nil {
+		return err
+	}
+	noisy, all := false, groups(res)
+	for _, g := range all {
+		if len(all) > 1 && len(g.costs) > 0 {
+			fmt.Fprintf(out, "\n%s\n", wrap(describe(g.system)))
+		}
+		for _, s := range costSets(g.costs) {
+			for _, k := range s.kinds {
+				if err := k.write(out, s); err != nil {
+					return err
+				}
+			}
+			noisy = noisy || s.has(isNoise)
+		}
+	}
+	if !noisy {
+		return nil
+	}
+	_, err := fmt.Fprint(out, "\n~ the interval meets that of raw by raw itself: it may be noise\n")
+	return err
+}
+
+// Summary writes what res mean, as text of at most 100 columns.
+func Summary(out io.Writer, res Results) error {
 	if res.Len() == 0 {
 		_, err := fmt.Fprintln(out, "No Records.")
 		return err
@@ -82,29 +109,15 @@ func writeGroup(out io.Writer, g group) error {
 			return err
 		}
 	}
-	tables := costTables(g.costs)
-	for _, t := range tables {
-		fmt.Fprintf(out, "\n%s\n", wrap(t.title()))
-		if t.noisy() {
-			fmt.Fprintln(out, "~ the interval meets that of raw against raw: it may be noise")
-		}
-		fmt.Fprintln(out)
-		if err := t.write(out); err != nil {
+	if err := writeHoles(out, g); err != nil {
+		return err
+	}
+	for _, p := range costPlaces(g.costs) {
+		if err := writeCosts(out, p); err != nil {
 			return err
 		}
 	}
-	for all := crossovers(tables); len(all) > 0; {
-		n := 1
-		for n < len(all) && all[n].place == all[0].place {
-			n++
-		}
-		fmt.Fprintf(out, "\nRatio to raw by the share of writes changed in flight (%s)\n\n", costTable{place: all[0].place}.where())
-		if err := writeCrossovers(out, all[:n]); err != nil {
-			return err
-		}
-		all = all[n:]
-	}
-	return writeHoles(out, g)
+	return nil
 }
 
 // wrap breaks text into lines of at most 98 columns, and keeps the space it

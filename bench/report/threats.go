@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"stablepages/bench/cost"
 	"stablepages/bench/mutator"
 	"stablepages/bench/record"
 	"stablepages/stablewrite"
@@ -49,11 +50,7 @@ var threats = []threat{
 	{"A write is torn if its media differ from its receipt in CRC-32C. Of changes to pages that end in their own CRC-32C only those show that were cut in the middle of a page.",
 		race(func(r record.Repro) bool { return r.Mutator.SelfSummed() })},
 	{"Intervals hold for the rounds of these runs. Another run, after a reboot or on another day, may lie outside of them.", timing(nil)},
-	{"Where there is no interval there were fewer than six rounds.", func(res Results) bool {
-		return table(func(t costTable) bool {
-			return slices.ContainsFunc(t.rows, func(c costRow) bool { return c.Ratio > 0 && !c.bounded() })
-		})(res)
-	}},
+	{"Where there is no interval there were fewer than six rounds.", compared(func(c cost.Comparison) bool { return c.Ratio > 0 && !bounded(c) })},
 	{"Raw was not timed against itself: nothing tells how much of a difference is noise.", func(res Results) bool {
 		return len(res.Costs) > 0 && !timing(func(c record.Cost) bool { return c.Variant == record.Again })(res)
 	}},
@@ -61,7 +58,15 @@ var threats = []threat{
 		return len(res.Costs) > 0 && !timing(func(c record.Cost) bool { return c.Cold })(res)
 	}},
 	{"What pages back the buffers was not recorded. 4 KiB or huge pages can make more difference than strategies.",
-		timing(func(c record.Cost) bool { return c.Backing == "" })},
+		timing(func(c record.Cost) bool { return c.Backing == "" && !c.Variant.Peer() })},
+	{"Depth is a number of writers, and there was room for fewer of them in the Go runtime (GOMAXPROCS): fewer writes than the depth says were in flight at a time.",
+		timing(func(c record.Cost) bool {
+			return c.Procs > 0 && c.Procs < c.Depth && !placeOf(cost.CellOf(c)).simulated()
+		})},
+	{"Changes that are in flight for certain need a submission in two steps, by every writer, raw too. Columns in which writes change are not to be held against those in which none do.",
+		timing(func(c record.Cost) bool { return c.Mutated > 0 })},
+	{"A changed write changes in all its blocks, which is what costs most to resubmit.",
+		timing(func(c record.Cost) bool { return c.Mutated > 0 && c.ChangedBlocks == 0 })},
 	{"Processor time is the writing program's. Kernel threads, which write the page cache back or complete I/O, are not in it.", timing(nil)},
 	{"Through the page cache the kernel merges writes into larger ones, and a file that is synced less often fares better.",
 		timing(func(c record.Cost) bool { return !c.Strategy.Direct() })},
@@ -91,9 +96,9 @@ func timing(so func(record.Cost) bool) func(Results) bool {
 	}
 }
 
-// table is whether there is a table of costs that is so.
-func table(so func(costTable) bool) func(Results) bool {
+// compared is whether there is a timing that is so, over all rounds.
+func compared(so func(cost.Comparison) bool) func(Results) bool {
 	return func(res Results) bool {
-		return slices.ContainsFunc(groups(res), func(g group) bool { return slices.ContainsFunc(costTables(g.costs), so) })
+		return slices.ContainsFunc(groups(res), func(g group) bool { return slices.ContainsFunc(cost.Compare(g.costs), so) })
 	}
 }

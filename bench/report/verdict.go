@@ -20,6 +20,9 @@ type Verdict struct {
 func Judge(res Results) (v Verdict) {
 	for _, g := range groups(res) {
 		v.add(judge(g.races).Verdict)
+		for _, s := range costSets(g.costs) {
+			v.Broken = append(v.Broken, s.broken()...)
+		}
 	}
 	if len(res.Proofs) > 0 {
 		v.add(Verdict(prove.Judge(res.Proofs)))

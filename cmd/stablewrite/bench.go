@@ -14,6 +14,7 @@ import (
 
 	"stablepages/bench/cost"
 	"stablepages/bench/record"
+	"stablepages/bench/report"
 	"stablepages/bench/scratch"
 	"stablepages/stablewrite"
 )
@@ -179,7 +180,7 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	ctx, stop := interruptible(cmd)
 	defer stop()
-	recs, notes, err := f.time(ctx, cmd, args, res)
+	found, notes, err := f.time(ctx, cmd, args, res)
 	for _, n := range notes {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), n)
 	}
@@ -191,8 +192,8 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	case err != nil && !cut:
 		return err
 	}
-	if !f.json && len(recs) > 0 {
-		if err := cost.WriteReport(cmd.OutOrStdout(), recs); err != nil {
+	if !f.json && found.Len() > 0 {
+		if err := report.Text(cmd.OutOrStdout(), found); err != nil {
 			return err
 		}
 		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "\nRecords: %s\n", res.name()); err != nil {
@@ -202,30 +203,19 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	if cut {
 		return interrupted(ctx, err, res)
 	}
-	return tornExit(recs)
-}
-
-// tornExit is how a run ends that was not cut short.
-func tornExit(recs []record.Cost) error {
-	var torn int64
-	for _, r := range recs {
-		torn += r.Torn
-	}
-	if torn > 0 {
-		return &exit{exitTorn, fmt.Errorf("torn: %d writes that are not what their receipts say", torn)}
-	}
-	return nil
+	v := report.Judge(found)
+	return judged(v.Broken, nil, v.Inconclusive)
 }
 
 // time is over, and the file gone, before anything is printed but Records.
-func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string, res *results) (recs []record.Cost, notes []string, err error) {
+func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string, res *results) (found report.Results, notes []string, err error) {
 	p := f.plan
 	p.On = record.Target(f.target)
 	p.Note = func(note string) { notes = append(notes, note) }
 	if p.On == record.OnFile {
 		target, closeTarget, err := f.open(args)
 		if err != nil {
-			return nil, nil, err
+			return found, nil, err
 		}
 		defer closeTarget()
 		p.Target, p.On = target, "" // a device, if it is one
@@ -243,10 +233,10 @@ func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string
 		line.show(done, p.Cells(), "timing the strategies")
 		done++
 	}, func(rec record.Cost) error {
-		recs = append(recs, rec)
+		found.Add(rec)
 		return res.write(rec)
 	})
-	return recs, notes, err
+	return found, notes, err
 }
 
 // open opens what is written to.

@@ -1,0 +1,96 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"stablepages/bench/cost"
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+)
+
+// costLines say what verify, bounce and adaptive cost in one place, at worst and at
+// best.
+func costLines(sets []costSet) (lines []string) {
+	for _, s := range []stablewrite.Strategy{stablewrite.Verify, stablewrite.Bounce, stablewrite.Adaptive} {
+		var parts []string
+		for _, of := range sets {
+			if text := of.span(s); text != "" {
+				parts = append(parts, text)
+			}
+		}
+		if len(parts) > 0 {
+			lines = append(lines, fmt.Sprintf("%-8v %s", s, strings.Join(parts, ";\n         ")))
+		}
+	}
+	var checked, torn int64
+	for _, of := range sets {
+		for _, k := range of.kinds {
+			for _, c := range k.rows {
+				checked, torn = checked+c.Checked, torn+c.Torn
+			}
+		}
+	}
+	switch {
+	case torn > 0:
+		lines = append(lines, fmt.Sprintf("TORN: %d of %d writes read back were not what their receipts say", torn, checked))
+	case checked > 0:
+		lines = append(lines, fmt.Sprintf("%d writes were read back after their buffers changed in flight, and are what their receipts say", checked))
+	}
+	if len(lines) == 0 {
+		return []string{"Neither verify nor bounce nor adaptive was timed."}
+	}
+	return lines
+}
+
+// span is what a strategy costs in s, if s is one of the ends: nothing changing, or
+// all.
+func (s costSet) span(of stablewrite.Strategy) string {
+	when := "of raw's throughput with nothing changing"
+	switch {
+	case s.mutated == 1:
+		when = "with every write changed in flight"
+	case s.mutated > 0:
+		return ""
+	}
+	var found []cost.Comparison
+	var adds []string
+	for _, k := range s.kinds {
+		c := k.of(of.String())
+		if c == nil || c.Ratio == 0 {
+			continue
+		}
+		found = append(found, *c)
+		if k.Depth == s.kinds[0].Depth {
+			adds = append(adds, sizeText(k.Size)+" "+addedText(*c, k.raw()))
+		}
+	}
+	switch {
+	case len(found) == 0:
+		return ""
+	case s.target == record.OnNull:
+		return strings.ReplaceAll(wrap(fmt.Sprintf("adds to a write, depth %d, %s: %s", s.kinds[0].Depth, s.changing(), strings.Join(adds, "; "))), "\n", "\n         ")
+	}
+	byRatio := func(a, b cost.Comparison) int { return cmp.Compare(a.Ratio, b.Ratio) }
+	worst, best := slices.MinFunc(found, byRatio), slices.MaxFunc(found, byRatio)
+	text := ratioText(worst.Ratio)
+	if end := ratioText(best.Ratio); end != text {
+		text = fmt.Sprintf("%s (%s) to %s (%s)", text, cellName(worst.Cell), end, cellName(best.Cell))
+	}
+	return text + " " + when
+}
+
+// broken is what of s was read back after its buffers changed, and is not what
+// receipts say. Only what is promised to be is read back.
+func (s costSet) broken() (lines []string) {
+	for _, k := range s.kinds {
+		for _, c := range k.rows {
+			if c.Torn > 0 {
+				lines = append(lines, fmt.Sprintf("%s, timed with %s, %s: %d of %d writes torn", c.Writer(), s.changing(), cellName(k.Cell), c.Torn, c.Checked))
+			}
+		}
+	}
+	return lines
+}
