@@ -17,6 +17,8 @@ var formats = []Format{
 	{"csv", "a line for each cell of the tables, and each kernel's", CSV},
 	{"benchfmt", "a line for each timing, for benchstat", Benchfmt},
 	{"html", "one file with figures, which needs nothing else", HTML},
+	{"cost.svg", "the figure of what strategies cost with nothing changing", CostSVG},
+	{"holes.svg", "the figure of what verify cannot see, by how long it stays", HolesSVG},
 }
 
 // Formats lists every Format.

@@ -20,6 +20,9 @@ var pageText string
 //go:embed page.css
 var pageStyle string
 
+//go:embed figure.css
+var figureStyle string
+
 var pageTemplate = template.Must(template.New("page").Parse(pageText))
 
 // page is what page.html shows.
@@ -60,7 +63,7 @@ func HTML(out io.Writer, res Results) error {
 }
 
 func newPage(res Results) page {
-	p := page{Style: template.CSS(pageStyle), Verdict: Judge(res), Threats: threatsTo(res), Records: res.Len(), Version: record.Version}
+	p := page{Style: template.CSS(figureStyle + pageStyle), Verdict: Judge(res), Threats: threatsTo(res), Records: res.Len(), Version: record.Version}
 	all := groups(res)
 	for _, g := range all {
 		where := ""

@@ -45,7 +45,7 @@ Formats:
 	}
 	fl := cmd.Flags()
 	fl.SortFlags = false
-	fl.StringVar(&f.format, "format", "text", "text, csv, benchfmt or html: a `format`")
+	fl.StringVar(&f.format, "format", "text", "one of these: a `format`")
 	fl.StringVarP(&f.out, "out", "o", "", "write to `FILE`, which must not exist (default standard output)")
 	fl.BoolVar(&f.force, "force", false, "replace FILE")
 	return cmd
@@ -55,7 +55,7 @@ Formats:
 func formatChoices() string {
 	var b strings.Builder
 	for _, f := range report.Formats() {
-		fmt.Fprintf(&b, "  %-9s %s\n", f.Name, f.About)
+		fmt.Fprintf(&b, "  %-10s %s\n", f.Name, f.About)
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
