@@ -21,7 +21,7 @@ type matrixRow struct {
 	cells  []matrixCell // by matrix.mutators
 }
 
-// matrixCell adds up races of all sizes and hold times.
+// matrixCell adds up races that are alike.
 type matrixCell struct {
 	torn, writes    int
 	refused, broken bool
@@ -35,7 +35,7 @@ func matrixOf(recs []record.Repro, gated bool) (m matrix) {
 			m.mutators = append(m.mutators, k)
 		}
 	}
-	for _, r := range recs {
+	for _, r := range alike(recs) {
 		if r.Gate != gated {
 			continue
 		}

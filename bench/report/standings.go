@@ -23,7 +23,7 @@ func standings(g group, sets []costSet) grid {
 	}
 	for _, s := range order(stablewrite.Strategies()) {
 		var stays, restored *tally
-		for _, r := range g.races {
+		for _, r := range alike(g.races) {
 			if r.Strategy != s || r.Buffered || r.Detect != stablewrite.ByDigest || r.Gate != found.gated || r.Mutator == mutator.None {
 				continue
 			}

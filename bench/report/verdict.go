@@ -56,6 +56,7 @@ func judge(recs []record.Repro) (found races) {
 		found.hold(r)
 		found.gated = found.gated || r.Gate
 	}
+	recs = alike(recs)
 	for _, s := range stablewrite.Strategies() {
 		of := standing{strategy: s}
 		for _, r := range recs {
