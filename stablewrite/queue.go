@@ -18,6 +18,10 @@ import "sync"
 // Queue must be closed; Close of the File waits for what is under way. Methods
 // may be called concurrently, but OnChanged, called for a Write of a Queue, waits
 // for itself if it uses that Queue.
+//
+// Each Write under way is a goroutine in a system call, which keeps a processor of
+// the Go runtime (GOMAXPROCS) until the runtime notices, which may take longer than
+// a write. With GOMAXPROCS less than depth fewer writes are in flight than could be.
 type Queue struct {
 	f     *File
 	depth int
