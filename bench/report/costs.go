@@ -192,25 +192,36 @@ func perWrite(c cost.Comparison) float64 {
 	return float64(c.Depth) * float64(c.Size) / c.Throughput * 1e9
 }
 
-// added is how many ns c takes more for a write than raw does.
+// added is how many ns c takes more for a write than raw does, at least one; ok is
+// false if that is not known, or it takes no more.
 func added(c cost.Comparison, raw *cost.Comparison) (ns float64, ok bool) {
 	if raw == nil {
 		return 0, false
 	}
-	return perWrite(c) - perWrite(*raw), true
+	ns = perWrite(c) - perWrite(*raw)
+	return ns, ns >= 1
+}
+
+// addedTime is "+120 ns": what is added to a write.
+func addedTime(c cost.Comparison, raw *cost.Comparison) string {
+	ns, ok := added(c, raw)
+	switch {
+	case ok:
+		return "+" + nanoseconds(ns)
+	case raw == nil:
+		return "-"
+	}
+	return "none"
 }
 
 // addedText is "+120 ns, 34.1 GB/s": what is added to a write, and how fast that
 // goes over its bytes.
 func addedText(c cost.Comparison, raw *cost.Comparison) string {
-	ns, ok := added(c, raw)
-	switch {
-	case !ok:
-		return "-"
-	case ns < 1:
-		return "none"
+	text := addedTime(c, raw)
+	if ns, ok := added(c, raw); ok {
+		text += fmt.Sprintf(", %s GB/s", digits(float64(c.Size)/ns))
 	}
-	return fmt.Sprintf("+%s, %s GB/s", nanoseconds(ns), digits(float64(c.Size)/ns))
+	return text
 }
 
 // ratioOf marks what may be noise.

@@ -44,7 +44,7 @@ func writeCosts(out io.Writer, p costPlace) error {
 		if len(s.strategies()) == 0 {
 			continue
 		}
-		fmt.Fprintf(out, "\n%s\n\n", wrap(s.caption()))
+		fmt.Fprintf(out, "\n%s\n%s\n", wrap(s.caption()), s.note())
 		if err := s.sheet().write(out); err != nil {
 			return err
 		}
@@ -64,12 +64,18 @@ func (s costSet) caption() string {
 	if s.target == record.OnNull {
 		return "What a write takes longer than raw's, and how fast that is by its size: " + s.changing()
 	}
-	text := "Throughput by raw's in the same round, median and 95% interval: " + s.changing()
-	if s.has(func(c cost.Comparison) bool { return c.Noise && c.Variant == "" }) {
-		text += " (~ meets raw by raw itself: may be noise)"
-	}
-	return text
+	return "Throughput by raw's in the same round, median and 95% interval: " + s.changing()
 }
+
+// note is a line on what may be noise, if anything in sheet may be.
+func (s costSet) note() string {
+	if s.has(func(c cost.Comparison) bool { return c.Noise && c.Variant == "" }) {
+		return noiseNote
+	}
+	return ""
+}
+
+const noiseNote = "(~ may be noise: the interval meets that of raw by raw itself)\n"
 
 // sheet has what strategies cost.
 func (s costSet) sheet() sheet {

@@ -64,14 +64,16 @@ func (s costSet) span(of stablewrite.Strategy) string {
 		}
 		found = append(found, *c)
 		if k.Depth == s.kinds[0].Depth {
-			adds = append(adds, sizeText(k.Size)+" "+addedText(*c, k.raw()))
+			adds = append(adds, sizeText(k.Size)+" "+addedTime(*c, k.raw()))
 		}
 	}
 	switch {
 	case len(found) == 0:
 		return ""
+	case s.target == record.OnNull && s.mutated == 0:
+		return wrap(fmt.Sprintf("adds to a write with nothing changing, depth %d: %s", s.kinds[0].Depth, strings.Join(adds, ", ")))
 	case s.target == record.OnNull:
-		return strings.ReplaceAll(wrap(fmt.Sprintf("adds to a write, depth %d, %s: %s", s.kinds[0].Depth, s.changing(), strings.Join(adds, "; "))), "\n", "\n         ")
+		return ""
 	}
 	byRatio := func(a, b cost.Comparison) int { return cmp.Compare(a.Ratio, b.Ratio) }
 	worst, best := slices.MinFunc(found, byRatio), slices.MaxFunc(found, byRatio)

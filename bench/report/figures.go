@@ -59,6 +59,11 @@ func (s costSet) glance(wide px) figure {
 		values = append(values, lo, hi)
 	}
 	chart.axis = ratioAxis(values)
+	return figure{chart.draw(wide), s.grid()}
+}
+
+// grid is s.sheet for HTML.
+func (s costSet) grid() grid {
 	data := grid{Caption: s.caption()}
 	for i, line := range s.sheet().rows {
 		if i == 0 {
@@ -67,7 +72,7 @@ func (s costSet) glance(wide px) figure {
 			data.add(cellName(s.kinds[i-1].Cell), line[2:]...)
 		}
 	}
-	return figure{chart.draw(wide), data}
+	return data
 }
 
 // ratioFigures draw throughput against raw, one figure for each size and depth, all

@@ -267,7 +267,11 @@ func costSection(of costSet) section {
 	if slices.ContainsFunc(of.kinds, func(k costKind) bool { _, _, ok := k.again(); return ok }) {
 		s.Text = append(s.Text, "Shaded: the interval of raw against raw. ○ hollow, and ~ in the data: the interval meets it, so the difference may be noise.")
 	}
-	if len(of.kinds) > 1 && len(of.strategies()) > 0 {
+	switch {
+	case len(of.strategies()) == 0:
+	case of.target == record.OnNull:
+		s.Grids = []grid{of.grid()}
+	case len(of.kinds) > 1:
 		s.Figures = append([]figure{of.glance(drawingWidth)}, s.Figures...)
 	}
 	return s

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 )
 
 // standalone is a figure in a file of its own. It brings the paper that it is
 // drawn on, so that its colours do not depend on what is around it.
 type standalone struct {
 	Title, Where string
+	Note, System string // below it
 	Drawing      drawing
 	Style        template.CSS
 	Margin, Top  px
@@ -22,9 +24,12 @@ var errNothingToDraw = errors.New("there is nothing to draw")
 const standaloneWidth px = 600
 
 func (s standalone) W() px { return s.Drawing.W + 2*s.Margin }
-func (s standalone) H() px { return s.Drawing.H + s.Top + 8 }
+func (s standalone) H() px { return s.Foot() + 34 }
 
-// Inner is a drawing's size within the line around it.
+// Foot is where the lines below the drawing begin.
+func (s standalone) Foot() px { return s.Top + s.Drawing.H + 16 }
+
+// Inner has the size of what is within the line around the figure.
 func (s standalone) Inner() drawing { return drawing{W: s.W() - 1, H: s.H() - 1} }
 
 func (s standalone) write(out io.Writer) error {
@@ -38,7 +43,8 @@ func CostSVG(out io.Writer, res Results) error {
 	for _, g := range groups(res) {
 		if s := atRest(costSets(g.costs)); s != nil && len(s.strategies()) > 0 {
 			return standalone{
-				Title: "Throughput by that of a plain direct write, " + s.changing(), Where: "on " + s.where() + "; " + describe(g.system),
+				Title: "Throughput by that of a plain direct write, " + s.changing(), Where: "on " + s.where(), System: describe(g.system),
+				Note:    "Size x depth; median and 95% interval. Shaded: raw against raw. Hollow: may be noise.",
 				Drawing: s.glance(standaloneWidth).Drawing,
 			}.write(out)
 		}
@@ -51,8 +57,13 @@ func CostSVG(out io.Writer, res Results) error {
 func HolesSVG(out io.Writer, res Results) error {
 	for _, g := range groups(res) {
 		if curves := holdCurves(g.races); len(curves) > 0 {
+			note := "95% intervals; steps of time are not to scale."
+			if !slices.ContainsFunc(curves, func(c holdCurve) bool { return !c.gate }) {
+				note = "Every change was made in flight. " + note
+			}
 			return standalone{
-				Title: "Torn writes under verify, by how long a change stays before it is undone", Where: describe(g.system),
+				Title: "Torn writes under verify, by how long a change stays before it is undone", Where: "by the size of the writes", System: describe(g.system),
+				Note:    note,
 				Drawing: holdFigure(curves, standaloneWidth).Drawing,
 			}.write(out)
 		}

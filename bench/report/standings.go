@@ -3,8 +3,10 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"stablepages/bench/mutator"
+	"stablepages/bench/record"
 	"stablepages/bench/repro"
 	"stablepages/stablewrite"
 )
@@ -96,8 +98,7 @@ type restCost struct {
 	cpuLo, cpuHi float64 // s/GiB more than raw takes
 }
 
-// costsAtRest is of the first place in which raw was timed with nothing changing,
-// one with a disk below if there is one.
+// costsAtRest is of atRest.
 func costsAtRest(sets []costSet) map[stablewrite.Strategy]restCost {
 	best := atRest(sets)
 	if best == nil {
@@ -122,15 +123,14 @@ func costsAtRest(sets []costSet) map[stablewrite.Strategy]restCost {
 	return all
 }
 
-// atRest is the first of sets in which raw was timed with nothing changing, one with
-// a disk below if there is one, or nil.
-func atRest(sets []costSet) (best *costSet) {
-	for i, s := range sets {
-		if s.mutated == 0 && s.has(isRaw) && (best == nil || best.simulated() && !s.simulated()) {
-			best = &sets[i]
-		}
+// atRest is the first of sets in which raw was timed with nothing changing, or nil.
+// Ratios on null, where raw does nothing, are of nothing.
+func atRest(sets []costSet) *costSet {
+	i := slices.IndexFunc(sets, func(s costSet) bool { return s.mutated == 0 && s.target != record.OnNull && s.has(isRaw) })
+	if i < 0 {
+		return nil
 	}
-	return best
+	return &sets[i]
 }
 
 // cells are those of the line of s.

@@ -32,7 +32,7 @@ func Text(out io.Writer, res Results) error {
 	if !noisy {
 		return nil
 	}
-	_, err := fmt.Fprint(out, "\n~ the interval meets that of raw by raw itself: it may be noise\n")
+	_, err := fmt.Fprint(out, "\n"+noiseNote)
 	return err
 }
 
