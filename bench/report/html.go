@@ -290,7 +290,7 @@ func (s costSet) under() string { return s.changing() + ", " + s.where() }
 func crossoverSection(p costPlace) section {
 	s := section{Title: "From which share of changed writes on bounce costs less", Text: []string{
 		"Time of verify by that of bounce in the same round, by the share of writes changed in flight (" + p.sets[0].where() + "). Above 1 copying every write costs less. " +
-			"● measured, with 95% intervals. The thin line is a model: a changed write costs what it costs, and so does one that is not. Where it reaches 1 is the share named; shaded is its interval. The axis below is one of square roots.",
+			"● measured, with 95% intervals. The thin line is a model: a straight one from none changed to all. Where it reaches 1 is the share named; shaded is the 95% interval of that. The axis below is one of square roots.",
 	}}
 	for _, x := range p.crossovers {
 		s.Figures = append(s.Figures, crossoverFigure(x))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"stablepages/bench/cost"
 	"stablepages/bench/mutator"
 	"stablepages/bench/prove"
 	"stablepages/bench/record"
@@ -191,6 +192,35 @@ func TestTimingsArePartedByKind(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestTheCrossoverIsNamed(t *testing.T) {
+	inf := math.Inf(1)
+	ends := []cost.CrossoverPoint{{Share: 0, N: 7, Cost: 0.9, Lo: 0.8, Hi: 0.95}, {Share: 1, N: 7, Cost: 1.6, Lo: 1.5, Hi: 1.7}}
+	for _, tc := range []struct {
+		modeled, lo, hi float64
+		text            string
+		band, line      bool
+	}{
+		{0.14, 0.1, 0.2, "from 14% (95%: 10% to 20%)", true, true},
+		{0.14, 0, inf, "from 14% (95%: 0% to never)", true, true},
+		{0, 0, 0, "at any share", false, false},
+		{0, 0, 0.3, "at any share (95%: 0% to 30%)", false, false},
+		{inf, inf, inf, "at no share", false, false},
+		{inf, 0.9, inf, "at no share (95%: 90% to never)", false, false},
+	} {
+		x := cost.Crossover{Of: cost.Cell{Size: 4096, Depth: 1}, Points: ends, Modeled: tc.modeled, Lo: tc.lo, Hi: tc.hi}
+		d := crossoverFigure(x).Drawing
+		lines := 0
+		for _, l := range d.Lines {
+			if l.Class == "ref" && l.X1 == l.X2 {
+				lines++
+			}
+		}
+		if d.Title != "4k, depth 1: "+tc.text || len(d.Bands) > 0 != tc.band || lines > 0 != tc.line {
+			t.Errorf("%v: %q, %d bands, %d lines", tc.modeled, d.Title, len(d.Bands), lines)
+		}
 	}
 }
 
