@@ -2,8 +2,12 @@ package report
 
 import (
 	"bytes"
+	"errors"
 	"flag"
+	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"stablepages/stablewrite/testenv"
@@ -11,15 +15,46 @@ import (
 
 var update = flag.Bool("update", false, "write goldens, and what the committed evaluation says into README.md")
 
-const readme = "../../README.md"
+const (
+	readme    = "../../README.md"
+	committed = "../evaluate/testdata"
+)
 
 // README shows a run that was made, and nothing else.
 func TestREADMEShowsTheCommittedRun(t *testing.T) {
 	testenv.Section(t, readme, "evaluate", render(t), *update)
 }
 
+// The figures beside the committed run are drawn from it; of what it has nothing to
+// draw from there is no file.
+func TestFiguresAreOfTheCommittedRun(t *testing.T) {
+	res := load(t, filepath.Join(committed, "results.jsonl"))
+	for name, draw := range map[string]func(io.Writer, Results) error{"cost.svg": CostSVG, "holes.svg": HolesSVG} {
+		file := filepath.Join(committed, name)
+		var want bytes.Buffer
+		err := draw(&want, res)
+		switch none := errors.Is(err, errNothingToDraw); {
+		case err != nil && !none:
+			t.Fatal(err)
+		case *update && none:
+			os.Remove(file)
+		case *update:
+			if err := os.WriteFile(file, want.Bytes(), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		is, err := os.ReadFile(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(is, want.Bytes()) {
+			t.Errorf("%s is not what is drawn: run this test with -update, and look at it", file)
+		}
+	}
+}
+
 func render(t *testing.T) string {
-	res := load(t, "../evaluate/testdata/results.jsonl")
+	res := load(t, filepath.Join(committed, "results.jsonl"))
 	var b bytes.Buffer
 	if err := Summary(&b, res); err != nil {
 		t.Fatal(err)

@@ -38,6 +38,7 @@ Formats:
 ` + formatChoices(),
 		Example: `  stablewrite report stablewrite-20260102T150405.000Z/results.jsonl
   stablewrite report --format html -o report.html results.jsonl
+  stablewrite report --format cost.svg -o cost.svg results.jsonl
   stablewrite repro --mutator storm --writes 1000 --json | stablewrite report -
   stablewrite report --format benchfmt results.jsonl >cost.txt; benchstat -col /writer cost.txt`,
 		Args: positional(cobra.MinimumNArgs(1)),
