@@ -60,7 +60,9 @@ type Comparison struct {
 	P99           float64
 	P999          float64
 	Amplification float64
-	PoolPeak      int // bytes, the largest
+	PoolPeak      int                    // bytes, the largest
+	Extents       int                    // of the file, the most; 0 where that cannot be asked
+	Direct        stablewrite.Directness // not known where rounds differ
 	// Ratio of throughput to raw's in the same round: median and 95% interval
 	// by order statistics, which assumes nothing of the distribution. It takes
 	// 6 rounds; with fewer Lo and Hi are infinite. All are 0 where raw was not
@@ -153,7 +155,16 @@ func compare(k Cell, rounds, raw map[int]record.Cost) Comparison {
 		Amplification: over(func(r record.Cost) float64 { return r.Amplification }),
 	}
 	for _, r := range rounds {
+		c.Direct = r.Direct
+	}
+	for _, r := range rounds {
 		c.PoolPeak = max(c.PoolPeak, r.PoolPeak)
+		if r.Extents != nil {
+			c.Extents = max(c.Extents, *r.Extents)
+		}
+		if r.Direct != c.Direct {
+			c.Direct = stablewrite.DirectUnknown
+		}
 		c.Checked += r.Checked
 		c.Torn += r.Torn
 	}

@@ -19,7 +19,7 @@ var csvColumns = []string{
 	"writes", "overlapped", "changed", "resubmitted", "refused", "write_errors", "read_errors", "diverged", "checked", "torn", "promised",
 	"blocks", "torn_blocks", "resubmitted_blocks", "both_blocks",
 	"rounds", "bytes_per_second", "ratio", "ratio_lo", "ratio_hi", "raw_again_lo", "raw_again_hi", "noise", "cpu_user_s_per_gib", "cpu_system_s_per_gib",
-	"p50_ns", "p99_ns", "p999_ns", "amplification", "pool_peak_bytes",
+	"p50_ns", "p99_ns", "p999_ns", "amplification", "pool_peak_bytes", "extents", "direct",
 }
 
 // line is one of a CSV file, by column.
@@ -82,9 +82,13 @@ func costCSV(k costKind, c cost.Comparison, s *record.System) line {
 		"cpu_user_s_per_gib": float(c.CPUUser), "cpu_system_s_per_gib": float(c.CPUSystem),
 		"p50_ns": float(c.P50), "p99_ns": float(c.P99), "p999_ns": float(c.P999),
 		"amplification": float(c.Amplification), "pool_peak_bytes": strconv.Itoa(c.PoolPeak),
+		"direct": c.Direct.String(),
 	}
 	if c.Target == record.OnDelay {
 		l["delay_latency_ns"], l["delay_bytes_per_second"] = strconv.FormatInt(c.DelayLatencyNS, 10), float(c.DelayBytesPerSecond)
+	}
+	if c.Extents > 0 {
+		l["extents"] = strconv.Itoa(c.Extents)
 	}
 	if k.procs > 0 && !c.Variant.Peer() {
 		l["gomaxprocs"] = strconv.Itoa(k.procs)

@@ -108,7 +108,7 @@ func (s costSet) ratioFigures() (all []figure) {
 
 // grid is all that was timed of k but latencies.
 func (k costKind) grid(s costSet) grid {
-	data := grid{Caption: k.name(), Head: []string{"", "MB/s", "against raw", "95% interval", "user s/GiB", "system s/GiB", "amplification", "pool KiB", "rounds"}}
+	data := grid{Caption: k.name(), Head: []string{"", "MB/s", "against raw", "95% interval", "user s/GiB", "system s/GiB", "amplification", "pool KiB", "extents", "direct", "rounds"}}
 	null := s.target == record.OnNull
 	if s.simulated() {
 		data.Head = append(data.Head, "ns/write")
@@ -126,7 +126,7 @@ func (k costKind) grid(s costSet) grid {
 		}
 		line := []string{
 			fmt.Sprintf("%.0f", c.Throughput/1e6), ratioOf(c), intervalOf(c), fmt.Sprintf("%.3f", c.CPUUser), fmt.Sprintf("%.3f", c.CPUSystem),
-			fmt.Sprintf("%.2f", c.Amplification), fmt.Sprint((c.PoolPeak + 1023) >> 10), fmt.Sprint(c.N),
+			fmt.Sprintf("%.2f", c.Amplification), fmt.Sprint((c.PoolPeak + 1023) >> 10), orDash(c.Extents), c.Direct.String(), fmt.Sprint(c.N),
 		}
 		if s.simulated() {
 			line = append(line, fmt.Sprintf("%.0f", perWrite(c)))
@@ -140,6 +140,14 @@ func (k costKind) grid(s costSet) grid {
 		}
 	}
 	return data
+}
+
+// orDash is a dash for what is not known.
+func orDash(n int) string {
+	if n == 0 {
+		return "-"
+	}
+	return fmt.Sprint(n)
 }
 
 // readBack says what was found on the media.

@@ -33,6 +33,9 @@ func made() (all []any) {
 					if c.Procs = 9; c.Variant.Peer() {
 						c.Backing, c.Procs = "", 0
 					}
+					if c.Target == record.OnFile {
+						c.Direct, c.Extents = stablewrite.DirectYes, new(round)
+					}
 					if c.Target == record.OnDelay {
 						c.DelayLatencyNS, c.DelayBytesPerSecond = 500_000, 2e9
 					}
