@@ -69,7 +69,7 @@ func raceCSV(r record.Repro) line {
 		"writes": strconv.Itoa(r.Writes), "overlapped": strconv.Itoa(r.Overlapped), "changed": strconv.Itoa(r.Changed),
 		"resubmitted": strconv.Itoa(r.Resubmitted), "refused": strconv.Itoa(r.Refused),
 		"write_errors": strconv.Itoa(r.WriteErrors), "read_errors": strconv.Itoa(r.ReadErrors),
-		"torn": strconv.Itoa(r.Torn), "promised": strconv.FormatBool(repro.Promised(r)),
+		"torn": strconv.Itoa(r.Torn), "promised": strconv.FormatBool(repro.Promised(r)), "direct": r.Direct.String(),
 	}
 }
 
