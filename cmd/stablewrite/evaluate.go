@@ -91,7 +91,7 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	if !f.json {
-		err := report.Text(out, found)
+		err := report.Summary(out, found)
 		if err == nil {
 			_, err = fmt.Fprintf(out, "\nRecords: %s\nReport:  %s\n", res.name(), page)
 		}
