@@ -40,7 +40,7 @@ deps: ## install the Debian packages that the tests need, or name them
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing
 
 generated: ## what is generated is what the generator makes
-	cd crcguard/_asm && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) run $(STATICCHECK) ./...
+	cd crcguard/_asm && $(GO) vet ./... && $(GO) test ./... && $(GO) mod tidy -diff && $(GO) run $(STATICCHECK) ./...
 	@made=$$(mktemp -d) && trap 'rm -r "$$made"' EXIT && \
 		(cd crcguard/_asm && $(GO) run . -out "$$made/blocks_amd64.s" -stubs "$$made/blocks_amd64.go" -pkg crcguard) && \
 		for f in blocks_amd64.go blocks_amd64.s; do tail -n +2 "$$made/$$f" >"$$made/made"; \
