@@ -34,6 +34,7 @@ type cell struct {
 type lane struct {
 	write     func(*stablewrite.Write) error
 	latencies *hdrhistogram.Histogram
+	next      int // of its buffers: the walk goes on from cell to cell
 	writes    int64
 	changed   int64 // in flight
 	err       error
@@ -220,7 +221,8 @@ func (c *cell) write(i int, began time.Time, stop *atomic.Bool) {
 		if c.enter() {
 			start = time.Now() // nor is that of another lane
 		}
-		w.Buf, w.Off = bufs[l.writes%int64(len(bufs))], slot*size
+		w.Buf, w.Off = bufs[l.next], slot*size
+		l.next = (l.next + 1) % len(bufs)
 		if c.media != nil {
 			w.Sums = c.media.of(slot)
 		}

@@ -71,8 +71,8 @@ type Comparison struct {
 	// AgainLo and AgainHi are the interval of raw's ratio to raw itself (A/A), which
 	// is noise; 0 where that was not timed.
 	AgainLo, AgainHi float64
-	// Noise: the interval of the ratio meets that of A/A, so that this may differ
-	// from raw by nothing. Never set on raw itself, nor where A/A was not timed.
+	// Noise: the interval of the ratio has 1 in it, or lies within that of A/A, so that
+	// this may differ from raw by nothing. Never set on raw itself, nor where A/A was not timed.
 	Noise bool
 	// Checked counts writes whose media were read back, and Torn those of them that
 	// were not what the receipt says.
@@ -93,7 +93,7 @@ func Compare(recs []record.Cost) []Comparison {
 		if again := ratios(cells[k.again()], cells[k.Base()]); len(again) > 0 {
 			s := summarize(again)
 			c.AgainLo, c.AgainHi = s.Lo, s.Hi
-			c.Noise = k != k.Base() && k != k.again() && c.Lo <= c.AgainHi && c.Hi >= c.AgainLo
+			c.Noise = k != k.Base() && k != k.again() && (c.Lo <= 1 && c.Hi >= 1 || c.AgainLo <= c.Lo && c.Hi <= c.AgainHi)
 		}
 		all = append(all, c)
 	}

@@ -13,7 +13,8 @@ import (
 //
 // The cost of verify is its time by that of bounce in the same round: where it is
 // above 1 bounce is cheaper. What it costs to make a change, and to submit in a
-// way that lets it be made, is in both. The model is that a write costs what it
+// way that lets it be made, is in both, but where none is made: there both go out as
+// in a program, by pwrite, so that the line begins at another way of submission. The model is that a write costs what it
 // costs changed or unchanged, so that the cost at a share lies on the line between
 // that at none and that at all.
 type Crossover struct {

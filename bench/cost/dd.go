@@ -16,7 +16,7 @@ func (p *peer) dd(ctx context.Context) (record.Cost, error) {
 	if p.run.plain > 0 {
 		bytes = min(bytes, p.run.plain)
 	}
-	_, said, state, err := output(ctx, "dd", "if=/dev/zero", "of="+p.path(), fmt.Sprintf("bs=%d", size), fmt.Sprintf("count=%d", max(1, bytes/size)),
+	_, said, state, err := p.output(ctx, "dd", "if=/dev/zero", "of="+path, fmt.Sprintf("bs=%d", size), fmt.Sprintf("count=%d", max(1, bytes/size)),
 		"oflag=direct", "conv=notrunc,fdatasync")
 	if err != nil {
 		return record.Cost{}, err

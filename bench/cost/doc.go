@@ -32,16 +32,18 @@
 //
 // # Noise
 //
-// Raw is timed twice, as Again. Its interval (A/A) is what nothing differs by, and a
-// difference from raw that meets it is marked. Intervals are of 95%: one A/A in
-// twenty misses 1.
+// Raw is timed twice, as Again. Its interval (A/A) is what nothing differs by. Marked
+// is a ratio whose own interval has 1 in it, or lies within that of A/A. Intervals
+// are of 95%: one A/A in twenty misses 1.
 //
 // # Memory
 //
 // Hot writers use one buffer each over and over; it is in the cache as far as all of
 // them fit there. Cold writers go around in memory twice as large as the last-level
 // cache. Both, and the Pools, are of ordinary Go memory; the pages behind each are
-// looked up, and if they are of different sizes that is noted.
+// looked up, and if they are of different sizes that is noted. The kernel tells them
+// apart by mappings only, and the heap of Go may be one: a difference within it is
+// not seen.
 //
 // # Time
 //

@@ -12,7 +12,7 @@ import (
 
 // fio runs fio for one cell.
 func (p *peer) fio(ctx context.Context) (record.Cost, error) {
-	out, _, _, err := output(ctx, "fio", p.fioArgs()...)
+	out, _, _, err := p.output(ctx, "fio", p.fioArgs()...)
 	if err != nil {
 		return record.Cost{}, err
 	}
@@ -23,7 +23,7 @@ func (p *peer) fioArgs() []string {
 	size, depth := int64(p.g.size), int64(p.g.depth)
 	slots := p.run.region / size
 	args := []string{
-		"--name=stablewrite", "--filename=" + p.path(), "--output-format=json", "--thread", "--group_reporting",
+		"--name=stablewrite", "--filename=" + path, "--output-format=json", "--thread", "--group_reporting",
 		"--direct=1", "--rw=write", "--allow_file_create=0",
 		fmt.Sprintf("--bs=%d", size),
 		"--time_based", fmt.Sprintf("--runtime=%dms", max(1, p.run.Time.Milliseconds())), "--end_fsync=1",

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 
 	"stablepages/bench/record"
@@ -57,16 +58,19 @@ func (p *peer) time(ctx context.Context) (record.Cost, error) {
 	return p.fio(ctx)
 }
 
-// path is the target by a name that other processes can open, whether or not it
-// still has one.
-func (p *peer) path() string {
-	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), p.run.Target.Fd())
-}
+// path is the target as the other process has it, which need not have a name.
+const path = "/proc/self/fd/3"
 
-// output runs a program and returns what it printed and what it said.
-func output(ctx context.Context, name string, args ...string) (stdout, stderr []byte, state *os.ProcessState, err error) {
+// output runs a program and returns what it printed and what it said. The program
+// dies with this process: it must not write on when nobody holds the target for it.
+// Until it is dead it holds the target itself, with whatever locks are on it.
+func (p *peer) output(ctx context.Context, name string, args ...string) (stdout, stderr []byte, state *os.ProcessState, err error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	cmd.ExtraFiles = []*os.File{p.run.Target}
+	runtime.LockOSThread() // the program would die with the thread that started it
+	defer runtime.UnlockOSThread()
+	mortal(cmd)
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	stdout, err = cmd.Output()

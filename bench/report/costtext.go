@@ -75,7 +75,7 @@ func (s costSet) note() string {
 	return ""
 }
 
-const noiseNote = "(~ may be noise: the interval meets that of raw by raw itself)\n"
+const noiseNote = "(~ may be noise: the interval has 1 in it, or lies within that of raw by raw itself)\n"
 
 // sheet has what strategies cost.
 func (s costSet) sheet() sheet {
@@ -175,13 +175,22 @@ all points do. The points: time of verify by that of bounce in the same round.
 	t := sheet{heads: 2}
 	t.add("size", "depth", "by the line", "95%", "measured", "share", "verify/bounce", "95%", "line", "n")
 	for _, x := range all {
-		head := []string{sizeText(x.Of.Size), fmt.Sprint(x.Of.Depth), crossing(x.Modeled), crossing(x.Lo) + " to " + crossing(x.Hi), crossing(x.Measured)}
+		head := []string{sizeText(x.Of.Size), fmt.Sprint(x.Of.Depth), crossing(x.Modeled), crossing(x.Lo) + " to " + crossing(x.Hi), measured(x)}
 		for _, p := range x.Points {
 			t.add(append(head, percent(p.Share), ratioText(p.Cost), intervalText(p.Lo, p.Hi), ratioText(p.Model), fmt.Sprint(p.N))...)
 			head = make([]string, len(head))
 		}
 	}
 	return t.write(out)
+}
+
+// measured is a dash where nothing between none and all was: the line is then all
+// that there is.
+func measured(x cost.Crossover) string {
+	if len(x.Points) <= 2 {
+		return "-"
+	}
+	return crossing(x.Measured)
 }
 
 // crossing is a share from which on bouncing is cheaper.

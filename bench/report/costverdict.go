@@ -37,7 +37,7 @@ func costLines(sets []costSet) (lines []string) {
 	case torn > 0:
 		lines = append(lines, fmt.Sprintf("TORN: %d of %d writes read back were not what their receipts say", torn, checked))
 	case checked > 0:
-		lines = append(lines, fmt.Sprintf("%d writes were read back after their buffers changed in flight, and are what their receipts say", checked))
+		lines = append(lines, fmt.Sprintf("%d writes of runs in which buffers changed were read back, and are what their receipts say", checked))
 	}
 	if len(lines) == 0 {
 		return []string{"Neither verify nor bounce nor adaptive was timed."}

@@ -265,7 +265,7 @@ func costSection(of costSet) section {
 		s.Text[0] = "Throughput against raw whose writes change as often, in the same round: median and 95% interval, on a logarithmic axis. At the right processor time per GiB. All writers, raw too, submit in two steps here, so that changes come between them."
 	}
 	if slices.ContainsFunc(of.kinds, func(k costKind) bool { _, _, ok := k.again(); return ok }) {
-		s.Text = append(s.Text, "Shaded: the interval of raw against raw. ○ hollow, and ~ in the data: the interval meets it, so the difference may be noise.")
+		s.Text = append(s.Text, "Shaded: the interval of raw against raw. ○ hollow, and ~ in the data: the interval has 1 in it, or lies within the shade, so the difference may be noise.")
 	}
 	switch {
 	case len(of.strategies()) == 0:

@@ -74,7 +74,7 @@ var threats = []threat{
 		timing(func(c record.Cost) bool { return c.P50NS > 0 })},
 	{"The targets null and delay are memory. They show what the software costs, and no disk.",
 		timing(func(c record.Cost) bool { return c.Target == record.OnNull || c.Target == record.OnDelay })},
-	{"Other programs are timed by their own clocks, and do not sync as the writers here do.", timing(func(c record.Cost) bool { return c.Variant.Peer() })},
+	{"Other programs are timed by their own clocks and write what they like: dd zeros, fio what it made at its start.", timing(func(c record.Cost) bool { return c.Variant.Peer() })},
 	{"Inside QEMU processors are emulated, without AVX-512, and disks are files. What is seen to fail does fail; how often it would elsewhere is not shown.",
 		func(res Results) bool {
 			return slices.ContainsFunc(res.Proofs, func(r record.Prove) bool { return r.Accel == "tcg" })
