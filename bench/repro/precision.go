@@ -53,13 +53,16 @@ type sampler struct {
 	torn  []bool // by block
 }
 
+// sample reads block by block: those that a layer below refuses to return are torn.
 func (s *sampler) sample(o *oracle) error {
-	if _, err := o.f.ReadAt(o.buf, o.off); err != nil {
-		return fmt.Errorf("sampling the media: %w", err)
-	}
 	s.torn = s.torn[:0]
 	for at := 0; at < len(s.armed); at += crcguard.BlockSize {
-		s.torn = append(s.torn, !bytes.Equal(o.buf[at:at+crcguard.BlockSize], s.armed[at:at+crcguard.BlockSize]))
+		block := o.buf[at : at+crcguard.BlockSize]
+		_, err := o.f.ReadAt(block, o.off+int64(at))
+		if err != nil && !isMedia(err) {
+			return fmt.Errorf("sampling the media: %w", err)
+		}
+		s.torn = append(s.torn, err != nil || !bytes.Equal(block, s.armed[at:at+crcguard.BlockSize]))
 	}
 	return nil
 }

@@ -161,13 +161,26 @@ func (f *benchFlags) check(args []string) error {
 		return usagef("--depths must be from 1 to %d", maxDepth)
 	case p.Rounds < 1 || p.Time <= 0:
 		return usagef("--rounds and --time must be more than 0")
+	case p.Rounds > maxRounds:
+		return usagef("--rounds must be at most %d", maxRounds)
+	case p.Procs > maxProcs:
+		return usagef("--procs must be at most %d", maxProcs)
 	case p.ChangedBlocks < 0 || p.Procs < 0:
 		return usagef("--changed-blocks and --procs must not be negative")
-	case p.Latency <= 0 || !(f.bandwidth > 0):
-		return usagef("--delay-latency and --delay-bandwidth must be more than 0")
+	case p.Latency <= 0 || p.Latency > time.Minute:
+		return usagef("--delay-latency must be more than 0 and at most a minute")
+	case !(f.bandwidth >= 1 && f.bandwidth <= 1e9):
+		return usagef("--delay-bandwidth must be from 1 to 1e9")
 	}
 	return nil
 }
+
+// More rounds than anybody has time for, and than report reads; more processors
+// than there is memory for.
+const (
+	maxRounds = 1 << 20
+	maxProcs  = 1 << 14
+)
 
 // maxDepth is more than what any disk has room for, and what io_setup gives
 // without privileges.
@@ -190,7 +203,7 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	case errors.Is(err, stablewrite.ErrNotDirect):
 		return fmt.Errorf("%w; name a file on ext4 or xfs, or a block device", err)
 	case err != nil && !cut:
-		return err
+		return res.with(err)
 	}
 	if !f.json && found.Len() > 0 {
 		if err := report.Text(cmd.OutOrStdout(), found); err != nil {

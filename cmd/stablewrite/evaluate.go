@@ -84,7 +84,7 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 	case errors.Is(err, stablewrite.ErrNotDirect):
 		return fmt.Errorf("%w; name a directory on ext4 or xfs with --dir", err)
 	case err != nil:
-		return err
+		return res.with(err)
 	}
 	page := res.in(pageName)
 	if err := writePage(ctx, page, f.force, found); err != nil {

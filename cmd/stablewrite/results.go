@@ -25,6 +25,8 @@ type results struct {
 	force bool
 	echo  io.Writer // gets every Record, too; nil: nobody does
 	f     *os.File  // nil until the first Record
+
+	beside []string // what else is to be written there
 }
 
 // newResults puts results into out, or else into a directory named for now.
@@ -57,9 +59,13 @@ func (r *results) check(beside ...string) error {
 	if st, err := os.Stat(r.dir); err == nil && !st.IsDir() {
 		return fmt.Errorf("%s is not a directory: name another with --out", r.dir)
 	}
+	r.beside = beside
 	for _, name := range append([]string{"results.jsonl"}, beside...) {
-		if _, err := os.Lstat(r.in(name)); err == nil && !r.force {
+		switch st, err := os.Lstat(r.in(name)); {
+		case err == nil && !r.force:
 			return fmt.Errorf("%s exists: name another directory with --out, or use --force", r.in(name))
+		case err == nil && st.IsDir():
+			return fmt.Errorf("%s is a directory: name another directory with --out", r.in(name))
 		}
 	}
 	return nil
@@ -88,11 +94,19 @@ func (r *results) open() error {
 		flag = os.O_TRUNC
 	}
 	f, err := os.OpenFile(r.name(), os.O_WRONLY|os.O_CREATE|flag, 0o666)
-	r.f = f
-	if err != nil {
-		r.f = nil
+	for _, name := range r.beside { // that of other Records must not lie beside these
+		if err == nil && r.force {
+			if err = os.Remove(r.in(name)); errors.Is(err, fs.ErrNotExist) {
+				err = nil
+			}
+		}
 	}
-	return err
+	if err != nil {
+		_ = f.Close() // nil, if it was not opened
+		return err
+	}
+	r.f = f
+	return nil
 }
 
 func (r *results) close() error {
@@ -107,11 +121,19 @@ func (r *results) close() error {
 func interrupted(ctx context.Context, err error, res *results) error {
 	switch {
 	case ctx.Err() == nil:
-		return err
+		return res.with(err)
 	case res.f == nil:
 		return &exit{exitInterrupted, errors.New("interrupted before anything was found")}
 	}
 	return &exit{exitInterrupted, fmt.Errorf("interrupted; what was found so far is in %s", res.name())}
+}
+
+// with is err, and where what was found before it is.
+func (r *results) with(err error) error {
+	if r.f == nil {
+		return err
+	}
+	return fmt.Errorf("%w\nwhat was found so far is in %s", err, r.name())
 }
 
 // judged is how a run ends of which a verdict was given.

@@ -120,6 +120,7 @@ func interruptible(cmd *cobra.Command) (context.Context, context.CancelFunc) {
 	if parent == nil {
 		parent = context.Background()
 	}
+	signal.Ignore(syscall.SIGPIPE) // printing fails then, and what is to be removed is
 	ctx, stop := signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
