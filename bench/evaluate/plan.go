@@ -21,7 +21,7 @@ type part struct {
 }
 
 // NewPlan plans an evaluation on target, which it overwrites from its start. Quick,
-// it takes less than half a minute and knows less. Note is told what is missing or
+// it takes about half a minute and knows less. Note is told what is missing or
 // not as it should be.
 func NewPlan(target *os.File, quick bool, note func(string)) Plan {
 	var p Plan

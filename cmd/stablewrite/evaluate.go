@@ -45,7 +45,7 @@ directory.`,
 	fl.SortFlags = false
 	fl.StringVar(&f.dir, "dir", ".", "`directory` of the scratch file: what is evaluated")
 	fl.StringVar(&f.out, "out", "", "`directory` for results.jsonl and report.html (default stablewrite-DATE, new)")
-	fl.BoolVar(&f.quick, "quick", false, "take less than half a minute, and know less")
+	fl.BoolVar(&f.quick, "quick", false, "take about half a minute, and know less")
 	fl.BoolVar(&f.force, "force", false, "overwrite existing results")
 	fl.BoolVar(&f.json, "json", false, "print the Records instead of tables")
 	return cmd
