@@ -49,7 +49,7 @@ const (
 
 func newCell(r *run, g group, w writer) (*cell, error) {
 	c := &cell{run: r, g: g, w: w, own: r.region / int64(g.size) / int64(g.depth), buffers: r.mem.buffers(g.size, g.depth)}
-	if g.mutated > 0 {
+	if g.mutated > 0 || g.twoSteps {
 		c.changes = newChanges(g.mutated, r.ChangedBlocks, g.size, c.own*int64(g.depth))
 	}
 	var err error
@@ -60,7 +60,7 @@ func newCell(r *run, g group, w writer) (*cell, error) {
 		c.lanes = append(c.lanes, &lane{write: c.way(), latencies: hdrhistogram.New(1, longest, digits)})
 	}
 	promised := w.strategy.Promise()
-	if c.changes != nil && r.Target != nil && promised.Changed && !promised.Refuses {
+	if g.mutated > 0 && r.Target != nil && promised.Changed && !promised.Refuses {
 		if c.media, err = newMedia(r.Target, g.size, c.own*int64(g.depth)); err != nil {
 			c.close()
 			return nil, err

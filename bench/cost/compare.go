@@ -19,6 +19,7 @@ type Cell struct {
 	Size     int
 	Depth    int
 	Mutated  float64
+	TwoSteps bool
 	// The others are as in record.Cost.
 	ChangedBlocks       int
 	DelayLatencyNS      int64
@@ -27,7 +28,7 @@ type Cell struct {
 
 // CellOf is the Cell that r is of.
 func CellOf(r record.Cost) Cell {
-	return Cell{r.Strategy, r.Variant, r.Target, r.Cold, r.Size, r.Depth, r.Mutated, r.ChangedBlocks, r.DelayLatencyNS, r.DelayBytesPerSecond}
+	return Cell{r.Strategy, r.Variant, r.Target, r.Cold, r.Size, r.Depth, r.Mutated, r.TwoSteps, r.ChangedBlocks, r.DelayLatencyNS, r.DelayBytesPerSecond}
 }
 
 // Writer is as [record.Cost.Writer].
@@ -57,8 +58,8 @@ type Comparison struct {
 	CPUUser       float64 // of these
 	CPUSystem     float64
 	P50           float64 // ns, median of the rounds, as all that follow
-	P99           float64
-	P999          float64
+	P99           float64 // 0 where a round had fewer than 100 writes: it would be the slowest of them
+	P999          float64 // 0 where one had fewer than 1000
 	Amplification float64
 	PoolPeak      int                    // bytes, the largest
 	Extents       int                    // of the file, the most; 0 where that cannot be asked
@@ -80,12 +81,12 @@ type Comparison struct {
 }
 
 // Compare summarizes recs, in order of target and its delay, cold after hot, size, depth, share
-// of changed writes, and first appearance.
+// of changed writes, in two steps after one, and first appearance.
 func Compare(recs []record.Cost) []Comparison {
 	cells, order := byCell(recs)
 	slices.SortStableFunc(order, func(a, b Cell) int {
 		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.DelayLatencyNS, b.DelayLatencyNS), cmp.Compare(a.DelayBytesPerSecond, b.DelayBytesPerSecond), compareBool(a.Cold, b.Cold),
-			a.Size-b.Size, a.Depth-b.Depth, cmp.Compare(a.Mutated, b.Mutated), a.ChangedBlocks-b.ChangedBlocks)
+			a.Size-b.Size, a.Depth-b.Depth, cmp.Compare(a.Mutated, b.Mutated), compareBool(a.TwoSteps, b.TwoSteps), a.ChangedBlocks-b.ChangedBlocks)
 	})
 	var all []Comparison
 	for _, k := range order {
@@ -158,6 +159,12 @@ func compare(k Cell, rounds, raw map[int]record.Cost) Comparison {
 		c.Direct = r.Direct
 	}
 	for _, r := range rounds {
+		if n := writes(r); n < 1000 {
+			c.P999 = 0
+			if n < 100 {
+				c.P99 = 0
+			}
+		}
 		c.PoolPeak = max(c.PoolPeak, r.PoolPeak)
 		if r.Extents != nil {
 			c.Extents = max(c.Extents, *r.Extents)
@@ -174,6 +181,9 @@ func compare(k Cell, rounds, raw map[int]record.Cost) Comparison {
 	}
 	return c
 }
+
+// writes is how many r is of.
+func writes(r record.Cost) int64 { return max(r.Writes, r.Bytes/int64(r.Size)) } // Records of before there was a count have none
 
 // speed is bytes per second.
 func speed(r record.Cost) float64 { return float64(r.Bytes) / r.Seconds }

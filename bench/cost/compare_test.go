@@ -2,6 +2,7 @@ package cost
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"stablepages/bench/record"
@@ -99,6 +100,22 @@ func TestADifferenceWithinTheNoiseIsMarked(t *testing.T) {
 	}
 }
 
+func TestNoQuantileIsTheSlowestOfAFewWrites(t *testing.T) {
+	for _, tc := range []struct {
+		writes    int64
+		p99, p999 float64
+	}{{99, 0, 0}, {100, 99, 0}, {999, 99, 0}, {1000, 99, 999}} {
+		recs := row(raw, 0, 1, 0)
+		for i := range recs {
+			recs[i].Writes, recs[i].Bytes, recs[i].P99NS, recs[i].P999NS = 5000, 5000*4096, 99, 999
+		}
+		recs[3].Writes, recs[3].Bytes = tc.writes, tc.writes*4096
+		c := Compare(recs)[0]
+		near(t, "p99", c.P99, tc.p99)
+		near(t, "p99.9", c.P999, tc.p999)
+	}
+}
+
 // at are verify and bounce at one share, with their speeds by raw's.
 func at(share, verifies, bounces float64) []record.Cost {
 	return append(row(verify, share, verifies, 0), row(bounce, share, bounces, 0)...)
@@ -140,6 +157,13 @@ func TestCrossovers(t *testing.T) {
 	if found := Crossovers(row(verify, 1, 0.8, 0)); len(found) != 0 {
 		t.Errorf("with nothing to hold against: %+v", found)
 	}
+	// The line begins where nothing changes in two steps, if that was timed.
+	two := at(0, 0.9, 0.9)
+	for i := range two {
+		two[i].TwoSteps = true
+	}
+	x := Crossovers(slices.Concat(at(0, 1, 0.8), two, at(1, 0.4, 0.8)))[0]
+	near(t, "cost at no share, in two steps", x.Points[0].Cost, 1)
 	// Of two rounds there is no interval, and anything may be.
 	var few []record.Cost
 	for _, r := range append(at(0, 1, 0.8), at(1, 0.4, 0.8)...) {

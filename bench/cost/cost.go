@@ -145,7 +145,7 @@ func failed(g group, w writer, err error) error {
 func (r *run) describe(rec *record.Cost, g group, w writer, round int, backing string) {
 	rec.Kind, rec.Version, rec.System = record.KindCost, record.Version, r.system
 	rec.Strategy, rec.Variant, rec.Target = w.strategy, w.variant, r.On
-	rec.Size, rec.Depth, rec.Mutated, rec.Cold, rec.Round = g.size, g.depth, g.mutated, r.Cold, round
+	rec.Size, rec.Depth, rec.Mutated, rec.TwoSteps, rec.Cold, rec.Round = g.size, g.depth, g.mutated, g.twoSteps, r.Cold, round
 	if g.mutated > 0 {
 		rec.ChangedBlocks = r.ChangedBlocks
 	}

@@ -90,13 +90,14 @@ func TestWhoIsTimedWhere(t *testing.T) {
 		g    group
 		want string
 	}{
-		"null":          {null, group{4096, 1, 0}, "verify detect bounce raw adaptive raw,_again raw,_summed"},
-		"null, large":   {null, group{1 << 20, 1, 0}, "verify detect bounce raw adaptive raw,_again raw,_segmented raw,_summed"},
-		"null, changed": {null, group{1 << 20, 1, 0.5}, "verify bounce raw adaptive raw,_again"},
-		"disk":          {disk, group{4096, 1, 0}, "verify detect bounce raw buffered adaptive raw,_again raw,_summed buffered,_unsummed fio_psync dd"},
-		"disk, deep":    {disk, group{4096, 2, 0}, "verify detect bounce raw buffered adaptive raw,_again raw,_summed buffered,_unsummed fio_psync"},
-		"disk, changed": {disk, group{4096, 1, 1}, "verify bounce raw buffered adaptive raw,_again"},
-		"disk, cold":    {cold, group{4096, 1, 0}, "verify detect bounce raw buffered adaptive raw,_again raw,_summed buffered,_unsummed"},
+		"null":          {null, group{4096, 1, 0, false}, "verify detect bounce raw adaptive raw,_again raw,_summed"},
+		"null, large":   {null, group{1 << 20, 1, 0, false}, "verify detect bounce raw adaptive raw,_again raw,_segmented raw,_summed"},
+		"null, changed": {null, group{1 << 20, 1, 0.5, false}, "verify bounce raw adaptive raw,_again"},
+		"disk":          {disk, group{4096, 1, 0, false}, "verify detect bounce raw buffered adaptive raw,_again raw,_summed buffered,_unsummed fio_psync dd"},
+		"disk, deep":    {disk, group{4096, 2, 0, false}, "verify detect bounce raw buffered adaptive raw,_again raw,_summed buffered,_unsummed fio_psync"},
+		"disk, changed": {disk, group{4096, 1, 1, false}, "verify bounce raw buffered adaptive raw,_again"},
+		"in two steps":  {disk, group{4096, 1, 0, true}, "verify bounce raw raw,_again"},
+		"disk, cold":    {cold, group{4096, 1, 0, false}, "verify detect bounce raw buffered adaptive raw,_again raw,_summed buffered,_unsummed"},
 	} {
 		var got []string
 		for _, w := range tc.p.writers(tc.g) {
@@ -104,6 +105,26 @@ func TestWhoIsTimedWhere(t *testing.T) {
 		}
 		if strings.Join(got, " ") != tc.want {
 			t.Errorf("%s: %v, want %s", name, got, tc.want)
+		}
+	}
+}
+
+func TestWhereSomethingChangesNothingDoesSoTooInTwoSteps(t *testing.T) {
+	p := nullPlan()
+	p.Sizes, p.Depths, p.On = []int{4096}, []int{1, 4}, record.OnFile
+	for name, tc := range map[string]struct {
+		on      record.Target
+		mutated []float64
+		want    []group
+	}{
+		"at rest":       {record.OnFile, []float64{0}, []group{{4096, 1, 0, false}, {4096, 4, 0, false}}},
+		"changed":       {record.OnFile, []float64{1}, []group{{4096, 1, 1, false}, {4096, 4, 1, false}}},
+		"both":          {record.OnFile, []float64{0, 1}, []group{{4096, 1, 0, false}, {4096, 4, 0, false}, {4096, 1, 1, false}, {4096, 4, 1, false}, {4096, 1, 0, true}, {4096, 4, 0, true}}},
+		"both, on null": {record.OnNull, []float64{0, 1}, []group{{4096, 1, 0, false}, {4096, 4, 0, false}, {4096, 1, 1, false}, {4096, 4, 1, false}}},
+	} {
+		p.On, p.Mutated = tc.on, tc.mutated
+		if got := p.groups(); !slices.Equal(got, tc.want) {
+			t.Errorf("%s: %v, want %v", name, got, tc.want)
 		}
 	}
 }

@@ -12,13 +12,13 @@ import (
 // writes of one kind, as their share grows that changes.
 //
 // The cost of verify is its time by that of bounce in the same round: where it is
-// above 1 bounce is cheaper. What it costs to make a change, and to submit in a
-// way that lets it be made, is in both, but where none is made: there both go out as
-// in a program, by pwrite, so that the line begins at another way of submission. The model is that a write costs what it
-// costs changed or unchanged, so that the cost at a share lies on the line between
-// that at none and that at all.
+// above 1 bounce is cheaper. What it costs to make a change, and to submit in two
+// steps, which lets it be made, is in both, and the steps are two where nothing
+// changes, too, if that was timed. The model is that a write costs what it costs
+// changed or unchanged, so that the cost at a share lies on the line between that at
+// none and that at all.
 type Crossover struct {
-	Of     Cell             // the kind; Strategy, Variant and Mutated mean nothing
+	Of     Cell             // the kind; Strategy, Variant, Mutated and TwoSteps mean nothing
 	Points []CrossoverPoint // by share, from 0 to 1
 	// Modeled is the share at which the model's line reaches 1, and between Lo and Hi
 	// lines from the ends of the 95% intervals do. Measured is that at which lines
@@ -40,19 +40,23 @@ type CrossoverPoint struct {
 // were timed with none changing and with all, at least.
 func Crossovers(recs []record.Cost) (found []Crossover) {
 	cells, order := byCell(recs)
-	kind := func(c Cell) Cell {
-		c.Strategy, c.Variant, c.Mutated = stablewrite.Verify, "", 0
-		return c
-	}
+	shares := map[Cell][]float64{} // by kind
 	var kinds []Cell
 	for _, c := range order {
-		if k := kind(c); c.Mutated > 0 && !slices.Contains(kinds, k) {
-			kinds = append(kinds, k)
+		if c.Mutated > 0 && c.Strategy == stablewrite.Verify && c.Variant == "" {
+			k := c
+			k.Mutated = 0
+			if shares[k] == nil {
+				shares[k] = []float64{0}
+				kinds = append(kinds, k)
+			}
+			shares[k] = append(shares[k], c.Mutated)
 		}
 	}
 	for _, k := range kinds {
 		x := Crossover{Of: k}
-		for _, share := range shares(order) {
+		slices.Sort(shares[k])
+		for _, share := range shares[k] {
 			if p, ok := crossoverPoint(cells, k, share); ok {
 				x.Points = append(x.Points, p)
 			}
@@ -65,19 +69,14 @@ func Crossovers(recs []record.Cost) (found []Crossover) {
 	return found
 }
 
-// shares are those of the cells, in order.
-func shares(cells []Cell) (found []float64) {
-	for _, c := range cells {
-		found = append(found, c.Mutated)
-	}
-	slices.Sort(found)
-	return slices.Compact(found)
-}
-
 func crossoverPoint(cells map[Cell]map[int]record.Cost, verify Cell, share float64) (p CrossoverPoint, ok bool) {
 	verify.Mutated = share
 	if share == 0 {
 		verify.ChangedBlocks = 0
+		verify.TwoSteps = true
+		if cells[verify] == nil { // as on a device that has but one way
+			verify.TwoSteps = false
+		}
 	}
 	bounce := verify
 	bounce.Strategy = stablewrite.Bounce

@@ -18,7 +18,8 @@
 // submitted and reaped apart: where anything changes, all writers, raw too, go by
 // io_submit, the change, and io_getevents, on the goroutine that writes. They are
 // compared with raw that changes as often, never with a column where nothing does.
-// On Null and Delay there is one way to submit, and the change is made in it.
+// Raw, verify and bounce are timed once more in two steps with nothing between them:
+// there the line of a Crossover begins. On Null and Delay there is one way to submit, and the change is made in it.
 //
 // A write is changed in all its 4 KiB blocks, unless the Plan says in how many: the
 // upper end of what a strategy may have to resubmit. Which writes are changed is

@@ -31,7 +31,9 @@ type Plan struct {
 	Depths     []int            // writers at a time, each with one write in flight
 	// Mutated are shares of writes that are changed in flight, 0 to 1. Default
 	// none. Strategies that refuse changed writes, variants but Again, and peers
-	// are timed with none changed only.
+	// are timed with none changed only. Where there are others than 0, raw, verify and
+	// bounce are timed once more with none changed, submitting as those do whose
+	// writes change: what a change costs is the difference to that.
 	Mutated []float64
 	// ChangedBlocks is in how many 4 KiB blocks such a write is changed, evenly
 	// spaced; 0: in all, which costs most to resubmit.
@@ -142,25 +144,35 @@ func (p Plan) Validate() error {
 type group struct {
 	size, depth int
 	mutated     float64
+	twoSteps    bool // though nothing changes
 }
 
 // groups are those of p, in order.
 func (p Plan) groups() (all []group) {
-	for _, mutated := range p.Mutated {
+	each := func(mutated float64, twoSteps bool) {
 		for _, size := range p.Sizes {
 			for _, depth := range p.Depths {
-				all = append(all, group{size, depth, mutated})
+				all = append(all, group{size, depth, mutated, twoSteps})
 			}
 		}
 	}
+	for _, mutated := range p.Mutated {
+		each(mutated, false)
+	}
+	if p.disk() && slices.Contains(p.Mutated, 0) && slices.Max(p.Mutated) > 0 {
+		each(0, true)
+	}
 	return all
 }
+
+// disk reports whether writes go to the kernel.
+func (p Plan) disk() bool { return p.On == record.OnFile || p.On == record.OnDevice }
 
 // procs is GOMAXPROCS for g.
 func (p Plan) procs(g group) int {
 	now := runtime.GOMAXPROCS(0)
 	switch {
-	case p.On != record.OnFile && p.On != record.OnDevice: // nothing waits in a system call
+	case !p.disk(): // nothing waits in a system call
 		return now
 	case p.Procs > 0:
 		return p.Procs
@@ -183,9 +195,11 @@ func (w writer) String() string {
 
 // writers are those that are timed in g, in the order of the first round.
 func (p Plan) writers(g group) (all []writer) {
-	disk := p.On == record.OnFile || p.On == record.OnDevice
+	if g.twoSteps {
+		return p.crossing()
+	}
 	for _, s := range p.Strategies {
-		if (s.Direct() || disk) && (g.mutated == 0 || !s.Promise().Refuses) {
+		if (s.Direct() || p.disk()) && (g.mutated == 0 || !s.Promise().Refuses) {
 			all = append(all, writer{s, ""})
 		}
 	}
@@ -199,13 +213,26 @@ func (p Plan) writers(g group) (all []writer) {
 			applies = applies && g.size > stablewrite.DefaultSegmentBytes
 		case v == record.Unsummed:
 			w.strategy = stablewrite.Buffered
-			applies = applies && disk
+			applies = applies && p.disk()
 		case v.Peer():
-			applies = applies && disk && !p.Cold && (v != record.DD || g.depth == 1)
+			applies = applies && p.disk() && !p.Cold && (v != record.DD || g.depth == 1)
 		}
 		if applies {
 			all = append(all, w)
 		}
+	}
+	return all
+}
+
+// crossing are those whose costs cross, and raw twice.
+func (p Plan) crossing() (all []writer) {
+	for _, s := range p.Strategies {
+		if s == stablewrite.Raw || s == stablewrite.Verify || s == stablewrite.Bounce {
+			all = append(all, writer{s, ""})
+		}
+	}
+	if slices.Contains(p.Variants, record.Again) {
+		all = append(all, writer{stablewrite.Raw, record.Again})
 	}
 	return all
 }

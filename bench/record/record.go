@@ -100,8 +100,9 @@ type Cost struct {
 	Backing       string               `json:"backing"`           // pages behind the writers' memory: "4k", "huge", "mixed", "" if not known
 	Size          int                  `json:"size"`
 	Depth         int                  `json:"depth"`
-	Procs         int                  `json:"procs,omitempty"` // GOMAXPROCS: goroutines that run or wait in a system call at a time, before others are late
-	Mutated       float64              `json:"mutated"`         // share of writes changed in flight, 0 to 1
+	Procs         int                  `json:"procs,omitempty"`     // GOMAXPROCS: goroutines that run or wait in a system call at a time, before others are late
+	Mutated       float64              `json:"mutated"`             // share of writes changed in flight, 0 to 1
+	TwoSteps      bool                 `json:"two_steps,omitempty"` // submitted and reaped apart though nothing changes between, as where something does
 	Round         int                  `json:"round"`
 	Writes        int64                `json:"writes"`
 	Changed       int64                `json:"changed"`                  // of these: the writer saw a change
