@@ -96,7 +96,7 @@ func (r *run) group(ctx context.Context, g group, progress func(), emit func(rec
 		defer b.close()
 		benches[i] = b
 	}
-	user := ""
+	user, hit := "", make([]int64, len(writers))
 	for round := range r.Rounds + 1 {
 		for i := range writers {
 			at := (i + round + len(writers) - 1) % len(writers) // round 1 begins with the first
@@ -105,36 +105,51 @@ func (r *run) group(ctx context.Context, g group, progress func(), emit func(rec
 				return err
 			}
 			progress()
-			if r.absent[w.variant] {
-				continue
+			rec, ok, err := r.once(ctx, g, w, benches[at])
+			if err != nil {
+				return err
 			}
-			rec, err := benches[at].time(ctx)
-			switch {
-			case ctx.Err() != nil:
-				return ctx.Err()
-			case err != nil && w.variant.Peer():
-				r.absent[w.variant] = true
-				r.Note(fmt.Sprintf("%v failed and is left out from here on: %v", w, err))
-				continue
-			case err != nil:
-				return failed(g, w, err)
-			}
-			if w == (writer{stablewrite.Raw, ""}) {
-				r.plain = rec.Bytes
-			}
-			if round == 0 {
+			if !ok || round == 0 {
 				continue
 			}
 			if user == "" {
 				user = r.backing(g)
 			}
+			hit[at] += rec.Overlapped
 			r.describe(&rec, g, w, round, user)
 			if err := emit(rec); err != nil {
 				return err
 			}
 		}
 	}
+	for i, w := range writers {
+		if g.mutated > 0 && hit[i] == 0 {
+			r.Note(fmt.Sprintf("%v, %d bytes, depth %d: no write was changed: for a share of %g%% there were too few", w, g.size, g.depth, 100*g.mutated))
+		}
+	}
 	return nil
+}
+
+// once times one cell; ok is false of a peer that fails, or did before.
+func (r *run) once(ctx context.Context, g group, w writer, b bench) (rec record.Cost, ok bool, err error) {
+	if r.absent[w.variant] {
+		return rec, false, nil
+	}
+	rec, err = b.time(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return rec, false, ctx.Err()
+	case err != nil && w.variant.Peer():
+		r.absent[w.variant] = true
+		r.Note(fmt.Sprintf("%v failed and is left out from here on: %v", w, err))
+		return rec, false, nil
+	case err != nil:
+		return rec, false, failed(g, w, err)
+	}
+	if w == (writer{stablewrite.Raw, ""}) {
+		r.plain = rec.Bytes
+	}
+	return rec, true, nil
 }
 
 func failed(g group, w writer, err error) error {

@@ -109,6 +109,15 @@ func TestWhoIsTimedWhere(t *testing.T) {
 	}
 }
 
+func TestAShareOfWritesThatIsNoneIsNoted(t *testing.T) {
+	p := nullPlan()
+	p.Sizes, p.Depths, p.Strategies, p.Variants, p.Mutated = []int{1 << 20}, []int{1}, []stablewrite.Strategy{stablewrite.Raw}, nil, []float64{1e-9, 1}
+	_, notes, _ := timed(t, p)
+	if len(notes) != 1 || !strings.Contains(notes[0], "1e-07%") {
+		t.Errorf("%q", notes)
+	}
+}
+
 func TestWhereSomethingChangesNothingDoesSoTooInTwoSteps(t *testing.T) {
 	p := nullPlan()
 	p.Sizes, p.Depths, p.On = []int{4096}, []int{1, 4}, record.OnFile

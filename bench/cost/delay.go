@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Delay is a Device of a fixed latency and bandwidth that keeps nothing: what is
+// delay is a Device of a fixed latency and bandwidth that keeps nothing: what is
 // measured on it does not depend on a disk. Requests share the bandwidth, one
-// after the other, and each completes its latency after its transfer. NewDelay
+// after the other, and each completes its latency after its transfer. newDelay
 // makes one. It cannot be read.
 //
 // One goroutine keeps the time for all that is in flight, asleep and not
@@ -17,8 +17,8 @@ import (
 // the kernel's timers and scheduler take; Linux is asked not to round. A device
 // that waits for its turn is not late twice: transfers follow each other by the
 // clock.
-type Delay struct {
-	Null      // what it is but for the time that it takes
+type delay struct {
+	null      // what it is but for the time that it takes
 	latency   time.Duration
 	bandwidth float64 // bytes per second
 
@@ -39,10 +39,10 @@ type waiting struct {
 // accepted.
 const maxDelayed = 1 << 12
 
-// NewDelay makes a Delay of latency and bandwidth in bytes per second. Close
+// newDelay makes a delay of latency and bandwidth in bytes per second. Close
 // gives back its goroutine.
-func NewDelay(latency time.Duration, bandwidth float64) *Delay {
-	d := &Delay{latency: latency, bandwidth: bandwidth, queue: make(chan waiting, maxDelayed)}
+func newDelay(latency time.Duration, bandwidth float64) *delay {
+	d := &delay{latency: latency, bandwidth: bandwidth, queue: make(chan waiting, maxDelayed)}
 	d.ready.New = func() any { return make(chan struct{}, 1) }
 	go pace(d.queue)
 	return d
@@ -58,20 +58,20 @@ func pace(queue <-chan waiting) {
 }
 
 // WriteAt returns len(p) when the time is over.
-func (d *Delay) WriteAt(p []byte, off int64) (int, error) {
+func (d *delay) WriteAt(p []byte, off int64) (int, error) {
 	ready := d.ready.Get().(chan struct{})
 	defer d.ready.Put(ready)
 	if err := d.submit(len(p), ready); err != nil {
 		return 0, err
 	}
-	if d.InFlight != nil {
-		d.InFlight(off, len(p))
+	if d.inFlight != nil {
+		d.inFlight(off, len(p))
 	}
 	<-ready
 	return len(p), nil
 }
 
-func (d *Delay) submit(n int, ready chan<- struct{}) error {
+func (d *delay) submit(n int, ready chan<- struct{}) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -86,7 +86,7 @@ func (d *Delay) submit(n int, ready chan<- struct{}) error {
 }
 
 // Close must come after the last write returned, as that of every Device.
-func (d *Delay) Close() error {
+func (d *delay) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.closed {

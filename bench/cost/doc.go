@@ -19,7 +19,8 @@
 // io_submit, the change, and io_getevents, on the goroutine that writes. They are
 // compared with raw that changes as often, never with a column where nothing does.
 // Raw, verify and bounce are timed once more in two steps with nothing between them:
-// there the line of a Crossover begins. On Null and Delay there is one way to submit, and the change is made in it.
+// there the line of a Crossover begins. On null and delay there is one way to
+// submit, and the change is made in it.
 //
 // A write is changed in all its 4 KiB blocks, unless the Plan says in how many: the
 // upper end of what a strategy may have to resubmit. Which writes are changed is
@@ -42,14 +43,14 @@
 // Hot writers use one buffer each over and over; it is in the cache as far as all of
 // them fit there. Cold writers go around in memory twice as large as the last-level
 // cache. Both, and the Pools, are of ordinary Go memory; the pages behind each are
-// looked up, and if they are of different sizes that is noted. The kernel tells them
-// apart by mappings only, and the heap of Go may be one: a difference within it is
-// not seen.
+// looked up, and if they are of different sizes that is noted. Before Linux 6.7
+// the kernel tells them apart by mappings only, and the heap of Go may be one: a
+// difference within it is not seen there.
 //
 // # Time
 //
 // Processor time is this process's. What the kernel does in threads of its own,
-// writing back the page cache above all, is not in it. On Delay it contains the
+// writing back the page cache above all, is not in it. On delay it contains the
 // goroutine that keeps the time. Latencies are those of a write, without the Syncs
 // between.
 //

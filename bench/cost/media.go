@@ -7,7 +7,7 @@ import (
 	"slices"
 	"syscall"
 
-	"stablepages/bench/repro"
+	"stablepages/bench/scratch"
 	"stablepages/crcguard"
 	"stablepages/stablewrite"
 )
@@ -23,7 +23,7 @@ type media struct {
 }
 
 func newMedia(target *os.File, size int, slots int64) (*media, error) {
-	f, err := repro.Reopen(target, os.O_RDONLY, true)
+	f, err := scratch.Reopen(target, os.O_RDONLY, true)
 	if err != nil {
 		return nil, err
 	}
@@ -56,4 +56,29 @@ func (m *media) torn(slot int64) (bool, error) {
 	}
 	crcguard.ChecksumBlocks(m.buf, m.got)
 	return !slices.Equal(m.got, m.of(slot)), nil
+}
+
+// What is read back after each cell is bounded: small writes take as long to read
+// as to write.
+const (
+	checkedBytes  = 16 << 20
+	checkedWrites = 512
+)
+
+// check holds the media against the receipts of each lane's last writes.
+func (c *cell) check() (checked, torn int64, err error) {
+	most := max(1, min(checkedWrites, checkedBytes/int64(c.g.size))/int64(c.g.depth))
+	for i, l := range c.lanes {
+		for k := l.writes - min(l.writes, c.own, most); k < l.writes; k++ {
+			bad, err := c.media.torn(k%c.own*int64(c.g.depth) + int64(i))
+			if err != nil {
+				return checked, torn, err
+			}
+			checked++
+			if bad {
+				torn++
+			}
+		}
+	}
+	return checked, torn, nil
 }

@@ -67,19 +67,19 @@ func pattern(n int) []byte {
 // as large as one write's.
 func (m *memory) backing(size int) (user, private string) {
 	private = "none"
-	spy := &Null{}
+	spy := &null{}
 	f, err := stablewrite.NewDevice(spyDevice{spy, &private}, stablewrite.Options{Strategy: stablewrite.Bounce})
 	if err != nil {
 		return "", ""
 	}
 	defer f.Close()
-	_, _ = f.WriteAt(m.area[:min(size, stablewrite.DefaultSegmentBytes)], 0) // one submission, and a Null takes everything
+	_, _ = f.WriteAt(m.area[:min(size, stablewrite.DefaultSegmentBytes)], 0) // one submission, and null takes everything
 	return backingOf(m.area), private
 }
 
 // spyDevice looks at the memory that it is handed.
 type spyDevice struct {
-	*Null
+	*null
 	saw *string
 }
 

@@ -1,14 +1,10 @@
 package cost
 
 import (
-	"bufio"
-	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"unsafe"
 )
 
 // lastLevelCache is the bytes of all caches of the highest level, 0 if that is
@@ -50,50 +46,4 @@ func availableMemory() int64 {
 		}
 	}
 	return 0
-}
-
-// backingOf tells the pages behind p by the mapping that p begins in: "4k",
-// "huge" or "mixed"; "" if that is not known.
-func backingOf(p []byte) string {
-	f, err := os.Open("/proc/self/smaps")
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	return parseBacking(f, uint64(uintptr(unsafe.Pointer(unsafe.SliceData(p)))))
-}
-
-func parseBacking(smaps io.Reader, address uint64) string {
-	var within bool
-	var resident, huge int64
-	for lines := bufio.NewScanner(smaps); lines.Scan(); {
-		name, rest, _ := strings.Cut(lines.Text(), " ")
-		var lo, hi uint64
-		if n, _ := fmt.Sscanf(name, "%x-%x", &lo, &hi); n == 2 {
-			if within {
-				break
-			}
-			within = lo <= address && address < hi
-			continue
-		}
-		if !within {
-			continue
-		}
-		kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-		switch name {
-		case "Rss:":
-			resident = kib
-		case "AnonHugePages:":
-			huge = kib
-		}
-	}
-	switch {
-	case resident == 0:
-		return ""
-	case huge == 0:
-		return fmt.Sprintf("%dk", os.Getpagesize()>>10)
-	case huge >= resident/10*9:
-		return "huge"
-	}
-	return "mixed"
 }

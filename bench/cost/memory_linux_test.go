@@ -1,11 +1,16 @@
 package cost
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"stablepages/stablewrite/testenv"
 )
 
 func TestTheLastLevelCacheIsThatOfAllSockets(t *testing.T) {
@@ -98,5 +103,57 @@ func TestColdMemoryIsTwiceTheLastLevelCache(t *testing.T) {
 	}
 	if _, err := newMemory(1<<60, false); err == nil {
 		t.Error("memory that is not there is no error")
+	}
+}
+
+// mapped is anonymous memory that the kernel is advised about, touched all over.
+func mapped(t *testing.T, advice int) []byte {
+	t.Helper()
+	p, err := unix.Mmap(-1, 0, 8<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Munmap(p) })
+	if err := unix.Madvise(p, advice); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(p); i += 4096 {
+		p[i] = 1
+	}
+	return p
+}
+
+func TestBackingIsThatOfThePagesThemselves(t *testing.T) {
+	small := mapped(t, unix.MADV_NOHUGEPAGE)
+	if _, ok := scanBacking(small); !ok {
+		testenv.Missing(t, "PAGEMAP_SCAN, which Linux has from 6.7 on")
+	}
+	if got, want := backingOf(small), fmt.Sprintf("%dk", os.Getpagesize()>>10); got != want {
+		t.Errorf("small pages: %q, want %q", got, want)
+	}
+	if _, ok := scanBacking(nil); ok {
+		t.Error("no memory has pages")
+	}
+	// Whether there are huge pages to be had is the kernel's: both ways of asking
+	// have to agree.
+	large := mapped(t, unix.MADV_HUGEPAGE)
+	smaps, err := os.Open("/proc/self/smaps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer smaps.Close()
+	want := parseBacking(smaps, address(large))
+	if got := backingOf(large); got != want {
+		t.Errorf("huge pages: %q, by the mapping %q", got, want)
+	}
+	// A part of a mapping is told apart from the rest of it.
+	if err := unix.Madvise(large[:4<<20], unix.MADV_DONTNEED); err != nil {
+		t.Fatal(err)
+	}
+	if got := backingOf(large[:4<<20]); got == "huge" || got == "mixed" {
+		t.Errorf("pages that are gone: %q", got)
+	}
+	if got := backingOf(large); want == "huge" && got != "mixed" {
+		t.Errorf("half of it huge: %q", got)
 	}
 }

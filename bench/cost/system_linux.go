@@ -22,14 +22,6 @@ func dropCache(f *os.File, region int64) {
 	_ = unix.Fadvise(int(f.Fd()), 0, region, unix.FADV_DONTNEED) // advice: without it the noise is larger
 }
 
-func dataSync(f *os.File) error {
-	for {
-		if err := unix.Fdatasync(int(f.Fd())); err != unix.EINTR {
-			return err
-		}
-	}
-}
-
 // fiemap is the head of the kernel's struct fiemap, include/uapi/linux/fiemap.h.
 type fiemap struct {
 	start, length   uint64

@@ -10,6 +10,7 @@ import (
 	"stablepages/bench/mutator"
 	"stablepages/bench/record"
 	"stablepages/bench/repro"
+	"stablepages/bench/scratch"
 	"stablepages/crcguard"
 	"stablepages/stablewrite"
 )
@@ -115,7 +116,7 @@ func (g *guest) leftBehind() error {
 // look reads, block by block and directly, n bytes of the target and of every leg
 // from off on.
 func look(target *os.File, legs []*os.File, off int64, n int64) (unreadable, diverged bool, err error) {
-	f, err := repro.Reopen(target, os.O_RDONLY, true)
+	f, err := scratch.Reopen(target, os.O_RDONLY, true)
 	if err != nil {
 		return false, false, err
 	}

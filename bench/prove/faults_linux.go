@@ -9,7 +9,7 @@ import (
 
 	"stablepages/bench/mutator"
 	"stablepages/bench/record"
-	"stablepages/bench/repro"
+	"stablepages/bench/scratch"
 	"stablepages/crcguard"
 	"stablepages/stablewrite"
 )
@@ -148,7 +148,7 @@ func writeAll(f *stablewrite.File, m *mutator.Mutator, writes int, rec *record.P
 // wrong reads a slot and reports whether a block is not what the writer was
 // told.
 func (g *guest) wrong(told [faultBytes / crcguard.BlockSize]block, off int64) (bool, error) {
-	f, err := repro.Reopen(g.stage.Target, os.O_RDONLY, true)
+	f, err := scratch.Reopen(g.stage.Target, os.O_RDONLY, true)
 	if err != nil {
 		return false, err
 	}

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"stablepages/bench/record"
-	"stablepages/bench/repro"
+	"stablepages/bench/scratch"
 	"stablepages/stablewrite"
 )
 
@@ -29,7 +29,7 @@ func (g *guest) sameBase() error {
 	if _, err := f.WriteAt(p, 0); err != nil {
 		return err
 	}
-	direct, err := repro.Reopen(g.stage.Target, os.O_RDONLY, true)
+	direct, err := scratch.Reopen(g.stage.Target, os.O_RDONLY, true)
 	if err != nil {
 		return err
 	}

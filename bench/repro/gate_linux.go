@@ -7,6 +7,7 @@ import (
 
 	"stablepages/bench/aio"
 	"stablepages/bench/mutator"
+	"stablepages/bench/scratch"
 	"stablepages/stablewrite"
 )
 
@@ -39,7 +40,7 @@ func (g *gate) opens(p []byte) bool {
 
 // newGate opens the target once more, directly if direct, as geo was learned.
 func newGate(cfg Config, direct bool, geo stablewrite.Geometry, m *mutator.Mutator) (*gate, error) {
-	f, err := Reopen(cfg.Target, os.O_RDWR, direct)
+	f, err := scratch.Reopen(cfg.Target, os.O_RDWR, direct)
 	if err != nil {
 		return nil, err
 	}

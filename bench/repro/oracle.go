@@ -8,6 +8,7 @@ import (
 	"slices"
 	"syscall"
 
+	"stablepages/bench/scratch"
 	"stablepages/crcguard"
 	"stablepages/stablewrite"
 )
@@ -22,7 +23,7 @@ type oracle struct {
 }
 
 func newOracle(target *os.File, off int64, size int) (*oracle, error) {
-	f, err := Reopen(target, os.O_RDWR, true)
+	f, err := scratch.Reopen(target, os.O_RDWR, true)
 	if err != nil {
 		return nil, fmt.Errorf("the oracle reads directly: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"stablepages/bench/mutator"
 	"stablepages/bench/record"
+	"stablepages/bench/scratch"
 	"stablepages/crcguard"
 	"stablepages/stablewrite"
 )
@@ -140,7 +141,7 @@ func openFile(target *os.File, direct bool, opts stablewrite.Options) (*stablewr
 	if direct || !opts.Strategy.Direct() {
 		return stablewrite.New(target, opts)
 	}
-	d, err := newCached(target)
+	d, err := scratch.OpenCached(target)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,5 @@
-// Package scratch decides what the tools may overwrite.
+// Package scratch opens what the tools write to, and decides what they may
+// overwrite.
 //
 // A file is ours if this run created it, with O_EXCL; it is removed at the end.
 // An existing file or a block device is somebody's: it is overwritten only by

@@ -18,3 +18,15 @@ func lock(f *os.File) error {
 func nameless(dir string) (*os.File, error) {
 	return os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE, 0o600)
 }
+
+const directFlag = unix.O_DIRECT
+
+// DataSync is fdatasync(2): what a write returned for is on the disk, and what is
+// needed to read it.
+func DataSync(f *os.File) error {
+	for {
+		if err := unix.Fdatasync(int(f.Fd())); err != unix.EINTR {
+			return err
+		}
+	}
+}

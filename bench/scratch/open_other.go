@@ -10,3 +10,8 @@ import (
 func lock(*os.File) error { return nil }
 
 func nameless(string) (*os.File, error) { return nil, errors.ErrUnsupported }
+
+const directFlag = 0
+
+// DataSync is Sync.
+func DataSync(f *os.File) error { return f.Sync() }

@@ -1,12 +1,11 @@
 package cost
 
 import (
-	"io"
 	"os"
 	"sync"
 
 	"stablepages/bench/aio"
-	"stablepages/bench/repro"
+	"stablepages/bench/scratch"
 	"stablepages/stablewrite"
 )
 
@@ -24,7 +23,7 @@ type asyncFile struct {
 
 // newAsync opens target once more, directly if direct, as geo was learned.
 func newAsync(target *os.File, direct bool, geo stablewrite.Geometry, inFlight func(int64, int)) (*asyncFile, error) {
-	f, err := repro.Reopen(target, os.O_RDWR, direct)
+	f, err := scratch.Reopen(target, os.O_RDWR, direct)
 	if err != nil {
 		return nil, err
 	}
@@ -73,36 +72,11 @@ func (d *asyncFile) Size() (int64, error) { return sizeOf(d.File) }
 
 func (d *asyncFile) Geometry() stablewrite.Geometry { return d.geo }
 
+func (d *asyncFile) Sync() error { return scratch.DataSync(d.File) }
+
 func (d *asyncFile) Close() error {
 	for _, c := range d.free {
 		c.Close()
 	}
 	return d.File.Close()
 }
-
-// sizeOf is also that of a block device.
-func sizeOf(f *os.File) (int64, error) {
-	st, err := f.Stat()
-	if err != nil || st.Mode().IsRegular() {
-		return st.Size(), err
-	}
-	return f.Seek(0, io.SeekEnd)
-}
-
-// cachedFile is a file written through the page cache, as a plain program does:
-// the strategies that write so copy and sum first.
-type cachedFile struct{ *os.File }
-
-func newCached(target *os.File) (cachedFile, error) {
-	f, err := repro.Reopen(target, os.O_RDWR, false)
-	return cachedFile{f}, err
-}
-
-func (cachedFile) Geometry() stablewrite.Geometry {
-	return stablewrite.Geometry{MemAlign: 1, OffsetAlign: 1, Source: "page cache", Direct: stablewrite.DirectNo, Why: "opened without O_DIRECT"}
-}
-
-// Sync is fdatasync where there is one, as that of a File on a path.
-func (f cachedFile) Sync() error { return dataSync(f.File) }
-
-func (d *asyncFile) Sync() error { return dataSync(d.File) }

@@ -1,5 +1,0 @@
-package repro
-
-import "golang.org/x/sys/unix"
-
-const directFlag = unix.O_DIRECT

@@ -1,5 +1,0 @@
-//go:build !linux
-
-package repro
-
-const directFlag = 0
