@@ -124,7 +124,7 @@ func (r *run) group(ctx context.Context, g group, progress func(), emit func(rec
 	}
 	for i, w := range writers {
 		if g.mutated > 0 && hit[i] == 0 {
-			r.Note(fmt.Sprintf("%v, %d bytes, depth %d: no write was changed: for a share of %g%% there were too few", w, g.size, g.depth, 100*g.mutated))
+			r.Note(fmt.Sprintf("%v, %d bytes, depth %d: no write was changed: for a share of %.3g%% there were too few", w, g.size, g.depth, 100*g.mutated))
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -49,12 +50,12 @@ func (p *Plan) races(target *os.File, quick bool) {
 			cfg.Detect, cfg.Buffered = row.detect, row.buffered
 			cfg.Writes, cfg.Duration = 100, time.Second
 			if quick {
-				cfg.Writes, cfg.Duration = 20, 200*time.Millisecond
+				cfg.Writes, cfg.Duration = 20, 150*time.Millisecond
 			}
 			all = append(all, cfg)
 		}
 	}
-	p.race("every mutator against every strategy", all, quick)
+	p.race("every mutator against every strategy", all, millis(quick, 600, 130), judged)
 }
 
 // holes are how often verify is torn by a change that is restored, by how long it
@@ -74,33 +75,7 @@ func (p *Plan) holes(target *os.File, quick bool) {
 			}
 		}
 	}
-	p.race("changes that are restored", all, quick)
-}
-
-func (p *Plan) race(what string, all []repro.Config, quick bool) {
-	each := 600
-	if quick {
-		each = 130
-	}
-	p.parts = append(p.parts, part{what, len(all), each, func(ctx context.Context, emit func(any) error, step func()) error {
-		for _, cfg := range all {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			step()
-			rec, err := repro.Run(ctx, cfg, nil)
-			if err != nil {
-				return fmt.Errorf("%s against %v: %w", rec.Writer(), cfg.Mutator, err)
-			}
-			if rec.Interrupted {
-				return ctx.Err()
-			}
-			if err := emit(rec); err != nil {
-				return err
-			}
-		}
-		return nil
-	}})
+	p.race("changes that are restored", all, millis(quick, 600, 130), judged)
 }
 
 // precisions are what detection hits, of every kind of change.
@@ -120,22 +95,28 @@ func (p *Plan) precisions(target *os.File, quick bool) {
 			all = append(all, cfg)
 		}
 	}
-	each := 400
-	if quick {
-		each = 100
-	}
-	p.parts = append(p.parts, part{"what detection hits", len(all), each, func(ctx context.Context, emit func(any) error, step func()) error {
+	p.race("what detection hits", all, millis(quick, 400, 100), func(ctx context.Context, cfg repro.Config) (any, error) {
+		rec, err := repro.Precision(ctx, cfg)
+		return rec, cmp.Or(ctx.Err(), err)
+	})
+}
+
+// race adds races of a kind, each of about so many milliseconds. Run gives the
+// Record of one.
+func (p *Plan) race(what string, all []repro.Config, each int, run func(context.Context, repro.Config) (any, error)) {
+	p.parts = append(p.parts, part{what, len(all), each, func(ctx context.Context, emit func(any) error, step func()) error {
 		for _, cfg := range all {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			step()
-			rec, err := repro.Precision(ctx, cfg)
-			if err != nil {
-				return fmt.Errorf("%s against %v: %w", record.Repro{Strategy: cfg.Strategy, Detect: cfg.Detect}.Writer(), cfg.Mutator, err)
-			}
-			if err := ctx.Err(); err != nil {
-				return err
+			rec, err := run(ctx, cfg)
+			switch {
+			case ctx.Err() != nil:
+				return ctx.Err()
+			case err != nil:
+				writer := record.Repro{Strategy: cfg.Strategy, Detect: cfg.Detect, Buffered: cfg.Buffered}.Writer()
+				return fmt.Errorf("%s against %v: %w", writer, cfg.Mutator, err)
 			}
 			if err := emit(rec); err != nil {
 				return err
@@ -143,4 +124,15 @@ func (p *Plan) precisions(target *os.File, quick bool) {
 		}
 		return nil
 	}})
+}
+
+// judged is one race, for race.
+func judged(ctx context.Context, cfg repro.Config) (any, error) { return repro.Run(ctx, cfg, nil) }
+
+// millis is how long a step takes.
+func millis(quick bool, full, short int) int {
+	if quick {
+		return short
+	}
+	return full
 }

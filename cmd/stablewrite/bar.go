@@ -2,12 +2,10 @@ package main
 
 import (
 	"io"
-	"os"
 	"sync/atomic"
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-	"golang.org/x/term"
 )
 
 // bar is a bar on a terminal that says how far a long run is, and how long the rest
@@ -19,8 +17,8 @@ type bar struct {
 }
 
 func newBar(stderr io.Writer) *bar {
-	f, ok := stderr.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	f := terminal(stderr)
+	if f == nil {
 		return &bar{}
 	}
 	b := &bar{}

@@ -194,30 +194,11 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	ctx, stop := interruptible(cmd)
 	defer stop()
 	found, notes, err := f.time(ctx, cmd, args, res)
-	for _, n := range notes {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), n)
-	}
-	err = errors.Join(err, res.close())
-	cut := errors.Is(err, context.Canceled)
-	switch {
-	case errors.Is(err, stablewrite.ErrNotDirect):
+	say(cmd, notes)
+	if errors.Is(err, stablewrite.ErrNotDirect) {
 		return fmt.Errorf("%w; name a file on ext4 or xfs, or a block device", err)
-	case err != nil && !cut:
-		return res.with(err)
 	}
-	if !f.json && found.Len() > 0 {
-		if err := report.Text(cmd.OutOrStdout(), found); err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "\nRecords: %s\n", res.name()); err != nil {
-			return err
-		}
-	}
-	if cut {
-		return interrupted(ctx, err, res)
-	}
-	v := report.Judge(found)
-	return judged(v.Broken, nil, v.Inconclusive)
+	return res.end(ctx, cmd, found, report.Text, err)
 }
 
 // time is over, and the file gone, before anything is printed but Records.
@@ -231,6 +212,9 @@ func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string
 			return found, nil, err
 		}
 		defer closeTarget()
+		if err := res.apart(target); err != nil {
+			return found, nil, err
+		}
 		p.Target, p.On = target, "" // a device, if it is one
 		if f.peers && !p.Cold {
 			installed, missing := cost.Peers()

@@ -64,7 +64,6 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 	ctx, stop := interruptible(cmd)
 	defer stop()
 
-	out := cmd.OutOrStdout()
 	var notes []string
 	plan := evaluate.NewPlan(target, f.quick, func(note string) { notes = append(notes, note) })
 	line := newBar(cmd.ErrOrStderr())
@@ -74,42 +73,26 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 		return res.write(rec)
 	}, line.show)
 	line.clear()
-	for _, n := range notes {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), n)
-	}
-	err = errors.Join(err, res.close())
+	say(cmd, notes)
 	switch {
-	case errors.Is(err, context.Canceled):
-		return interrupted(ctx, err, res)
 	case errors.Is(err, stablewrite.ErrNotDirect):
 		return fmt.Errorf("%w; name a directory on ext4 or xfs with --dir", err)
-	case err != nil:
-		return res.with(err)
+	case err == nil:
+		err = res.writePage(found, f.force)
 	}
-	page := res.in(pageName)
-	if err := writePage(ctx, page, f.force, found); err != nil {
-		return err
-	}
-	if !f.json {
-		err := report.Summary(out, found)
-		if err == nil {
-			_, err = fmt.Fprintf(out, "\nRecords: %s\nReport:  %s\n", res.name(), page)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	v := report.Judge(found)
-	return judged(v.Broken, nil, v.Inconclusive)
+	return res.end(ctx, cmd, found, report.Summary, err)
 }
 
 // pageName is what the report is called, beside the Records.
 const pageName = "report.html"
 
-func writePage(ctx context.Context, name string, force bool, found report.Results) error {
+// writePage puts the report beside the Records. All was measured: no signal that
+// comes now keeps it back.
+func (r *results) writePage(found report.Results, force bool) error {
 	var b bytes.Buffer
 	if err := report.HTML(&b, found); err != nil {
 		return err
 	}
-	return (&output{name: name, force: force}).write(ctx, b.Bytes())
+	r.page = r.in(pageName)
+	return (&output{name: r.page, force: force}).write(context.Background(), b.Bytes())
 }

@@ -325,7 +325,7 @@ func TestSIGINTEndsAnEvaluation(t *testing.T) {
 	pids := family(cmd.Process.Pid)
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
 	cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(out.String(), "interrupted") {
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(out.String(), "interrupted; what was found so far is in") || !strings.Contains(out.String(), "Torn writes of writes") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
 	awaitEnd(t, pids)
@@ -412,11 +412,38 @@ func TestTwoEvaluationsAtOnce(t *testing.T) {
 	}
 }
 
-// A terminal gets a line that says how far things are; a pipe does not.
+// A terminal gets a line that says how far things are, and takes it away; what is
+// no terminal, or cannot replace a line, does not.
 func TestProgressIsForTerminals(t *testing.T) {
+	for _, tc := range []struct {
+		args        []string
+		shows, ends string
+	}{
+		{[]string{"repro", "--mutator", "storm", "--duration", "400ms"}, "raw against storm", "\r\x1b[K"},
+		{[]string{"bench", "--target", "null", "--strategies", "raw", "--sizes", "4k", "--depths", "1", "--mutated", "0", "--rounds", "3", "--time", "100ms"}, " left: timing the strategies", "\x1b[J"},
+	} {
+		for _, term := range []string{"xterm", "dumb"} {
+			seen := onTerminal(t, term, tc.args...)
+			if shown := bytes.Contains(seen, []byte(tc.shows)); shown != (term != "dumb") {
+				t.Errorf("%s on %s: %q", tc.args[0], term, seen)
+			} else if shown && !bytes.HasSuffix(seen, []byte(tc.ends)) {
+				t.Errorf("%s on %s: it does not end with %q: %q", tc.args[0], term, tc.ends, seen)
+			}
+		}
+		cmd, out := command(testenv.DirectDir(t), tc.args...)
+		cmd.Run()
+		if strings.Contains(out.String(), "\x1b") || strings.Contains(out.String(), tc.shows) {
+			t.Errorf("in a pipe: %q", out)
+		}
+	}
+}
+
+// onTerminal is what a run writes to a terminal that is its standard error.
+func onTerminal(t *testing.T, term string, args ...string) []byte {
+	t.Helper()
 	terminal, name := pty(t)
-	dir := testenv.DirectDir(t)
-	cmd, _ := command(dir, "repro", "--mutator", "storm", "--duration", "400ms")
+	cmd, _ := command(testenv.DirectDir(t), args...)
+	cmd.Env = append(cmd.Environ(), "TERM="+term)
 	slave, err := os.OpenFile(name, os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -425,14 +452,7 @@ func TestProgressIsForTerminals(t *testing.T) {
 	cmd.Run()
 	slave.Close()
 	seen, _ := io.ReadAll(terminal) // ends with EIO: no slave is left
-	if !bytes.Contains(seen, []byte("raw against storm")) || !bytes.HasSuffix(seen, []byte("\r\x1b[K")) {
-		t.Errorf("on the terminal: %q", seen)
-	}
-	cmd, out := command(dir, "repro", "--mutator", "storm", "--duration", "400ms")
-	cmd.Run()
-	if strings.Contains(out.String(), "\x1b") || strings.Contains(out.String(), "raw against storm") {
-		t.Errorf("in a pipe: %q", out)
-	}
+	return seen
 }
 
 func pty(t *testing.T) (*os.File, string) {
@@ -445,6 +465,9 @@ func pty(t *testing.T) (*os.File, string) {
 	n, err := unix.IoctlGetInt(int(f.Fd()), unix.TIOCGPTN)
 	if err == nil {
 		err = unix.IoctlSetPointerInt(int(f.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err == nil { // one of no size shows nothing
+		err = unix.IoctlSetWinsize(int(f.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 100})
 	}
 	if err != nil {
 		t.Fatal(err)

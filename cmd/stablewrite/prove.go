@@ -196,10 +196,8 @@ func (f *proveFlags) run(cmd *cobra.Command) error {
 	if err = errors.Join(err, res.close()); err != nil {
 		return interrupted(ctx, err, res)
 	}
-	if !f.json {
-		if err := writeProof(cmd.OutOrStdout(), found, res); err != nil {
-			return err
-		}
+	if err := res.show(cmd, found, report.Text); err != nil {
+		return err
 	}
 	var failed []string
 	for _, f := range failures {
@@ -257,12 +255,4 @@ func (f *proveFlags) writeList(ctx context.Context, out io.Writer, plan prove.Pl
 		fmt.Fprintf(t, "%s\t%s\t%s\n", i.What, have, i.How)
 	}
 	return t.Flush()
-}
-
-func writeProof(out io.Writer, found report.Results, res *results) error {
-	err := report.Text(out, found)
-	if err == nil && found.Len() > 0 {
-		_, err = fmt.Fprintf(out, "\nRecords: %s\n", res.name())
-	}
-	return err
 }

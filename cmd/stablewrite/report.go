@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"stablepages/bench/report"
 )
@@ -113,11 +112,4 @@ func readRecords(found *report.Results, name string, stdin io.Reader) (warnings 
 		return nil, fmt.Errorf("%s is a directory: name a file of Records in it", name)
 	}
 	return found.Read(name, f)
-}
-
-// colored reports whether out shows colours, and its user has not asked for none
-// (no-color.org).
-func colored(out io.Writer) bool {
-	f, ok := out.(*os.File)
-	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"stablepages/bench/record"
+	"stablepages/bench/report"
 )
 
 // results is the file that Records go to. Nothing is made, and with force
@@ -27,6 +28,7 @@ type results struct {
 	f     *os.File  // nil until the first Record
 
 	beside []string // what else is to be written there
+	page   string   // what else was
 }
 
 // newResults puts results into out, or else into a directory named for now.
@@ -45,7 +47,10 @@ func echo(cmd *cobra.Command, json bool) io.Writer {
 	return nil
 }
 
-func (r *results) name() string { return r.in("results.jsonl") }
+// recordsName is what the Records are called.
+const recordsName = "results.jsonl"
+
+func (r *results) name() string { return r.in(recordsName) }
 
 // in is a file beside the Records.
 func (r *results) in(name string) string { return filepath.Join(r.dir, name) }
@@ -60,7 +65,7 @@ func (r *results) check(beside ...string) error {
 		return fmt.Errorf("%s is not a directory: name another with --out", r.dir)
 	}
 	r.beside = beside
-	for _, name := range append([]string{"results.jsonl"}, beside...) {
+	for _, name := range append([]string{recordsName}, beside...) {
 		switch st, err := os.Lstat(r.in(name)); {
 		case err == nil && !r.force:
 			return fmt.Errorf("%s exists: name another directory with --out, or use --force", r.in(name))
@@ -89,23 +94,33 @@ func (r *results) open() error {
 	if err := os.Mkdir(r.dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	flag := os.O_EXCL
-	if r.force {
-		flag = os.O_TRUNC
-	}
-	f, err := os.OpenFile(r.name(), os.O_WRONLY|os.O_CREATE|flag, 0o666)
-	for _, name := range r.beside { // that of other Records must not lie beside these
-		if err == nil && r.force {
-			if err = os.Remove(r.in(name)); errors.Is(err, fs.ErrNotExist) {
-				err = nil
-			}
+	// Removed, and not overwritten: a link to something else stays harmless. What is
+	// beside them goes as well: it is of those Records, and not of these.
+	for _, name := range append([]string{recordsName}, r.beside...) {
+		if !r.force {
+			break
+		}
+		if err := os.Remove(r.in(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 	}
+	f, err := os.OpenFile(r.name(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
-		_ = f.Close() // nil, if it was not opened
 		return err
 	}
 	r.f = f
+	return nil
+}
+
+// apart refuses target if it is where the Records are to go: it would be overwritten.
+func (r *results) apart(target *os.File) error {
+	st, err := target.Stat()
+	if err != nil {
+		return err
+	}
+	if old, err := os.Stat(r.name()); err == nil && os.SameFile(old, st) {
+		return fmt.Errorf("%s is where the Records go: name another directory with --out", r.name())
+	}
 	return nil
 }
 
@@ -134,6 +149,52 @@ func (r *results) with(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w\nwhat was found so far is in %s", err, r.name())
+}
+
+// end ends a run: it shows what was found, if err cut it short what was found so
+// far, and says where it is.
+func (r *results) end(ctx context.Context, cmd *cobra.Command, found report.Results, show func(io.Writer, report.Results) error, err error) error {
+	err = errors.Join(err, r.close())
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return r.with(err)
+	}
+	if r.f != nil {
+		if err := r.show(cmd, found, show); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return interrupted(ctx, err, r)
+	}
+	v := report.Judge(found)
+	return judged(v.Broken, nil, v.Inconclusive)
+}
+
+// show prints found, unless its Records were, and what files there are.
+func (r *results) show(cmd *cobra.Command, found report.Results, show func(io.Writer, report.Results) error) error {
+	out, files := cmd.OutOrStdout(), "Records: "+r.name()+"\n"
+	switch {
+	case r.f == nil:
+		files = ""
+	case r.page != "":
+		files += "Report:  " + r.page + "\n"
+	}
+	if r.echo != nil {
+		out = cmd.ErrOrStderr()
+	} else if err := show(out, found); err != nil {
+		return err
+	} else if files != "" {
+		files = "\n" + files
+	}
+	_, err := io.WriteString(out, files)
+	return err
+}
+
+// say prints what else users should know of a run.
+func say(cmd *cobra.Command, notes []string) {
+	for _, n := range notes {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), n)
+	}
 }
 
 // judged is how a run ends of which a verdict was given.

@@ -3,10 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"time"
-
-	"golang.org/x/term"
 )
 
 // status is a line on a terminal that says how far things are; on anything else
@@ -17,7 +14,7 @@ type status struct {
 }
 
 func newStatus(stderr io.Writer) *status {
-	if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f := terminal(stderr); f != nil {
 		return &status{w: f}
 	}
 	return &status{}
