@@ -56,7 +56,7 @@ func benchResult(r record.Cost, config []benchfmt.Config) *benchfmt.Result {
 	if r.ChangedBlocks > 0 {
 		blocks = fmt.Sprint(r.ChangedBlocks)
 	}
-	return &benchfmt.Result{
+	res := &benchfmt.Result{
 		Config: config,
 		Name: fmt.Appendf(nil, "Write/writer=%s/target=%s/memory=%s/size=%s/depth=%d/mutated=%s/blocks=%s",
 			word(r.Writer()), word(target), memory(r.Cold), sizeText(r.Size), r.Depth, percent(r.Mutated), blocks),
@@ -64,14 +64,21 @@ func benchResult(r record.Cost, config []benchfmt.Config) *benchfmt.Result {
 		Values: []benchfmt.Value{
 			{Value: r.Seconds / float64(writes), Unit: "sec/op"},
 			{Value: float64(r.Bytes) / r.Seconds, Unit: "B/s"},
-			{Value: float64(r.P50NS) / 1e9, Unit: "p50-sec"},
-			{Value: float64(r.P99NS) / 1e9, Unit: "p99-sec"},
-			{Value: float64(r.P999NS) / 1e9, Unit: "p999-sec"},
 			{Value: r.CPUUserSeconds / gib, Unit: "user-sec/GiB"},
 			{Value: r.CPUSystemSeconds / gib, Unit: "sys-sec/GiB"},
 			{Value: r.Amplification, Unit: "amplification"},
 		},
 	}
+	for _, q := range []struct {
+		ns    int64
+		unit  string
+		least int64 // writes: of fewer it is the slowest of a few
+	}{{r.P50NS, "p50-sec", 1}, {r.P99NS, "p99-sec", 100}, {r.P999NS, "p999-sec", 1000}} {
+		if q.ns > 0 && writes >= q.least {
+			res.Values = append(res.Values, benchfmt.Value{Value: float64(q.ns) / 1e9, Unit: q.unit})
+		}
+	}
+	return res
 }
 
 // word is a name as a part of that of a benchmark, which ends at white space and

@@ -162,6 +162,9 @@ func (s costSet) has(so func(cost.Comparison) bool) bool {
 
 func isNoise(c cost.Comparison) bool { return c.Noise }
 
+// isTimed reports whether it is known how long single writes took.
+func isTimed(c cost.Comparison) bool { return c.P50 > 0 }
+
 // bounded reports whether there were enough rounds for an interval.
 func bounded(c cost.Comparison) bool {
 	return c.Ratio > 0 && !math.IsInf(c.Lo, 0) && !math.IsInf(c.Hi, 0)

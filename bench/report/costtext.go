@@ -77,6 +77,8 @@ func (s costSet) note() string {
 
 const noiseNote = "(~ may be noise: the interval has 1 in it, or lies within that of raw by raw itself)\n"
 
+const latencyNote = "(p50, p99, p99.9: without the Syncs between writes; - where a round had too few writes for it)\n"
+
 // sheet has what strategies cost.
 func (s costSet) sheet() sheet {
 	names := s.strategies()

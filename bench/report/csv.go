@@ -80,9 +80,13 @@ func costCSV(k costKind, c cost.Comparison, s *record.System) line {
 		"size_bytes": strconv.Itoa(c.Size), "depth": strconv.Itoa(c.Depth), "mutated_share": float(c.Mutated),
 		"rounds": strconv.Itoa(c.N), "bytes_per_second": float(c.Throughput),
 		"cpu_user_s_per_gib": float(c.CPUUser), "cpu_system_s_per_gib": float(c.CPUSystem),
-		"p50_ns": float(c.P50), "p99_ns": float(c.P99), "p999_ns": float(c.P999),
 		"amplification": float(c.Amplification), "pool_peak_bytes": strconv.Itoa(c.PoolPeak),
 		"direct": c.Direct.String(),
+	}
+	for name, ns := range map[string]float64{"p50_ns": c.P50, "p99_ns": c.P99, "p999_ns": c.P999} {
+		if ns > 0 { // else there were too few writes
+			l[name] = float(ns)
+		}
 	}
 	if c.Target == record.OnDelay {
 		l["delay_latency_ns"], l["delay_bytes_per_second"] = strconv.FormatInt(c.DelayLatencyNS, 10), float(c.DelayBytesPerSecond)

@@ -167,7 +167,7 @@ func (s costSet) latencyFigures() (all []figure) {
 	for _, k := range s.kinds {
 		var values []float64
 		for _, c := range k.rows {
-			values = append(values, c.P50, c.P999)
+			values = append(values, c.P50, c.P99, c.P999)
 		}
 		name := cellName(k.Cell)
 		chart := dotChart{title: name, axis: timeAxis(values), ref: math.NaN(), about: "Latency of a write: p50, p99 and p99.9."}
@@ -180,10 +180,17 @@ func (s costSet) latencyFigures() (all []figure) {
 			if apart {
 				data.Bodies = append(data.Bodies, gridBody{Name: peers})
 			}
-			chart.rows = append(chart.rows, dotRow{label: c.Writer(), lo: c.P50, hi: c.P999, apart: apart, dots: []dot{
-				{at: c.P999, shape: triangle}, {at: c.P99, shape: square}, {at: c.P50, shape: circle},
-			}})
-			data.add(c.Writer(), nanoseconds(c.P50), nanoseconds(c.P99), nanoseconds(c.P999), fmt.Sprint(c.N))
+			row, line := dotRow{label: c.Writer(), lo: c.P50, apart: apart}, []string{}
+			for i, ns := range []float64{c.P50, c.P99, c.P999} {
+				if ns == 0 { // too few writes
+					line = append(line, "-")
+					continue
+				}
+				line, row.hi = append(line, nanoseconds(ns)), ns
+				row.dots = slices.Insert(row.dots, 0, dot{at: ns, shape: []shape{circle, square, triangle}[i]})
+			}
+			chart.rows = append(chart.rows, row)
+			data.add(c.Writer(), append(line, fmt.Sprint(c.N))...)
 		}
 		if len(chart.rows) > 0 {
 			all = append(all, figure{chart.draw(drawingWidth), data})

@@ -280,9 +280,11 @@ func costSection(of costSet) section {
 func latencySection(of costSet) section {
 	return section{
 		Title: "Latency: " + of.under(), Figures: of.latencyFigures(),
-		Text: []string{"From the call of a write to its return: ● p50, ■ p99, ▲ p99.9, each the median of the rounds."},
+		Text: []string{"From the call of a write to its return, without the Syncs between writes: ● p50, ■ p99, ▲ p99.9, each the median of the rounds. " + fewWrites},
 	}
 }
+
+const fewWrites = "A quantile is left out where a round had too few writes for it."
 
 // under is "nothing changing, a file, hot buffers".
 func (s costSet) under() string { return s.changing() + ", " + s.where() }

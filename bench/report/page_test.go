@@ -261,3 +261,28 @@ func TestThreatsAreThoseThatApply(t *testing.T) {
 		t.Errorf("%d threats to nothing", n)
 	}
 }
+
+// The slowest of a few writes is no quantile of them.
+func TestAQuantileOfTooFewWritesIsLeftOut(t *testing.T) {
+	c := record.Cost{Strategy: stablewrite.Raw, P50NS: 10, P99NS: 20, P999NS: 30}
+	for n, want := range map[int64]int{1: 1, 99: 1, 100: 2, 999: 2, 1000: 3} {
+		c.Writes = n
+		res := resultsOf(c)
+		res.Costs[0].Size, res.Costs[0].Depth, res.Costs[0].Bytes, res.Costs[0].Seconds = 1<<20, 1, n<<20, 1
+		f := costSets(res.Costs)[0].latencyFigures()[0]
+		dashes := 0
+		for _, cell := range f.Data.Bodies[0].Rows[0].Cells {
+			if cell.Text == "-" {
+				dashes++
+			}
+		}
+		var table, lines strings.Builder
+		if err := errors.Join(CSV(&table, res), Benchfmt(&lines, res)); err != nil {
+			t.Fatal(err)
+		}
+		empty := strings.HasSuffix(strings.TrimSpace(table.String()), strings.Repeat(",", 3-want)+",0,0,,unknown")
+		if len(f.Drawing.Marks) != want || dashes != 3-want || !empty || strings.Count(lines.String(), "-sec") != want+2 {
+			t.Errorf("%d writes: %d marks, %d dashes, want %d quantiles\n%s%s", n, len(f.Drawing.Marks), dashes, want, table.String(), lines.String())
+		}
+	}
+}

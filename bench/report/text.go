@@ -15,7 +15,7 @@ func Text(out io.Writer, res Results) error {
 	if err := Summary(out, res); err != nil {
 		return err
 	}
-	noisy, all := false, groups(res)
+	noisy, timed, all := false, false, groups(res)
 	for _, g := range all {
 		if len(all) > 1 && len(g.costs) > 0 {
 			fmt.Fprintf(out, "\n%s\n", wrap(describe(g.system)))
@@ -26,13 +26,17 @@ func Text(out io.Writer, res Results) error {
 					return err
 				}
 			}
-			noisy = noisy || s.has(isNoise)
+			noisy, timed = noisy || s.has(isNoise), timed || s.has(isTimed)
 		}
 	}
-	if !noisy {
-		return nil
+	notes := ""
+	if noisy {
+		notes += "\n" + noiseNote
 	}
-	_, err := fmt.Fprint(out, "\n"+noiseNote)
+	if timed {
+		notes += "\n" + latencyNote
+	}
+	_, err := fmt.Fprint(out, notes)
 	return err
 }
 
