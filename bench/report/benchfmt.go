@@ -49,7 +49,10 @@ func benchConfig(s *record.System) (all []benchfmt.Config) {
 func benchResult(r record.Cost, config []benchfmt.Config) *benchfmt.Result {
 	writes := max(1, r.Writes, r.Bytes/int64(r.Size)) // Records of before there was a count have none
 	gib := float64(r.Bytes) / (1 << 30)
-	target, blocks := string(r.Target), "all"
+	target, blocks, steps := string(r.Target), "all", 1
+	if inTwoSteps(cost.CellOf(r)) {
+		steps = 2
+	}
 	if r.Target == record.OnDelay {
 		target = placeOf(cost.CellOf(r)).on()
 	}
@@ -58,8 +61,8 @@ func benchResult(r record.Cost, config []benchfmt.Config) *benchfmt.Result {
 	}
 	res := &benchfmt.Result{
 		Config: config,
-		Name: fmt.Appendf(nil, "Write/writer=%s/target=%s/memory=%s/size=%s/depth=%d/mutated=%s/blocks=%s",
-			word(r.Writer()), word(target), memory(r.Cold), sizeText(r.Size), r.Depth, percent(r.Mutated), blocks),
+		Name: fmt.Appendf(nil, "Write/writer=%s/target=%s/memory=%s/size=%s/depth=%d/mutated=%s/steps=%d/blocks=%s",
+			word(r.Writer()), word(target), memory(r.Cold), sizeText(r.Size), r.Depth, percent(r.Mutated), steps, blocks),
 		Iters: int(writes),
 		Values: []benchfmt.Value{
 			{Value: r.Seconds / float64(writes), Unit: "sec/op"},

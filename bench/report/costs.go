@@ -48,9 +48,10 @@ func (p place) buffers() string { return memory(p.cold) + " buffers" }
 // costSet is timings that differ by writer, size and depth only.
 type costSet struct {
 	place
-	mutated float64
-	blocks  int // of 4 KiB, that each of these writes is changed in; 0: all
-	kinds   []costKind
+	mutated  float64
+	twoSteps bool // though nothing changes between them
+	blocks   int  // of 4 KiB, that each of these writes is changed in; 0: all
+	kinds    []costKind
 }
 
 // costKind is timings that differ by writer only: what is held against raw, and
@@ -67,10 +68,10 @@ func costSets(recs []record.Cost) (all []costSet) {
 	for _, c := range cost.Compare(recs) {
 		at := placeOf(c.Cell)
 		i := slices.IndexFunc(all, func(s costSet) bool {
-			return s.place == at && s.mutated == c.Mutated && s.blocks == c.ChangedBlocks
+			return s.place == at && s.mutated == c.Mutated && s.twoSteps == c.TwoSteps && s.blocks == c.ChangedBlocks
 		})
 		if i < 0 {
-			i, all = len(all), append(all, costSet{place: at, mutated: c.Mutated, blocks: c.ChangedBlocks})
+			i, all = len(all), append(all, costSet{place: at, mutated: c.Mutated, twoSteps: c.TwoSteps, blocks: c.ChangedBlocks})
 		}
 		s := &all[i]
 		if n := len(s.kinds); n == 0 || s.kinds[n-1].Cell != c.Base() {
@@ -85,9 +86,21 @@ func costSets(recs []record.Cost) (all []costSet) {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b costSet) int { // where nothing is said Compare's order stays
-		return cmp.Or(a.rank()-b.rank(), cmp.Compare(a.latency, b.latency), cmp.Compare(a.bandwidth, b.bandwidth), cmp.Compare(a.mutated, b.mutated), a.blocks-b.blocks)
+		return cmp.Or(a.rank()-b.rank(), cmp.Compare(a.latency, b.latency), cmp.Compare(a.bandwidth, b.bandwidth),
+			cmp.Compare(a.mutated, b.mutated), compareBool(a.twoSteps, b.twoSteps), a.blocks-b.blocks)
 	})
 	return all
+}
+
+// compareBool puts what is so last.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 // rank orders places: what has a disk below first, hot before cold.
@@ -143,10 +156,19 @@ func (s costSet) where() string {
 	return text
 }
 
+// resting reports whether nothing changes and writes are as users have them.
+func (s costSet) resting() bool { return s.mutated == 0 && !s.twoSteps }
+
+// inTwoSteps reports whether writes of c are submitted and reaped apart.
+func inTwoSteps(c cost.Cell) bool { return c.TwoSteps || c.Mutated > 0 && !placeOf(c).simulated() }
+
 // changing is "nothing changing", "10% of writes changed in flight".
 func (s costSet) changing() string {
-	if s.mutated == 0 {
+	switch {
+	case s.resting():
 		return "nothing changing"
+	case s.mutated == 0:
+		return "nothing changing, in two steps"
 	}
 	text := percent(s.mutated) + " of writes changed in flight"
 	if s.blocks > 0 {

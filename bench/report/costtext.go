@@ -41,7 +41,7 @@ func costPlaces(recs []record.Cost) (all []costPlace) {
 func writeCosts(out io.Writer, p costPlace) error {
 	fmt.Fprintf(out, "\n%s\n\n%s\n", wrap("What it costs on "+p.sets[0].where()), strings.Join(costLines(p.sets), "\n"))
 	for _, s := range p.sets {
-		if len(s.strategies()) == 0 {
+		if len(s.strategies()) == 0 || s.twoSteps { // crossovers have these
 			continue
 		}
 		fmt.Fprintf(out, "\n%s\n%s\n", wrap(s.caption()), s.note())
@@ -56,7 +56,7 @@ func writeCosts(out io.Writer, p costPlace) error {
 			return err
 		}
 	}
-	return writeCrossovers(out, p.crossovers)
+	return p.writeCrossovers(out)
 }
 
 // caption says what sheet shows.
@@ -164,19 +164,22 @@ func microseconds(ns float64) string {
 }
 
 // writeCrossovers writes from which share on bouncing is cheaper.
-func writeCrossovers(out io.Writer, all []cost.Crossover) error {
-	if len(all) == 0 {
+func (p costPlace) writeCrossovers(out io.Writer) error {
+	if len(p.crossovers) == 0 {
 		return nil
 	}
 	fmt.Fprint(out, `
 Share of changed writes from which on bounce costs less than verify: where the line between none
 changed and all reaches 1 (95%: lines between the ends of their intervals), and where lines through
 all points do. The points: time of verify by that of bounce in the same round.
-
 `)
+	if steps := p.steps(); steps != "" {
+		fmt.Fprintln(out, wrap(steps))
+	}
+	fmt.Fprintln(out)
 	t := sheet{heads: 2}
 	t.add("size", "depth", "by the line", "95%", "measured", "share", "verify/bounce", "95%", "line", "n")
-	for _, x := range all {
+	for _, x := range p.crossovers {
 		head := []string{sizeText(x.Of.Size), fmt.Sprint(x.Of.Depth), crossing(x.Modeled), crossing(x.Lo) + " to " + crossing(x.Hi), measured(x)}
 		for _, p := range x.Points {
 			t.add(append(head, percent(p.Share), ratioText(p.Cost), intervalText(p.Lo, p.Hi), ratioText(p.Model), fmt.Sprint(p.N))...)

@@ -52,7 +52,7 @@ func (s costSet) span(of stablewrite.Strategy) string {
 	switch {
 	case s.mutated == 1:
 		when = "with every write changed in flight"
-	case s.mutated > 0:
+	case !s.resting():
 		return ""
 	}
 	var found []cost.Comparison

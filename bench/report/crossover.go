@@ -3,8 +3,10 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"stablepages/bench/cost"
+	"stablepages/stablewrite"
 )
 
 // crossoverFigure draws the time of verify by that of bounce over the share of
@@ -41,6 +43,36 @@ func crossoverFigure(x cost.Crossover) figure {
 		chart.band = [2]float64{math.Sqrt(x.Lo), math.Sqrt(math.Min(1, x.Hi))}
 	}
 	return figure{chart.draw(drawingWidth), data}
+}
+
+// steps says how writes go that do not change, those that the lines begin at. Where
+// there is no disk there is one way only.
+func (p costPlace) steps() string {
+	if p.sets[0].simulated() {
+		return ""
+	}
+	two := map[cost.Cell]bool{}
+	for _, s := range p.sets {
+		for _, k := range s.kinds {
+			if s.twoSteps && k.of(stablewrite.Verify.String()) != nil {
+				kind := k.Cell
+				kind.TwoSteps = false
+				two[kind] = true
+			}
+		}
+	}
+	all := !slices.ContainsFunc(p.crossovers, func(x cost.Crossover) bool {
+		kind := x.Of.Base()
+		kind.Mutated, kind.TwoSteps, kind.ChangedBlocks = 0, false, 0
+		return !two[kind]
+	})
+	switch {
+	case all:
+		return "At 0% writes are submitted and reaped apart, in two steps, as at every other share."
+	case len(two) > 0:
+		return "Writes that change are submitted and reaped apart, in two steps. At 0% those are, too, of some sizes and depths only: of the others the line has that difference in it."
+	}
+	return "Writes that change are submitted and reaped apart, in two steps, and at 0% in one: the line has that difference in it."
 }
 
 // crossingText says from which share on bounce is cheaper.

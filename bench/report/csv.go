@@ -15,7 +15,7 @@ import (
 // the names.
 var csvColumns = []string{
 	"kind", "system", "kernel", "victim", "scenario", "writer", "mutator", "gate", "in", "target", "delay_latency_ns", "delay_bytes_per_second", "memory", "backing",
-	"size_bytes", "depth", "gomaxprocs", "hold_ns", "mutated_share", "changed_blocks",
+	"size_bytes", "depth", "gomaxprocs", "hold_ns", "mutated_share", "two_steps", "changed_blocks",
 	"writes", "overlapped", "changed", "resubmitted", "refused", "write_errors", "read_errors", "diverged", "checked", "torn", "promised",
 	"blocks", "torn_blocks", "resubmitted_blocks", "both_blocks",
 	"rounds", "bytes_per_second", "ratio", "ratio_lo", "ratio_hi", "raw_again_lo", "raw_again_hi", "noise", "cpu_user_s_per_gib", "cpu_system_s_per_gib",
@@ -77,7 +77,7 @@ func costCSV(k costKind, c cost.Comparison, s *record.System) line {
 	l := line{
 		"kind": record.KindCost, "system": describe(s), "kernel": s.Kernel,
 		"writer": c.Writer(), "target": string(c.Target), "memory": memory(c.Cold), "backing": k.backing,
-		"size_bytes": strconv.Itoa(c.Size), "depth": strconv.Itoa(c.Depth), "mutated_share": float(c.Mutated),
+		"size_bytes": strconv.Itoa(c.Size), "depth": strconv.Itoa(c.Depth), "mutated_share": float(c.Mutated), "two_steps": strconv.FormatBool(inTwoSteps(c.Cell)),
 		"rounds": strconv.Itoa(c.N), "bytes_per_second": float(c.Throughput),
 		"cpu_user_s_per_gib": float(c.CPUUser), "cpu_system_s_per_gib": float(c.CPUSystem),
 		"amplification": float(c.Amplification), "pool_peak_bytes": strconv.Itoa(c.PoolPeak),

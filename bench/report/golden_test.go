@@ -121,7 +121,7 @@ func TestBenchfmtReadsBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		var parser benchproc.ProjectionParser
-		writer, err := parser.Parse("/writer,/target,/memory,/size,/depth,/mutated,/blocks", nil)
+		writer, err := parser.Parse("/writer,/target,/memory,/size,/depth,/mutated,/steps,/blocks", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -122,7 +122,7 @@ func (p *page) addGroup(g group, where string) {
 	}
 	sections := []section{matrixSection(g, true), matrixSection(g, false), holeSection(g)}
 	for _, at := range sets {
-		if at.mutated == 0 {
+		if at.resting() {
 			sections = append(sections, costSection(at))
 		}
 	}
@@ -130,12 +130,12 @@ func (p *page) addGroup(g group, where string) {
 		sections = append(sections, crossoverSection(p))
 	}
 	for _, at := range sets {
-		if at.mutated == 0 {
+		if at.resting() {
 			sections = append(sections, latencySection(at))
 		}
 	}
 	for _, at := range sets {
-		if at.mutated > 0 {
+		if !at.resting() {
 			both := costSection(at)
 			both.Folded = true
 			latency := latencySection(at)
@@ -262,7 +262,13 @@ func costSection(of costSet) section {
 	s := section{Title: "Cost: " + of.under(), Figures: of.ratioFigures()}
 	s.Text = append(s.Text, "Throughput against raw in the same round: median and 95% interval, on a logarithmic axis. At the right processor time per GiB.")
 	if of.mutated > 0 {
-		s.Text[0] = "Throughput against raw whose writes change as often, in the same round: median and 95% interval, on a logarithmic axis. At the right processor time per GiB. All writers, raw too, submit in two steps here, so that changes come between them."
+		s.Text[0] = "Throughput against raw whose writes change as often, in the same round: median and 95% interval, on a logarithmic axis. At the right processor time per GiB."
+	}
+	switch {
+	case of.twoSteps:
+		s.Text[0] += " All writers, raw too, submit in two steps here, as where something changes between them."
+	case of.mutated > 0 && !of.simulated():
+		s.Text[0] += " All writers, raw too, submit in two steps here, so that changes come between them."
 	}
 	if slices.ContainsFunc(of.kinds, func(k costKind) bool { _, _, ok := k.again(); return ok }) {
 		s.Text = append(s.Text, "Shaded: the interval of raw against raw. ○ hollow, and ~ in the data: the interval has 1 in it, or lies within the shade, so the difference may be noise.")
@@ -294,6 +300,9 @@ func crossoverSection(p costPlace) section {
 		"Time of verify by that of bounce in the same round, by the share of writes changed in flight (" + p.sets[0].where() + "). Above 1 copying every write costs less. " +
 			"● measured, with 95% intervals. The thin line is a model: a straight one from none changed to all. Where it reaches 1 is the share named; shaded is the 95% interval of that. The axis below is one of square roots.",
 	}}
+	if steps := p.steps(); steps != "" && len(p.crossovers) > 0 {
+		s.Text = append(s.Text, steps)
+	}
 	for _, x := range p.crossovers {
 		s.Figures = append(s.Figures, crossoverFigure(x))
 	}

@@ -24,7 +24,7 @@ func made() (all []any) {
 			}{{record.OnFile, false, system}, {record.OnFile, true, system}, {record.OnNull, false, &memory}, {record.OnDelay, false, &memory}} {
 				for _, c := range madeWriters() {
 					if at.target != record.OnFile || at.cold {
-						if c.Mutated > 0 || c.Variant.Peer() || size > 4<<10 {
+						if c.Mutated > 0 || c.TwoSteps || c.Variant.Peer() || size > 4<<10 {
 							continue
 						}
 					}
@@ -63,6 +63,12 @@ func made() (all []any) {
 func madeWriters() (all []record.Cost) {
 	for _, v := range []record.Variant{"", record.Again, record.Segmented, record.Summed, record.FioPsync, record.DD} {
 		all = append(all, record.Cost{Strategy: stablewrite.Raw, Variant: v, Seconds: 1, Amplification: 1})
+	}
+	for _, c := range []record.Cost{
+		{Strategy: stablewrite.Raw}, {Strategy: stablewrite.Raw, Variant: record.Again}, {Strategy: stablewrite.Verify, Seconds: 0.1}, {Strategy: stablewrite.Bounce, Seconds: 0.25},
+	} {
+		c.TwoSteps, c.Amplification, c.Seconds = true, 1, c.Seconds+1.05
+		all = append(all, c)
 	}
 	for _, share := range []float64{0, 0.01, 0.1, 0.5, 1} {
 		if share > 0 {

@@ -167,7 +167,7 @@ func kindOf(recs []any) costKind { return costSets(resultsOf(recs...).Costs)[0].
 func TestTimingsArePartedByKind(t *testing.T) {
 	var all []any
 	for _, c := range []record.Cost{
-		{Mutated: 1, ChangedBlocks: 1}, {Mutated: 1}, {Mutated: 0.5}, {}, {Cold: true}, {Target: record.OnDelay, DelayLatencyNS: 2, Procs: 7},
+		{Mutated: 1, ChangedBlocks: 1}, {Mutated: 1}, {Mutated: 0.5}, {TwoSteps: true}, {}, {Cold: true}, {Target: record.OnDelay, DelayLatencyNS: 2, Procs: 7},
 		{Target: record.OnDelay, DelayLatencyNS: 1}, {Variant: record.DD, Procs: 0}, {Strategy: stablewrite.Verify, Backing: "4k"}, {Target: record.OnNull},
 	} {
 		all = append(all, rounds(c, 1)...)
@@ -184,6 +184,7 @@ func TestTimingsArePartedByKind(t *testing.T) {
 	}
 	want := []string{
 		"a file, hot buffers: nothing changing, verify, dd",
+		"a file, hot buffers: nothing changing, in two steps, verify",
 		"a file, hot buffers: 50% of writes changed in flight, verify",
 		"a file, hot buffers: 100% of writes changed in flight, verify",
 		"a file, hot buffers: 100% of writes changed in flight, in 1 of their 4k blocks, verify",

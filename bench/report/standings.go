@@ -126,7 +126,7 @@ func costsAtRest(sets []costSet) map[stablewrite.Strategy]restCost {
 // atRest is the first of sets in which raw was timed with nothing changing, or nil.
 // Ratios on null, where raw does nothing, are of nothing.
 func atRest(sets []costSet) *costSet {
-	i := slices.IndexFunc(sets, func(s costSet) bool { return s.mutated == 0 && s.target != record.OnNull && s.has(isRaw) })
+	i := slices.IndexFunc(sets, func(s costSet) bool { return s.resting() && s.target != record.OnNull && s.has(isRaw) })
 	if i < 0 {
 		return nil
 	}

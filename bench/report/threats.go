@@ -63,8 +63,8 @@ var threats = []threat{
 		timing(func(c record.Cost) bool {
 			return c.Procs > 0 && c.Procs < c.Depth && !placeOf(cost.CellOf(c)).simulated()
 		})},
-	{"Changes that are in flight for certain need a submission in two steps, by every writer, raw too. Columns in which writes change are not to be held against those in which none do.",
-		timing(func(c record.Cost) bool { return c.Mutated > 0 })},
+	{"Changes that are in flight for certain need a submission in two steps, by every writer, raw too. Columns in which writes change are to be held against \"nothing changing, in two steps\", if that was timed, and not against writes in one step.",
+		timing(func(c record.Cost) bool { return c.Mutated > 0 && inTwoSteps(cost.CellOf(c)) })},
 	{"A changed write changes in all its blocks, which is what costs most to resubmit.",
 		timing(func(c record.Cost) bool { return c.Mutated > 0 && c.ChangedBlocks == 0 })},
 	{"Processor time is the writing program's. Kernel threads, which write the page cache back or complete I/O, are not in it.", timing(nil)},
