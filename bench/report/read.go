@@ -111,6 +111,9 @@ func (res *Results) add(line []byte) (unknown string, err error) {
 	}
 	k, ok := kinds[kind]
 	if !ok {
+		if err := json.Unmarshal(line, &fields); err != nil { // there is something after the object
+			return "", malformed(err)
+		}
 		return shown(kind, 40), nil
 	}
 	for _, name := range k.must {

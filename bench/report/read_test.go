@@ -57,6 +57,7 @@ func TestReadSaysWhatIsWrongAndWhere(t *testing.T) {
 		{"more hits than shots", `{"kind":"precision","strategy":"verify","detect":"digest","mutator":"aba","size":4096,"blocks":9,"torn":2,"resubmitted":5,"both":3,"version":1}`, "both is 3, of 2 torn"},
 		{"a proof without a victim", strings.Replace(raceLine, `"repro"`, `"prove","scenario":"race","kernel":"6.1","needs_stable_pages":true`, 1), "kind prove without victim"},
 		{"a probe that reached too much", `{"kind":"probe","path":"/","writes":3,"reached":4,"version":1}`, "reached is 4, of 3 writes"},
+		{"something after what is not known", raceLine + "\n{\"kind\":\"novel\",\"version\":1} junk", "f:2: no Record: invalid character 'j' after"},
 		{"only what is not known", `{"kind":"novel","version":1}`, "f: no Records"},
 		{"a line without end", strings.Repeat("x", maxLine+1), "f:1: a line of more than 1024 KiB is no Record"},
 	} {
@@ -78,6 +79,7 @@ func TestReadWarnsOfWhatItLeavesOut(t *testing.T) {
 		{"blank and DOS lines", "\r\n" + raceLine + "\r\n\r\n", "", 1},
 		{"a last line cut short", raceLine + "\n" + raceLine[:70], "f:2: the last line is cut short", 1},
 		{"a last line cut after a number", raceLine + "\n" + strings.TrimSuffix(raceLine, "}"), "f:2: the last line is cut short", 1},
+		{"what is not known, cut short", raceLine + "\n{\"kind\":\"novel\",\"version\":1", "f:2: the last line is cut short", 1},
 		{"kinds that are not known", raceLine + "\n{\"kind\":\"novel\x1b\",\"version\":1}\n{\"kind\":\"novel\x1b\",\"version\":1}\n", "", 1},
 	} {
 		var res Results
