@@ -21,13 +21,17 @@ const (
 	// maxRecords bounds the memory that a file can take. An evaluation makes
 	// some hundreds.
 	maxRecords = 1 << 18
-	maxString  = 400 // runes
+	// linesEach bounds what is read, by what can be kept: most Records are of
+	// races, which are added up.
+	linesEach = 4
+	maxString = 400 // runes
 )
 
 // Read adds the Records in r, one a line. It holds one line at a time. What is no
 // Record ends it with an error that begins with name and the number of the line;
 // what was read before is then in res, too. Warnings are of what is left out: a
-// last line that is cut short, and kinds of Records that are not known.
+// last line that is cut short, kinds of Records that are not known, and Records that
+// were read before, as of a copy of a file.
 func (res *Results) Read(name string, r io.Reader) (warnings []string, err error) {
 	return res.read(name, r, maxRecords)
 }
@@ -36,7 +40,7 @@ func (res *Results) Read(name string, r io.Reader) (warnings []string, err error
 func (res *Results) read(name string, r io.Reader, most int) (warnings []string, err error) {
 	res.runs.end()
 	unknown := map[string]bool{}
-	found := 0
+	found, again := 0, 0
 	lines := bufio.NewReaderSize(r, maxLine)
 	for n := 1; ; n++ {
 		line, err := lines.ReadSlice('\n')
@@ -47,17 +51,24 @@ func (res *Results) read(name string, r io.Reader, most int) (warnings []string,
 		case err != nil && err != io.EOF:
 			return warnings, fmt.Errorf("%s: %w", at, err)
 		}
-		if text := bytes.TrimSpace(line); len(text) > 0 {
+		text := bytes.TrimSpace(line)
+		if res.lines.n++; res.lines.n > linesEach*most {
+			return warnings, fmt.Errorf("%s: more than %d lines: give fewer files, or shorter ones", at, linesEach*most)
+		}
+		if len(text) > 0 && res.lines.again(text) {
+			again++
+		} else if len(text) > 0 {
 			kind, fault := res.add(text)
 			switch {
 			case fault == nil && kind == "":
+				res.lines.add(text)
 				found++
 			case fault == nil:
 				if !unknown[kind] && len(unknown) < 10 {
 					unknown[kind] = true
 					warnings = append(warnings, fmt.Sprintf("%s: Records of kind %q are not known to this program, and left out", at, kind))
 				}
-			case err == io.EOF && found > 0 && errors.Is(fault, io.ErrUnexpectedEOF):
+			case err == io.EOF && found+again > 0 && errors.Is(fault, io.ErrUnexpectedEOF):
 				warnings = append(warnings, at+": the last line is cut short, and left out: what was measured after it is not in the report")
 			default:
 				return warnings, fmt.Errorf("%s: %w", at, fault)
@@ -70,7 +81,10 @@ func (res *Results) read(name string, r io.Reader, most int) (warnings []string,
 			return warnings, fmt.Errorf("%s: more than %d Records to keep: give fewer files, or shorter ones", at, most)
 		}
 	}
-	if found == 0 {
+	if again > 0 {
+		warnings = append(warnings, fmt.Sprintf("%s: %d Records were read before, and are left out", name, again))
+	}
+	if found+again == 0 {
 		return warnings, fmt.Errorf("%s: no Records", name)
 	}
 	return warnings, nil

@@ -125,12 +125,18 @@ func (e *endless) Read(p []byte) (n int, err error) {
 
 func TestReadOfAFileWithoutEndEnds(t *testing.T) {
 	const most = 5000 // Records; more take more time, and nothing else
+	distinct := ""
+	for i := range most + 1 {
+		distinct += strings.Replace(costLine, `"bytes":4096`, fmt.Sprintf(`"bytes":%d`, 4096*(i+1)), 1) + "\n"
+	}
 	for _, tc := range []struct {
 		text, want string
 		most       int
 	}{
 		{"x", "f:1: a line of more than", 2 * maxLine},
-		{costLine + "\n", fmt.Sprintf("f:%d: more than %d Records", most+1, most), most*(len(costLine)+1) + 2*maxLine},
+		{distinct, fmt.Sprintf("f:%d: more than %d Records", most+1, most), len(distinct) + 2*maxLine},
+		{costLine + "\n", fmt.Sprintf("f:%d: more than %d lines", 4*most+1, 4*most), 4*most*(len(costLine)+1) + 2*maxLine},
+		{"\n", fmt.Sprintf("f:%d: more than %d lines", 4*most+1, 4*most), 2 * maxLine},
 	} {
 		file := &endless{text: tc.text}
 		var res Results
@@ -144,13 +150,44 @@ func TestReadOfAFileWithoutEndEnds(t *testing.T) {
 func TestEqualRacesAreAddedUp(t *testing.T) {
 	const n = 1000
 	var res Results
-	warnings, err := res.Read("f", io.LimitReader(&endless{text: raceLine + "\n"}, int64(n*(len(raceLine)+1))))
+	text := ""
+	for i := range n {
+		text += strings.Replace(raceLine, `"gate"`, fmt.Sprintf(`"seed":%d,"gate"`, i), 1) + "\n"
+	}
+	warnings, err := res.Read("f", strings.NewReader(text))
 	if err != nil || len(warnings) > 0 || len(res.Races) != 1 || res.Races[0].Writes != 9*n || res.Races[0].Overlapped != 9*n {
 		t.Errorf("%v, %q: %+v", err, warnings, res.Races)
 	}
 	other := strings.Replace(raceLine, `"cpus":2`, `"cpus":3`, 1)
 	if _, err := res.Read("g", strings.NewReader(other)); err != nil || len(res.Races) != 2 || len(groups(res)) != 2 {
 		t.Errorf("a race on another system: %v, %d races, %d groups", err, len(res.Races), len(groups(res)))
+	}
+}
+
+// Who names a file twice, or a file and a copy that goes on, counts nothing twice.
+func TestARecordThatIsReadTwiceIsOne(t *testing.T) {
+	other := strings.Replace(raceLine, `"writes":9`, `"writes":11`, 1)
+	file := raceLine + "\n" + costLine + "\n"
+	var res Results
+	for _, tc := range []struct{ name, text, warning string }{
+		{"f", file, ""},
+		{"f", file, "f: 2 Records were read before, and are left out"},
+		{"f", "", "no Records"},
+		{"DOS", strings.ReplaceAll(file, "\n", "\r\n"), "DOS: 2 Records were read before, and are left out"},
+		{"longer", file + other, "longer: 2 Records were read before, and are left out"},
+		{"cut", file + other[:50], "cut:3: the last line is cut short, and left out: what was measured after it is not in the report\ncut: 2 Records were read before, and are left out"},
+		{"twice in one", strings.Replace(raceLine, "storm", "flip", 1) + "\n" + strings.Replace(raceLine, "storm", "flip", 1), "twice in one: 1 Records were read before, and are left out"},
+	} {
+		warnings, err := res.Read(tc.name, strings.NewReader(tc.text))
+		if err != nil {
+			warnings = append(warnings, err.Error())
+		}
+		if got := strings.Join(warnings, "\n"); got != tc.warning && !(tc.text == "" && strings.Contains(got, tc.warning)) {
+			t.Errorf("%s: %q, want %q", tc.name, got, tc.warning)
+		}
+	}
+	if len(res.Costs) != 1 || len(res.Races) != 2 || res.Races[0].Writes != 20 || res.Races[1].Writes != 9 {
+		t.Errorf("%d timings, races %+v", len(res.Costs), res.Races)
 	}
 }
 

@@ -19,6 +19,7 @@ type Results struct {
 	precisions map[precisionKey]int
 	systems    map[systemKey]*record.System
 	runs       runs
+	lines      lines
 }
 
 // raceKey is what makes races equal.
