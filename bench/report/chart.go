@@ -162,15 +162,16 @@ func (c lineChart) draw(wide px) drawing {
 	if c.band[1] > c.band[0] {
 		d.Bands = append(d.Bands, band{x(c.band[0]), top, x(c.band[1]) - x(c.band[0]), bottom - top})
 	}
-	line := func(points []point) (text string) {
+	line := func(points []point) string {
+		var b strings.Builder
 		for k, p := range points {
 			step := "L"
 			if k == 0 {
 				step = "M"
 			}
-			text += step + x(p.x).String() + " " + y(p.y).String()
+			b.WriteString(step + x(p.x).String() + " " + y(p.y).String())
 		}
-		return text
+		return b.String()
 	}
 	if len(c.model) > 0 {
 		d.Paths = append(d.Paths, path{line(c.model), "model"})
@@ -200,6 +201,9 @@ func spread(all []series, y func(float64) px, top, bottom px) []px {
 	at := make([]px, len(all))
 	for i, s := range all {
 		at[i] = y(s.points[len(s.points)-1].y)
+	}
+	if px(len(all))*gap > bottom-top+gap {
+		return at // there is no room
 	}
 	for range 100 {
 		moved := false

@@ -47,42 +47,53 @@ func (p place) buffers() string { return memory(p.cold) + " buffers" }
 
 // costSet is timings that differ by writer, size and depth only.
 type costSet struct {
+	costWay
+	kinds []costKind
+}
+
+// costWay is where timings were made, and how the writes went.
+type costWay struct {
 	place
 	mutated  float64
 	twoSteps bool // though nothing changes between them
 	blocks   int  // of 4 KiB, that each of these writes is changed in; 0: all
-	kinds    []costKind
 }
+
+func wayOf(c cost.Cell) costWay { return costWay{placeOf(c), c.Mutated, c.TwoSteps, c.ChangedBlocks} }
 
 // costKind is timings that differ by writer only: what is held against raw, and
 // raw. Other programs come last.
 type costKind struct {
-	cost.Cell        // the kind; Strategy and Variant mean nothing
-	backing   string // pages behind the writers' memory; "" if not known, or not the same
-	procs     int    // GOMAXPROCS, the least; 0 if not known
-	rows      []cost.Comparison
+	cost.Cell // the kind; Strategy and Variant mean nothing
+	kindRuntime
+	rows []cost.Comparison
+}
+
+// kindRuntime is what this program's writers of a kind ran on.
+type kindRuntime struct {
+	backing string // pages behind the writers' memory; "" if not known, or not the same
+	procs   int    // GOMAXPROCS, the least; 0 if not known
 }
 
 // costSets parts the timings of one system.
 func costSets(recs []record.Cost) (all []costSet) {
+	runtimes, at := runtimeOf(recs), map[costWay]int{}
 	for _, c := range cost.Compare(recs) {
-		at := placeOf(c.Cell)
-		i := slices.IndexFunc(all, func(s costSet) bool {
-			return s.place == at && s.mutated == c.Mutated && s.twoSteps == c.TwoSteps && s.blocks == c.ChangedBlocks
-		})
-		if i < 0 {
-			i, all = len(all), append(all, costSet{place: at, mutated: c.Mutated, twoSteps: c.TwoSteps, blocks: c.ChangedBlocks})
+		i, ok := at[wayOf(c.Cell)]
+		if !ok {
+			i, at[wayOf(c.Cell)] = len(all), len(all)
+			all = append(all, costSet{costWay: wayOf(c.Cell)})
 		}
 		s := &all[i]
 		if n := len(s.kinds); n == 0 || s.kinds[n-1].Cell != c.Base() {
-			s.kinds = append(s.kinds, costKind{Cell: c.Base()})
+			s.kinds = append(s.kinds, costKind{Cell: c.Base(), kindRuntime: runtimes[c.Base()]})
 		}
 		last := &s.kinds[len(s.kinds)-1]
 		last.rows = append(last.rows, c)
 	}
-	for i := range all {
-		for k := range all[i].kinds {
-			all[i].kinds[k].complete(recs)
+	for _, s := range all {
+		for _, k := range s.kinds {
+			slices.SortStableFunc(k.rows, func(a, b cost.Comparison) int { return peerLast(a) - peerLast(b) })
 		}
 	}
 	slices.SortStableFunc(all, func(a, b costSet) int { // where nothing is said Compare's order stays
@@ -112,22 +123,25 @@ func (p place) rank() int {
 	return rank
 }
 
-// complete finds what recs say of k besides, and puts other programs last.
-func (k *costKind) complete(recs []record.Cost) {
-	first := true
+// runtimeOf is the kindRuntime of each kind.
+func runtimeOf(recs []record.Cost) map[cost.Cell]kindRuntime {
+	all := map[cost.Cell]kindRuntime{}
 	for _, r := range recs {
-		if r.Variant.Peer() || cost.CellOf(r).Base() != k.Cell {
+		if r.Variant.Peer() {
 			continue
 		}
+		kind := cost.CellOf(r).Base()
+		of, ok := all[kind]
 		switch {
-		case first:
-			k.backing, k.procs = r.Backing, r.Procs
-		case r.Backing != k.backing:
-			k.backing = ""
+		case !ok:
+			of = kindRuntime{r.Backing, r.Procs}
+		case r.Backing != of.backing:
+			of.backing = ""
 		}
-		first, k.procs = false, min(k.procs, r.Procs)
+		of.procs = min(of.procs, r.Procs)
+		all[kind] = of
 	}
-	slices.SortStableFunc(k.rows, func(a, b cost.Comparison) int { return peerLast(a) - peerLast(b) })
+	return all
 }
 
 func peerLast(c cost.Comparison) int {

@@ -26,12 +26,13 @@ func costPlaces(recs []record.Cost) (all []costPlace) {
 		last := &all[len(all)-1]
 		last.sets = append(last.sets, s)
 	}
+	at := map[place]*costPlace{}
+	for i := range all {
+		at[all[i].sets[0].place] = &all[i]
+	}
 	for _, x := range cost.Crossovers(recs) {
-		for i := range all {
-			if all[i].sets[0].place == placeOf(x.Of) {
-				all[i].crossovers = append(all[i].crossovers, x)
-			}
-		}
+		p := at[placeOf(x.Of)]
+		p.crossovers = append(p.crossovers, x)
 	}
 	return all
 }

@@ -220,7 +220,8 @@ func holdFigure(curves []holdCurve, wide px) figure {
 		s := series{name: c.name()}
 		for _, p := range c.points {
 			lo, hi := p.torn.interval()
-			s.points = append(s.points, point{float64(slices.Index(holds, p.hold)), p.torn.value(), lo, hi})
+			step, _ := slices.BinarySearch(holds, p.hold)
+			s.points = append(s.points, point{float64(step), p.torn.value(), lo, hi})
 			data.add(c.name(), p.hold.String(), fmt.Sprint(p.torn.k), fmt.Sprint(p.torn.n), p.torn.percent(), p.torn.bounds())
 		}
 		chart.series = append(chart.series, s)

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"stablepages/bench/record"
@@ -19,11 +18,13 @@ type group struct {
 // groups parts res by system, in order of appearance.
 func groups(res Results) (all []group) {
 	homes := homes(res)
+	at := map[*record.System]int{}
 	of := func(s *record.System) *group {
 		s = homes[s]
-		i := slices.IndexFunc(all, func(g group) bool { return g.system == s })
-		if i < 0 {
-			i, all = len(all), append(all, group{system: s})
+		i, ok := at[s]
+		if !ok {
+			i, at[s] = len(all), len(all)
+			all = append(all, group{system: s})
 		}
 		return &all[i]
 	}
@@ -46,35 +47,30 @@ func groups(res Results) (all []group) {
 // exists in memory only lies on nothing, and what it shows is of the machine.
 func homes(res Results) map[*record.System]*record.System {
 	var all []*record.System
+	home := map[*record.System]*record.System{}
 	see := func(s *record.System) {
-		if !slices.Contains(all, s) {
-			all = append(all, s)
+		if home[s] == nil {
+			home[s], all = s, append(all, s)
 		}
 	}
 	for _, r := range res.Races {
 		see(r.System)
 	}
-	var last *record.System
 	for _, r := range res.Costs {
-		if r.System != last {
-			see(r.System)
-			last = r.System
-		}
+		see(r.System)
 	}
 	for _, r := range res.Precisions {
 		see(r.System)
 	}
-	home := map[*record.System]*record.System{}
+	first := map[record.System]*record.System{} // that lies on something, by machine
 	for _, s := range all {
-		home[s] = s
-		if s.FileSystem != "" || s.Device != "" {
-			continue
+		if lying(s) != "" && first[machine(*s)] == nil {
+			first[machine(*s)] = s
 		}
-		for _, other := range all {
-			if machine(*other) == machine(*s) && (other.FileSystem != "" || other.Device != "") {
-				home[s] = other
-				break
-			}
+	}
+	for _, s := range all {
+		if on := first[machine(*s)]; lying(s) == "" && on != nil {
+			home[s] = on
 		}
 	}
 	return home

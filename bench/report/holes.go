@@ -26,23 +26,33 @@ type holdPoint struct {
 
 // holdCurves finds what was tried with more than one hold, or size.
 func holdCurves(recs []record.Repro) (all []holdCurve) {
-	points := map[holdCurveKey]*tally{}
+	type curve struct {
+		size int
+		gate bool
+	}
+	type point struct {
+		curve
+		hold time.Duration
+	}
+	points := map[point]*tally{}
 	for _, r := range recs {
 		if r.Strategy == stablewrite.Verify && r.Detect == stablewrite.ByDigest && r.Mutator.Restores() {
-			key := holdCurveKey{r.Size, r.Gate, time.Duration(r.HoldNS)}
+			key := point{curve{r.Size, r.Gate}, time.Duration(r.HoldNS)}
 			t := points[key]
 			count(&t, r)
 			points[key] = t
 		}
 	}
+	at := map[curve]int{}
 	for key, t := range points {
 		torn, ok := t.share()
 		if !ok {
 			continue
 		}
-		i := slices.IndexFunc(all, func(c holdCurve) bool { return c.size == key.size && c.gate == key.gate })
-		if i < 0 {
-			i, all = len(all), append(all, holdCurve{size: key.size, gate: key.gate})
+		i, ok := at[key.curve]
+		if !ok {
+			i, at[key.curve] = len(all), len(all)
+			all = append(all, holdCurve{size: key.size, gate: key.gate})
 		}
 		all[i].points = append(all[i].points, holdPoint{key.hold, torn})
 	}
@@ -59,12 +69,6 @@ func holdCurves(recs []record.Repro) (all []holdCurve) {
 		return nil
 	}
 	return all
-}
-
-type holdCurveKey struct {
-	size int
-	gate bool
-	hold time.Duration
 }
 
 // name is "1024k", "1024k, free-running".
