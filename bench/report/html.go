@@ -118,7 +118,7 @@ func (p *page) addGroup(g group, where string) {
 	sets := costSets(g.costs)
 	p.Lede = append(p.Lede, lede(g, sets)...)
 	if s := standings(g, sets); len(s.Bodies) > 0 {
-		p.Standings = append(p.Standings, standingsOf{where, standingsNote(g), s})
+		p.Standings = append(p.Standings, standingsOf{where, standingsNote(g, sets), s})
 	}
 	sections := []section{matrixSection(g, true), matrixSection(g, false), holeSection(g)}
 	for _, at := range sets {
@@ -209,13 +209,13 @@ func proofLede(recs []record.Prove) (said []string) {
 	return said
 }
 
-func standingsNote(g group) string {
+func standingsNote(g group, sets []costSet) string {
 	note := ""
 	if len(g.races) > 0 {
 		note = "Torn: the media differ from the receipt of the write, or cannot be read. What a crash does is what strategies promise, not what was tried here. "
 	}
-	if len(g.costs) > 0 {
-		note += "Costs are with nothing changing: medians, from the least to the most over all sizes and depths."
+	if rest := atRest(sets); rest != nil {
+		note += fmt.Sprintf("Costs are with nothing changing, on %s: medians, from the least to the most; throughput over all sizes and depths, processor time of writes of %s only: of smaller ones it is mostly the kernel's, and noise.", rest.where(), sizeText(rest.largest()))
 	}
 	return note
 }

@@ -21,7 +21,7 @@ func standings(g group, sets []costSet) grid {
 		out.Head = out.Head[:1]
 	}
 	if costs != nil {
-		out.Head = append(out.Head, "throughput against raw", "CPU s/GiB added")
+		out.Head = append(out.Head, "throughput against raw", "CPU s/GiB added, "+sizeText(atRest(sets).largest()))
 	}
 	for _, s := range order(stablewrite.Strategies()) {
 		var stays, restored *tally
@@ -91,11 +91,12 @@ func crashStanding(s stablewrite.Strategy) gridCell {
 	return gridCell{Text: "as any write"}
 }
 
-// restCost is what a strategy costs when nothing changes, over all sizes and
-// depths.
+// restCost is what a strategy costs when nothing changes.
 type restCost struct {
-	lo, hi       float64 // of the medians of the ratio to raw
-	cpuLo, cpuHi float64 // s/GiB more than raw takes
+	lo, hi float64 // of the medians of the ratio to raw, over all sizes and depths
+	// cpuLo and cpuHi are s/GiB more than raw takes, over all depths of the largest
+	// size: of small writes the noise of a system call is more than what is added.
+	cpuLo, cpuHi float64
 }
 
 // costsAtRest is of atRest.
@@ -116,7 +117,9 @@ func costsAtRest(sets []costSet) map[stablewrite.Strategy]restCost {
 				r = restCost{math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)}
 			}
 			r.lo, r.hi = math.Min(r.lo, c.Ratio), math.Max(r.hi, c.Ratio)
-			r.cpuLo, r.cpuHi = math.Min(r.cpuLo, c.CPU-raw.CPU), math.Max(r.cpuHi, c.CPU-raw.CPU)
+			if c.Size == best.largest() {
+				r.cpuLo, r.cpuHi = math.Min(r.cpuLo, c.CPU-raw.CPU), math.Max(r.cpuHi, c.CPU-raw.CPU)
+			}
 			all[c.Strategy] = r
 		}
 	}
@@ -133,6 +136,15 @@ func atRest(sets []costSet) *costSet {
 	return &sets[i]
 }
 
+// largest is the size of the largest writes of which raw was timed. There are some.
+func (s *costSet) largest() int {
+	i := len(s.kinds) - 1 // they are in order of size
+	for s.kinds[i].raw() == nil {
+		i--
+	}
+	return s.kinds[i].Size
+}
+
 // cells are those of the line of s.
 func (r restCost) cells(s stablewrite.Strategy, timed bool) []gridCell {
 	switch {
@@ -141,7 +153,11 @@ func (r restCost) cells(s stablewrite.Strategy, timed bool) []gridCell {
 	case s == stablewrite.Raw:
 		return []gridCell{{Text: "1"}, {Text: "0"}}
 	}
-	return []gridCell{{Text: span("%.2f", r.lo, r.hi)}, {Text: span("%+.2f", r.cpuLo, r.cpuHi)}}
+	cpu := "not timed"
+	if r.cpuHi >= r.cpuLo {
+		cpu = span("%+.2f", r.cpuLo, r.cpuHi)
+	}
+	return []gridCell{{Text: span("%.2f", r.lo, r.hi)}, {Text: cpu}}
 }
 
 // span is "0.78 to 1.00", or one number where both are the same.
