@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"stablepages/bench/cost"
@@ -49,6 +50,9 @@ func writeCosts(out io.Writer, p costPlace) error {
 		if err := s.sheet().write(out); err != nil {
 			return err
 		}
+		if lanes := s.lanes(); lanes != "" {
+			fmt.Fprintf(out, "\n%s\n", wrap(lanes))
+		}
 		if s.mutated > 0 {
 			continue
 		}
@@ -66,6 +70,16 @@ func (s costSet) caption() string {
 		return "What a write takes longer than raw's, and how fast that is by its size: " + s.changing()
 	}
 	return "Throughput by raw's in the same round, median and 95% interval: " + s.changing()
+}
+
+// lanes says what is added to large writes where nothing but software takes time.
+func (s costSet) lanes() string {
+	large := func(k costKind) bool { return k.Size > stablewrite.DefaultSegmentBytes }
+	if s.target != record.OnNull || !slices.ContainsFunc(s.kinds, large) {
+		return ""
+	}
+	return fmt.Sprintf("Strategies write what is larger than %s in segments, several at a time on several processors: what is added to such a write is time that passes, and not work.",
+		sizeText(stablewrite.DefaultSegmentBytes))
 }
 
 // note is a line on what may be noise, if anything in sheet may be.

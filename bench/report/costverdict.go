@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -40,9 +41,55 @@ func costLines(sets []costSet) (lines []string) {
 		lines = append(lines, fmt.Sprintf("%d writes of runs in which buffers changed were read back, and are what their receipts say", checked))
 	}
 	if len(lines) == 0 {
-		return []string{"Neither verify nor bounce nor adaptive was timed."}
+		lines = []string{"Neither verify nor bounce nor adaptive was timed."}
+	}
+	for _, of := range sets {
+		if text := of.reached(); text != "" {
+			lines = append(lines, text)
+		}
 	}
 	return lines
+}
+
+// reached says how much of what a delay allows raw gets with nothing changing: what
+// it does not get went to timers that are late, or to software.
+func (s costSet) reached() string {
+	if s.target != record.OnDelay || !s.resting() {
+		return ""
+	}
+	least, most := math.Inf(1), math.Inf(-1)
+	var from, to cost.Cell
+	for _, k := range s.kinds {
+		raw, allowed := k.raw(), s.allows(k.Cell)
+		if raw == nil || allowed <= 0 {
+			continue
+		}
+		share := raw.Throughput / allowed
+		if share < least {
+			least, from = share, k.Cell
+		}
+		if share > most {
+			most, to = share, k.Cell
+		}
+	}
+	if least > most {
+		return ""
+	}
+	text := fmt.Sprintf("%-8v gets %s", stablewrite.Raw, ratioText(least))
+	if end := ratioText(most); end != ratioText(least) {
+		text += fmt.Sprintf(" (%s) to %s (%s)", cellName(from), end, cellName(to))
+	}
+	return text + " of what the delay allows"
+}
+
+// allows is the throughput that a delay leaves to a writer who takes no time: as many
+// writes at a time as the depth says, which share the bandwidth. 0 if there is none.
+func (p place) allows(c cost.Cell) float64 {
+	if p.bandwidth <= 0 {
+		return 0
+	}
+	size := float64(c.Size)
+	return min(p.bandwidth, float64(c.Depth)*size/(p.latency.Seconds()+size/p.bandwidth))
 }
 
 // span is what a strategy costs in s, if s is one of the ends: nothing changing, or

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io"
 	"slices"
+	"strings"
 
 	"stablepages/bench/mutator"
 	"stablepages/bench/probe"
@@ -272,6 +273,12 @@ func costSection(of costSet) section {
 	}
 	if slices.ContainsFunc(of.kinds, func(k costKind) bool { _, _, ok := k.again(); return ok }) {
 		s.Text = append(s.Text, "Shaded: the interval of raw against raw. ○ hollow, and ~ in the data: the interval has 1 in it, or lies within the shade, so the difference may be noise.")
+	}
+	if lanes := of.lanes(); lanes != "" {
+		s.Text = append(s.Text, lanes)
+	}
+	if reached := of.reached(); reached != "" {
+		s.Text = append(s.Text, strings.Join(strings.Fields(reached), " ")+".")
 	}
 	switch {
 	case len(of.strategies()) == 0:

@@ -37,7 +37,7 @@ func made() (all []any) {
 						c.Direct, c.Extents = stablewrite.DirectYes, new(round)
 					}
 					if c.Target == record.OnDelay {
-						c.DelayLatencyNS, c.DelayBytesPerSecond = 500_000, 2e9
+						c.DelayLatencyNS, c.DelayBytesPerSecond = 2000, 2e9
 					}
 					if c.Mutated > 0 && c.Strategy != stablewrite.Raw {
 						c.Checked = 128

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"stablepages/bench/cost"
 	"stablepages/bench/mutator"
@@ -306,5 +307,21 @@ func TestProcessorTimeIsOfTheLargestWrites(t *testing.T) {
 	}
 	if head := table.Head[len(table.Head)-1]; head != "CPU s/GiB added, 1M" || rows["verify"] != "+0.25" || rows["bounce"] != "not timed" {
 		t.Errorf("%s: %v", head, rows)
+	}
+}
+
+func TestWhatADelayAllows(t *testing.T) {
+	delay := place{target: record.OnDelay, latency: 500 * time.Microsecond, bandwidth: 2e9}
+	for _, tc := range []struct {
+		size, depth int
+		want        float64
+	}{{1e6, 1, 1e9}, {1e6, 2, 2e9}, {1e6, 16, 2e9}, {1000, 4, 4000 / 500.5e-6}} {
+		if got := delay.allows(cost.Cell{Size: tc.size, Depth: tc.depth}); math.Abs(got/tc.want-1) > 1e-9 {
+			t.Errorf("%d x %d: %v, want %v", tc.size, tc.depth, got, tc.want)
+		}
+	}
+	c := record.Cost{Strategy: stablewrite.Raw, Target: record.OnDelay, DelayLatencyNS: 500_000, DelayBytesPerSecond: 2e9, Size: 1 << 20, Depth: 16, Round: 1, Bytes: 1e9, Seconds: 1}
+	if text := strings.Join(costLines(costSets([]record.Cost{c})), "\n"); !strings.Contains(text, "raw      gets 0.50 of what the delay allows") {
+		t.Error(text)
 	}
 }
