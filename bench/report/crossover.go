@@ -77,15 +77,15 @@ func (p costPlace) steps() string {
 
 // crossingText says from which share on bounce is cheaper.
 func crossingText(x cost.Crossover) string {
-	text := "from " + crossing(x.Modeled)
 	switch {
-	case x.Modeled == 0:
-		text = "at any share"
+	case x.Modeled == 0 && x.Hi == 0:
+		return "at any share"
+	case math.IsInf(x.Modeled, 1) && math.IsInf(x.Lo, 1):
+		return "at no share"
 	case math.IsInf(x.Modeled, 1):
-		text = "at no share"
+		return fmt.Sprintf("perhaps at no share (95%%: from %s on)", crossing(x.Lo))
+	case x.Lo == x.Hi:
+		return "from " + crossing(x.Modeled)
 	}
-	if x.Lo == x.Hi {
-		return text
-	}
-	return fmt.Sprintf("%s (95%%: %s to %s)", text, crossing(x.Lo), crossing(x.Hi))
+	return fmt.Sprintf("from %s (95%%: %s to %s)", crossing(x.Modeled), crossing(x.Lo), crossing(x.Hi))
 }

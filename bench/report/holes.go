@@ -115,7 +115,7 @@ func writeHoles(out io.Writer, g group) error {
 	if len(g.precisions) == 0 {
 		return nil
 	}
-	fmt.Fprint(out, "\nBlocks of writes changed in flight: torn after the first submission, resubmitted, both\n\n")
+	fmt.Fprint(out, "\nBlocks of writes changed in flight: torn after the first submission, resubmitted, both\n(torn here: a byte differs; in the matrix above: the CRC-32C of the write does)\n\n")
 	t := sheet{heads: 1}
 	t.add("", "blocks", "torn", "resubmitted", "both", "precision", "recall")
 	for _, r := range g.precisions {

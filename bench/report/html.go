@@ -253,7 +253,7 @@ func holeSection(g group) section {
 		s.Figures = append(s.Figures, detectionFigure(found))
 	}
 	if len(g.precisions) > 0 {
-		s.Text = append(s.Text, "The media were read before anything was resubmitted. ● precision: of the blocks that were resubmitted, those that were torn. ■ recall: of the torn blocks, those that were resubmitted.")
+		s.Text = append(s.Text, "The media were read before anything was resubmitted. ● precision: of the blocks that were resubmitted, those that were torn. ■ recall: of the torn blocks, those that were resubmitted. A block is torn here if a byte of it differs; in the matrix a write is if its CRC-32C does.")
 		s.Figures = append(s.Figures, precisionFigure(g.precisions))
 	}
 	return s

@@ -210,9 +210,9 @@ func TestTheCrossoverIsNamed(t *testing.T) {
 		{0.14, 0.1, 0.2, "from 14% (95%: 10% to 20%)", true, true},
 		{0.14, 0, inf, "from 14% (95%: 0% to never)", true, true},
 		{0, 0, 0, "at any share", false, false},
-		{0, 0, 0.3, "at any share (95%: 0% to 30%)", false, false},
+		{0, 0, 0.3, "from 0% (95%: 0% to 30%)", false, false},
 		{inf, inf, inf, "at no share", false, false},
-		{inf, 0.9, inf, "at no share (95%: 90% to never)", false, false},
+		{inf, 0.9, inf, "perhaps at no share (95%: from 90% on)", false, false},
 	} {
 		x := cost.Crossover{Of: cost.Cell{Size: 4096, Depth: 1}, Points: ends, Modeled: tc.modeled, Lo: tc.lo, Hi: tc.hi}
 		d := crossoverFigure(x).Drawing
@@ -257,6 +257,14 @@ func TestThreatsAreThoseThatApply(t *testing.T) {
 	} {
 		if has(race, tc.text) != tc.race || has(timing, tc.text) != tc.timing {
 			t.Errorf("%q: of a race %v, of a timing %v", tc.text, has(race, tc.text), has(timing, tc.text))
+		}
+	}
+	share := record.Cost{Strategy: stablewrite.Verify, Mutated: 0.001, Writes: 9}
+	raw, seen := share, share
+	raw.Strategy, seen.Overlapped = stablewrite.Raw, 1
+	for want, recs := range map[bool][]any{true: append(rounds(share, 1, 1), rounds(raw, 1)...), false: append(rounds(raw, 1, 1), rounds(seen, 1)...)} {
+		if has(resultsOf(recs...), "saw no change") != want {
+			t.Errorf("timings too short for their share: %v", !want)
 		}
 	}
 	if n := len(threatsTo(Results{})); n != 0 {

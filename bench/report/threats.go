@@ -35,7 +35,7 @@ var threats = []threat{
 				return strings.HasPrefix(g.system.Device, "vd") || strings.HasPrefix(g.system.Device, "xvd") || strings.Contains(g.system.CPU, "QEMU")
 			})
 		}},
-	{"0 torn of n writes does not say never. It bounds the rate below 3/n, with 95% confidence, and for this mutator on this system only.",
+	{"0 torn of n writes does not say never. It bounds the rate below 3/n, with 95% confidence, and for this mutator on this system only. Where several mutators are added up, it is of their mixture, as they were raced.",
 		func(res Results) bool {
 			return race(func(r record.Repro) bool { return r.Torn == 0 && r.Overlapped > 0 })(res) || len(res.Proofs) > 0
 		}},
@@ -65,6 +65,7 @@ var threats = []threat{
 		})},
 	{"Changes that are in flight for certain need a submission in two steps, by every writer, raw too. Columns in which writes change are to be held against \"nothing changing, in two steps\", if that was timed, and not against writes in one step.",
 		timing(func(c record.Cost) bool { return c.Mutated > 0 && inTwoSteps(cost.CellOf(c)) })},
+	{"Some timings of a share of changed writes saw no change: they were too short for that share.", unchanged},
 	{"A changed write changes in all its blocks, which is what costs most to resubmit.",
 		timing(func(c record.Cost) bool { return c.Mutated > 0 && c.ChangedBlocks == 0 })},
 	{"Processor time is the writing program's. Kernel threads, which write the page cache back or complete I/O, are not in it.", timing(nil)},
@@ -94,6 +95,26 @@ func timing(so func(record.Cost) bool) func(Results) bool {
 		}
 		return slices.ContainsFunc(res.Costs, so)
 	}
+}
+
+// unchanged is whether no write at all of some kind was changed, of which some should
+// have been.
+func unchanged(res Results) bool {
+	for _, g := range groups(res) {
+		changed := map[cost.Cell]bool{}
+		for _, c := range g.costs {
+			if c.Mutated > 0 && c.Writes > 0 {
+				kind := cost.CellOf(c).Base()
+				changed[kind] = changed[kind] || c.Overlapped > 0 || c.Changed > 0
+			}
+		}
+		for _, seen := range changed {
+			if !seen {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // compared is whether there is a timing that is so, over all rounds.

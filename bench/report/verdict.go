@@ -157,6 +157,10 @@ func (found races) lines() (lines []string) {
 		if s.unpromised != nil {
 			hole = fmt.Sprintf(";\n%-16s %v torn where the change was restored (A-B-A), which it cannot see", "", s.unpromised)
 		}
+		if s.kept != nil && s.kept.judged == 0 && s.kept.refused > 0 {
+			say("with "+s.strategy.String(), "all %d refused where none may be torn%s", s.kept.refused, hole)
+			continue
+		}
 		say("with "+s.strategy.String(), "%v torn where none is promised%s%s", s.kept, s.kept.rest(), hole)
 	}
 	if found.control != nil {

@@ -56,7 +56,7 @@ func TestJudgeHonest(t *testing.T) {
 	for _, want := range []string{
 		"without the fix  raw: 49 of 140 writes changed in flight were torn",
 		"with verify      0 of 120 torn where none is promised, so below 2.5% (3/n, 95%);\n                 7 of 20 torn where the change was restored",
-		"with detect      0 of 0 torn where none is promised; 120 refused",
+		"with detect      all 120 refused where none may be torn;\n                 7 of 20 torn where the change was restored",
 		"with bounce      0 of 140 torn",
 		"control          raw through the page cache: 0 of 140 torn",
 	} {
