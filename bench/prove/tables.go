@@ -90,7 +90,7 @@ func WriteReport(out io.Writer, recs []record.Prove) error {
 			if i == 0 {
 				fmt.Fprintln(out)
 			}
-			fmt.Fprintln(out, wrap(n))
+			fmt.Fprintln(out, Wrap(n))
 		}
 	}
 	return nil
@@ -305,17 +305,20 @@ func evidenceNote(recs []record.Prove) string {
 	return ""
 }
 
-// wrap breaks text into lines of at most 98 columns.
-func wrap(text string) string {
+// Wrap breaks text into lines of at most 98 columns, and keeps the space it
+// begins with.
+func Wrap(text string) string {
 	const width = 98
+	margin := text[:len(text)-len(strings.TrimLeft(text, " "))]
 	var b strings.Builder
-	column := 0
+	b.WriteString(margin)
+	column := len(margin)
 	for i, word := range strings.Fields(text) {
 		switch {
 		case i == 0:
 		case column+1+len(word) > width:
-			b.WriteString("\n  ")
-			column = 2
+			b.WriteString("\n  " + margin)
+			column = 2 + len(margin)
 		default:
 			b.WriteString(" ")
 			column++

@@ -10,10 +10,16 @@ import (
 	"stablepages/stablewrite"
 )
 
-// Verdict is what Records of Run mean.
+// Verdict is what Records mean.
 type Verdict struct {
 	Broken       []string // promises that were not kept
 	Inconclusive []string // what was not shown, and should have been
+}
+
+// Add adds what w says.
+func (v *Verdict) Add(w Verdict) {
+	v.Broken = append(v.Broken, w.Broken...)
+	v.Inconclusive = append(v.Inconclusive, w.Inconclusive...)
 }
 
 // Judge holds recs against what the strategies promise, and asks of every layer

@@ -12,10 +12,10 @@ import (
 	"stablepages/bench/record"
 )
 
-// Benchfmt writes a line for each timing, as benchstat reads them: the name holds
+// writeBenchfmt writes a line for each timing, as benchstat reads them: the name holds
 // the cell, and benchstat makes its own statistics of the rounds. Races have no
 // place in it.
-func Benchfmt(out io.Writer, res Results) error {
+func writeBenchfmt(out io.Writer, res Results) error {
 	if len(res.Costs) == 0 {
 		return errors.New("there are no timings, and benchfmt has no place for anything else")
 	}

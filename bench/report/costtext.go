@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"stablepages/bench/cost"
+	"stablepages/bench/prove"
 	"stablepages/bench/record"
 	"stablepages/stablewrite"
 )
@@ -41,17 +42,17 @@ func costPlaces(recs []record.Cost) (all []costPlace) {
 // writeCosts writes what one place shows: sentences, a table of strategies for each
 // share of changed writes, crossovers.
 func writeCosts(out io.Writer, p costPlace) error {
-	fmt.Fprintf(out, "\n%s\n\n%s\n", wrap("What it costs on "+p.sets[0].where()), strings.Join(costLines(p.sets), "\n"))
+	fmt.Fprintf(out, "\n%s\n\n%s\n", prove.Wrap("What it costs on "+p.sets[0].where()), strings.Join(costLines(p.sets), "\n"))
 	for _, s := range p.sets {
 		if len(s.strategies()) == 0 || s.twoSteps { // crossovers have these
 			continue
 		}
-		fmt.Fprintf(out, "\n%s\n%s\n", wrap(s.caption()), s.note())
+		fmt.Fprintf(out, "\n%s\n%s\n", prove.Wrap(s.caption()), s.note())
 		if err := s.sheet().write(out); err != nil {
 			return err
 		}
 		if lanes := s.lanes(); lanes != "" {
-			fmt.Fprintf(out, "\n%s\n", wrap(lanes))
+			fmt.Fprintf(out, "\n%s\n", prove.Wrap(lanes))
 		}
 		if s.mutated > 0 {
 			continue
@@ -146,7 +147,7 @@ func (k costKind) write(out io.Writer, s costSet) error {
 	if k.backing != "" {
 		title += " of " + k.backing + " pages"
 	}
-	fmt.Fprintf(out, "\n%s\n\n", wrap(title))
+	fmt.Fprintf(out, "\n%s\n\n", prove.Wrap(title))
 	last, value := "ampl", func(c cost.Comparison) string { return fmt.Sprintf("%.2f", c.Amplification) }
 	if s.simulated() { // how long a write takes says more there
 		last, value = "ns/write", func(c cost.Comparison) string { return fmt.Sprintf("%.0f", perWrite(c)) }
@@ -189,7 +190,7 @@ changed and all reaches 1 (95%: lines between the ends of their intervals), and 
 all points do. The points: time of verify by that of bounce in the same round.
 `)
 	if steps := p.steps(); steps != "" {
-		fmt.Fprintln(out, wrap(steps))
+		fmt.Fprintln(out, prove.Wrap(steps))
 	}
 	fmt.Fprintln(out)
 	t := sheet{heads: 2}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"stablepages/bench/cost"
+	"stablepages/bench/prove"
 	"stablepages/bench/record"
 	"stablepages/stablewrite"
 )
@@ -118,7 +119,7 @@ func (s costSet) span(of stablewrite.Strategy) string {
 	case len(found) == 0:
 		return ""
 	case s.target == record.OnNull && s.mutated == 0:
-		return wrap(fmt.Sprintf("adds to a write with nothing changing, depth %d: %s", s.kinds[0].Depth, strings.Join(adds, ", ")))
+		return prove.Wrap(fmt.Sprintf("adds to a write with nothing changing, depth %d: %s", s.kinds[0].Depth, strings.Join(adds, ", ")))
 	case s.target == record.OnNull:
 		return ""
 	}

@@ -25,9 +25,9 @@ var csvColumns = []string{
 // line is one of a CSV file, by column.
 type line map[string]string
 
-// CSV writes what the tables show, a line for each cell of them: races, timings
+// writeCSV writes what the tables show, a line for each cell of them: races, timings
 // over all rounds, precision, and what happened inside other kernels.
-func CSV(out io.Writer, res Results) error {
+func writeCSV(out io.Writer, res Results) error {
 	w := csv.NewWriter(out)
 	w.Write(csvColumns)
 	put := func(l line) {

@@ -14,11 +14,11 @@ type Format struct {
 var formats = []Format{
 	{"text", "tables for a terminal, at most 100 columns", Text},
 	{"summary", "the same without the tables of each kind of write timed", Summary},
-	{"csv", "a line for each cell of the tables, and each kernel's", CSV},
-	{"benchfmt", "a line for each timing, for benchstat", Benchfmt},
+	{"csv", "a line for each cell of the tables, and each kernel's", writeCSV},
+	{"benchfmt", "a line for each timing, for benchstat", writeBenchfmt},
 	{"html", "one file with figures, which needs nothing else", HTML},
-	{"cost.svg", "the figure of what strategies cost with nothing changing", CostSVG},
-	{"holes.svg", "the figure of what verify cannot see, by how long it stays", HolesSVG},
+	{"cost.svg", "the figure of what strategies cost with nothing changing", writeCostSVG},
+	{"holes.svg", "the figure of what verify cannot see, by how long it stays", writeHolesSVG},
 }
 
 // Formats lists every Format.

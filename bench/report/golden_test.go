@@ -117,7 +117,7 @@ func TestTextOfNothing(t *testing.T) {
 func TestBenchfmtReadsBack(t *testing.T) {
 	for name, res := range samples(t) {
 		var b bytes.Buffer
-		if err := Benchfmt(&b, res); err != nil {
+		if err := writeBenchfmt(&b, res); err != nil {
 			t.Fatal(err)
 		}
 		var parser benchproc.ProjectionParser
@@ -159,7 +159,7 @@ func TestBenchfmtReadsBack(t *testing.T) {
 }
 
 func TestBenchfmtOfRacesIsAnError(t *testing.T) {
-	if err := Benchfmt(&bytes.Buffer{}, load(t, "testdata/proof.jsonl")); err == nil {
+	if err := writeBenchfmt(&bytes.Buffer{}, load(t, "testdata/proof.jsonl")); err == nil {
 		t.Error("races as benchfmt are no error")
 	}
 }
@@ -203,7 +203,7 @@ func TestThePageShowsTextsAsTexts(t *testing.T) {
 func TestFiguresInFilesAreXML(t *testing.T) {
 	res := samples(t)["made"]
 	res.Costs[0].System.Device = `"><script>alert(1)</script>&amp;`
-	for _, write := range []func(io.Writer, Results) error{CostSVG, HolesSVG} {
+	for _, write := range []func(io.Writer, Results) error{writeCostSVG, writeHolesSVG} {
 		var b bytes.Buffer
 		if err := write(&b, res); err != nil {
 			t.Fatal(err)

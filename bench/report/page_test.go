@@ -287,7 +287,7 @@ func TestAQuantileOfTooFewWritesIsLeftOut(t *testing.T) {
 			}
 		}
 		var table, lines strings.Builder
-		if err := errors.Join(CSV(&table, res), Benchfmt(&lines, res)); err != nil {
+		if err := errors.Join(writeCSV(&table, res), writeBenchfmt(&lines, res)); err != nil {
 			t.Fatal(err)
 		}
 		empty := strings.HasSuffix(strings.TrimSpace(table.String()), strings.Repeat(",", 3-want)+",0,0,,unknown")

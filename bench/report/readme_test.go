@@ -31,7 +31,7 @@ func TestREADMEShowsTheCommittedRun(t *testing.T) {
 // from there is no file.
 func TestFiguresAreOfTheCommittedRun(t *testing.T) {
 	res := load(t, filepath.Join(committed, "results.jsonl"))
-	for name, draw := range map[string]func(io.Writer, Results) error{"cost.svg": CostSVG, "holes.svg": HolesSVG, "report.txt": Text} {
+	for name, draw := range map[string]func(io.Writer, Results) error{"cost.svg": writeCostSVG, "holes.svg": writeHolesSVG, "report.txt": Text} {
 		file := filepath.Join(committed, name)
 		var want bytes.Buffer
 		err := draw(&want, res)

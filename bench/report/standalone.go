@@ -37,9 +37,9 @@ func (s standalone) write(out io.Writer) error {
 	return pageTemplate.ExecuteTemplate(out, "standalone", s)
 }
 
-// CostSVG writes a figure of what strategies cost with nothing changing, of the
+// writeCostSVG writes a figure of what strategies cost with nothing changing, of the
 // first system on which that was timed.
-func CostSVG(out io.Writer, res Results) error {
+func writeCostSVG(out io.Writer, res Results) error {
 	for _, g := range groups(res) {
 		if s := atRest(costSets(g.costs)); s != nil && len(s.strategies()) > 0 {
 			return standalone{
@@ -52,9 +52,9 @@ func CostSVG(out io.Writer, res Results) error {
 	return fmt.Errorf("%w: no strategy was timed beside raw with nothing changing", errNothingToDraw)
 }
 
-// HolesSVG writes a figure of how many writes are torn where changes are restored,
+// writeHolesSVG writes a figure of how many writes are torn where changes are restored,
 // of the first system on which that was tried with more than one hold or size.
-func HolesSVG(out io.Writer, res Results) error {
+func writeHolesSVG(out io.Writer, res Results) error {
 	for _, g := range groups(res) {
 		if curves := holdCurves(g.races); len(curves) > 0 {
 			note := "95% intervals; steps of time are not to scale."

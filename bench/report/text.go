@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"stablepages/bench/probe"
 	"stablepages/bench/prove"
@@ -18,7 +17,7 @@ func Text(out io.Writer, res Results) error {
 	noisy, timed, all := false, false, groups(res)
 	for _, g := range all {
 		if len(all) > 1 && len(g.costs) > 0 {
-			fmt.Fprintf(out, "\n%s\n", wrap(describe(g.system)))
+			fmt.Fprintf(out, "\n%s\n", prove.Wrap(describe(g.system)))
 		}
 		for _, s := range costSets(g.costs) {
 			for _, k := range s.kinds {
@@ -65,7 +64,7 @@ func Summary(out io.Writer, res Results) error {
 	for _, p := range res.Probes {
 		fmt.Fprint(out, gap)
 		gap = "\n"
-		if _, err := fmt.Fprintf(out, "%s\n%s\n", wrap(fmt.Sprintf("%s: %s", p.Path, describe(p.System))), wrap(probe.Advice(p))); err != nil {
+		if _, err := fmt.Fprintf(out, "%s\n%s\n", prove.Wrap(fmt.Sprintf("%s: %s", p.Path, describe(p.System))), prove.Wrap(probe.Advice(p))); err != nil {
 			return err
 		}
 	}
@@ -81,7 +80,7 @@ func writeJudgement(out io.Writer, v Verdict) {
 			if i == 0 {
 				fmt.Fprintf(out, "%s:\n", said.what)
 			}
-			fmt.Fprintln(out, wrap("  "+line))
+			fmt.Fprintln(out, prove.Wrap("  "+line))
 		}
 		if len(said.lines) > 0 {
 			fmt.Fprintln(out)
@@ -91,7 +90,7 @@ func writeJudgement(out io.Writer, v Verdict) {
 
 // writeGroup writes what was found on one system.
 func writeGroup(out io.Writer, g group) error {
-	fmt.Fprintf(out, "%s\n", wrap(describe(g.system)))
+	fmt.Fprintf(out, "%s\n", prove.Wrap(describe(g.system)))
 	found := judge(g.races)
 	for i, line := range found.lines() {
 		if i == 0 {
@@ -122,28 +121,4 @@ func writeGroup(out io.Writer, g group) error {
 		}
 	}
 	return nil
-}
-
-// wrap breaks text into lines of at most 98 columns, and keeps the space it
-// begins with.
-func wrap(text string) string {
-	const width = 98
-	margin := text[:len(text)-len(strings.TrimLeft(text, " "))]
-	var b strings.Builder
-	b.WriteString(margin)
-	column := len(margin)
-	for i, word := range strings.Fields(text) {
-		switch {
-		case i == 0:
-		case column+1+len(word) > width:
-			b.WriteString("\n  " + margin)
-			column = 2 + len(margin)
-		default:
-			b.WriteString(" ")
-			column++
-		}
-		b.WriteString(word)
-		column += len(word)
-	}
-	return b.String()
 }

@@ -11,28 +11,20 @@ import (
 )
 
 // Verdict is what Results mean.
-type Verdict struct {
-	Broken       []string // promises that were not kept
-	Inconclusive []string // what was not shown, and should have been
-}
+type Verdict = prove.Verdict
 
 // Judge holds res against what the strategies promise.
 func Judge(res Results) (v Verdict) {
 	for _, g := range groups(res) {
-		v.add(judge(g.races).Verdict)
+		v.Add(judge(g.races).Verdict)
 		for _, s := range costSets(g.costs) {
 			v.Broken = append(v.Broken, s.broken()...)
 		}
 	}
 	if len(res.Proofs) > 0 {
-		v.add(Verdict(prove.Judge(res.Proofs)))
+		v.Add(prove.Judge(res.Proofs))
 	}
 	return v
-}
-
-func (v *Verdict) add(w Verdict) {
-	v.Broken = append(v.Broken, w.Broken...)
-	v.Inconclusive = append(v.Inconclusive, w.Inconclusive...)
 }
 
 // races is what the races of one system show.
@@ -84,20 +76,20 @@ func judge(recs []record.Repro) (found races) {
 }
 
 // hold holds r alone against what its strategy promises.
-func (v *Verdict) hold(r record.Repro) {
+func (found *races) hold(r record.Repro) {
 	who := fmt.Sprintf("%s against %v", r.Writer(), r.Mutator)
 	if r.Mutator != mutator.None && r.Overlapped == 0 {
 		how := "was in flight"
 		if !r.Gate {
 			how = "overlapped a write"
 		}
-		v.Inconclusive = append(v.Inconclusive, fmt.Sprintf("%s: no change %s", who, how))
+		found.Inconclusive = append(found.Inconclusive, fmt.Sprintf("%s: no change %s", who, how))
 	}
 	if failures := r.WriteErrors - r.Refused; failures > 0 && r.Strategy != stablewrite.Raw {
-		v.Inconclusive = append(v.Inconclusive, fmt.Sprintf("%s: %d of %d writes failed", who, failures, r.Writes))
+		found.Inconclusive = append(found.Inconclusive, fmt.Sprintf("%s: %d of %d writes failed", who, failures, r.Writes))
 	}
 	if repro.Promised(r) && r.Torn > 0 {
-		v.Broken = append(v.Broken, fmt.Sprintf("%s: %d of %d writes torn", who, r.Torn, r.Writes))
+		found.Broken = append(found.Broken, fmt.Sprintf("%s: %d of %d writes torn", who, r.Torn, r.Writes))
 	}
 }
 
