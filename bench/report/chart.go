@@ -95,15 +95,24 @@ func (c dotChart) draw(wide px) drawing {
 		if r.note != "" {
 			d.Texts = append(d.Texts, label{wide - 2, y + 4, r.note, "end"})
 		}
-		if r.hi > r.lo {
+		if r.hi > r.lo && at(r.hi) > at(r.lo) {
 			d.Lines = append(d.Lines, line2{at(r.lo), y, at(r.hi), y, strings.TrimSpace("range " + r.class)})
+			for _, end := range []float64{r.lo, r.hi} {
+				if to := c.axis.beyond(end); to != 0 {
+					d.Marks = append(d.Marks, mark{arrow(at(end), y, to, 5), strings.TrimSpace("dot " + r.class)})
+				}
+			}
 		}
 		for _, p := range r.dots {
 			class := "dot " + r.class
 			if p.hollow {
 				class += " hollow"
 			}
-			d.Marks = append(d.Marks, mark{p.shape.at(at(p.at), y), strings.Join(strings.Fields(class), " ")})
+			outline := p.shape.at(at(p.at), y)
+			if to := c.axis.beyond(p.at); to != 0 {
+				outline = arrow(at(p.at), y, to, 9)
+			}
+			d.Marks = append(d.Marks, mark{outline, strings.Join(strings.Fields(class), " ")})
 		}
 	}
 	return d

@@ -75,16 +75,24 @@ func (s costSet) grid() grid {
 	return data
 }
 
-// ratioFigures draw throughput against raw, one figure for each size and depth, all
-// with one axis.
-func (s costSet) ratioFigures() (all []figure) {
+// directAxis is one for the ratios of direct writes: those through the page cache may
+// be many times as fast, and would leave no room for what others differ by.
+func (s costSet) directAxis() axis {
 	var values []float64
 	for _, k := range s.kinds {
 		for _, c := range k.rows {
-			values = append(values, c.Ratio, c.Lo, c.Hi)
+			if c.Strategy.Direct() {
+				values = append(values, c.Ratio, c.Lo, c.Hi)
+			}
 		}
 	}
-	axis := ratioAxis(values)
+	return ratioAxis(values)
+}
+
+// ratioFigures draw throughput against raw, one figure for each size and depth, all
+// with one axis.
+func (s costSet) ratioFigures() (all []figure) {
+	axis := s.directAxis()
 	for _, k := range s.kinds {
 		chart := dotChart{
 			title: cellName(k.Cell), axis: axis, ref: 1, notes: "CPU s/GiB",
@@ -95,6 +103,9 @@ func (s costSet) ratioFigures() (all []figure) {
 			row := dotRow{label: c.Writer(), note: fmt.Sprintf("%.2f", c.CPU), band: [2]float64{lo, hi}, apart: i > 0 && peerLast(c) > peerLast(k.rows[i-1])}
 			if c.Ratio > 0 {
 				row.dots = []dot{{at: c.Ratio, hollow: c.Noise}}
+				if axis.beyond(c.Ratio) != 0 {
+					row.label += ", " + ratioText(c.Ratio)
+				}
 			}
 			if bounded(c) {
 				row.lo, row.hi = c.Lo, c.Hi

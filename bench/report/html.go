@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"stablepages/bench/cost"
 	"stablepages/bench/mutator"
 	"stablepages/bench/probe"
 	"stablepages/bench/prove"
@@ -273,6 +274,9 @@ func costSection(of costSet) section {
 	}
 	if slices.ContainsFunc(of.kinds, func(k costKind) bool { _, _, ok := k.again(); return ok }) {
 		s.Text = append(s.Text, "Shaded: the interval of raw against raw. ○ hollow, and ~ in the data: the interval has 1 in it, or lies within the shade, so the difference may be noise.")
+	}
+	if axis := of.directAxis(); of.has(func(c cost.Comparison) bool { return c.Ratio > 0 && axis.beyond(c.Ratio) != 0 }) {
+		s.Text = append(s.Text, "▸ at the edge: beyond the axis, which is that of direct writes. How fast these are stands beside their name.")
 	}
 	if lanes := of.lanes(); lanes != "" {
 		s.Text = append(s.Text, lanes)

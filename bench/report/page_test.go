@@ -333,3 +333,30 @@ func TestWhatADelayAllows(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// What is many times as fast as direct writes is named beside the figure, and leaves
+// it to them.
+func TestWhatIsBeyondTheAxisIsAnArrow(t *testing.T) {
+	var all []any
+	for s, seconds := range map[stablewrite.Strategy][]float64{
+		stablewrite.Raw: {1, 1, 1, 1, 1, 1}, stablewrite.Verify: {1.1, 1.2, 1.1, 1.2, 1.1, 1.2}, stablewrite.Buffered: {0.125, 0.125, 0.125, 0.125, 1.1, 1.1},
+	} {
+		all = append(all, rounds(record.Cost{Strategy: s}, seconds...)...)
+	}
+	d := costSets(resultsOf(all...).Costs)[0].ratioFigures()[0].Drawing
+	var at px
+	for _, l := range d.Texts {
+		if l.Text == "buffered, 8.00" {
+			at = l.Y - 4
+		}
+	}
+	arrows := 0
+	for _, m := range d.Marks {
+		if strings.Contains(m.D, " "+at.String()+"l-") {
+			arrows++
+		}
+	}
+	if at == 0 || arrows != 2 || len(d.Marks) != 4 {
+		t.Errorf("at %v there are %d arrows for a median and an interval, of %d marks: %+v", at, arrows, len(d.Marks), d)
+	}
+}

@@ -66,6 +66,12 @@ func (s shape) at(x, y px) string {
 	return fmt.Sprintf("M%v %va%v %v 0 1 0 %v 0a%v %v 0 1 0 %v 0z", x-r, y, r, r, 2*r, r, r, -2*r)
 }
 
+// arrow is the outline of one whose tip is at a point, to the right, or to the left.
+func arrow(x, y px, to int, length px) string {
+	back, half := px(-to)*length, length*0.6
+	return fmt.Sprintf("M%v %vl%v %vv%vz", x, y, back, -half, 2*half)
+}
+
 // glyph is s in a text.
 func (s shape) glyph() string { return []string{"●", "■", "▲", "◆"}[s%shapes] }
 
@@ -79,6 +85,17 @@ type axis struct {
 type tick struct {
 	at   float64
 	text string
+}
+
+// beyond is 1 if v is after the end of a, -1 if it is before its start, and else 0.
+func (a axis) beyond(v float64) int {
+	switch {
+	case v > a.max:
+		return 1
+	case v < a.min:
+		return -1
+	}
+	return 0
 }
 
 // place is where v lies between from and to; outside of the axis it is at its end.
