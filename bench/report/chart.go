@@ -25,6 +25,7 @@ type dot struct {
 	at     float64
 	shape  shape
 	hollow bool
+	down   px // from the middle of its row
 }
 
 // dotChart draws rows one below the other. Ref, if it is not NaN, is a line across.
@@ -49,7 +50,7 @@ func (c dotChart) draw(wide px) drawing {
 		}
 		note = max(note, width(r.note))
 	}
-	left = min(left, 160)
+	left = min(left, 168)
 	if note > 0 {
 		right = wide - note - 12
 	}
@@ -108,7 +109,7 @@ func (c dotChart) draw(wide px) drawing {
 			if p.hollow {
 				class += " hollow"
 			}
-			outline := p.shape.at(at(p.at), y)
+			outline := p.shape.at(at(p.at), y+p.down)
 			if to := c.axis.beyond(p.at); to != 0 {
 				outline = arrow(at(p.at), y, to, 9)
 			}

@@ -104,7 +104,7 @@ func (s costSet) ratioFigures() (all []figure) {
 			if c.Ratio > 0 {
 				row.dots = []dot{{at: c.Ratio, hollow: c.Noise}}
 				if axis.beyond(c.Ratio) != 0 {
-					row.label += ", " + ratioText(c.Ratio)
+					row.label += ", " + shortRatio(c.Ratio)
 				}
 			}
 			if bounded(c) {
@@ -115,6 +115,17 @@ func (s costSet) ratioFigures() (all []figure) {
 		all = append(all, figure{chart.draw(drawingWidth), k.grid(s)})
 	}
 	return all
+}
+
+// shortRatio has no more digits than there is room for beside a name.
+func shortRatio(v float64) string {
+	switch {
+	case v >= 10:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 1:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return ratioText(v)
 }
 
 // grid is all that was timed of k but latencies.
@@ -262,7 +273,7 @@ func precisionFigure(recs []record.Precision) figure {
 		row := dotRow{label: precisionOf(r)}
 		for i, s := range []share{precision(r), recall(r)} {
 			if s.n > 0 {
-				row.dots = append(row.dots, dot{at: s.value(), shape: []shape{circle, square}[i]})
+				row.dots = append(row.dots, dot{at: s.value(), shape: []shape{circle, square}[i], down: 9*px(i) - 4.5}) // both may be 100%
 			}
 		}
 		chart.rows = append(chart.rows, row)

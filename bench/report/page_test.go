@@ -346,7 +346,7 @@ func TestWhatIsBeyondTheAxisIsAnArrow(t *testing.T) {
 	d := costSets(resultsOf(all...).Costs)[0].ratioFigures()[0].Drawing
 	var at px
 	for _, l := range d.Texts {
-		if l.Text == "buffered, 8.00" {
+		if l.Text == "buffered, 8.0" {
 			at = l.Y - 4
 		}
 	}
