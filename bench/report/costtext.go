@@ -165,7 +165,13 @@ func (k costKind) write(out io.Writer, s costSet) error {
 		t.add(c.Writer(), fmt.Sprintf("%.0f", c.Throughput/1e6), ratioOf(c), intervalOf(c), fmt.Sprintf("%.2f", c.CPUUser), fmt.Sprintf("%.2f", c.CPUSystem),
 			microseconds(c.P50), microseconds(c.P99), microseconds(c.P999), value(c), fmt.Sprint(c.N), torn)
 	}
-	return t.write(out)
+	if err := t.write(out); err != nil {
+		return err
+	}
+	if rest := k.rest(); rest != "" {
+		fmt.Fprintln(out, prove.Wrap("  "+rest))
+	}
+	return nil
 }
 
 // microseconds is a dash if nothing was counted.

@@ -360,3 +360,22 @@ func TestWhatIsBeyondTheAxisIsAnArrow(t *testing.T) {
 		t.Errorf("at %v there are %d arrows for a median and an interval, of %d marks: %+v", at, arrows, len(d.Marks), d)
 	}
 }
+
+func TestWhatTheTableOfAKindHasNoColumnFor(t *testing.T) {
+	row := func(s stablewrite.Strategy, pool int, direct stablewrite.Directness, extents *int) any {
+		return rounds(record.Cost{Strategy: s, PoolPeak: pool, Direct: direct, Extents: extents}, 1)[0]
+	}
+	raw := row(stablewrite.Raw, 0, stablewrite.DirectYes, nil)
+	for want, recs := range map[string][]any{
+		"": {row(stablewrite.Raw, 0, stablewrite.DirectUnknown, nil)},
+		"Private memory at most, KiB: verify 512, buffered 5. Direct: yes, but buffered: no. Extents: at most 3.": {
+			raw, row(stablewrite.Verify, 512<<10, stablewrite.DirectYes, new(3)), row(stablewrite.Buffered, 4097, stablewrite.DirectNo, new(2)),
+		},
+		"Direct: yes.": {raw},
+		"Direct: no.":  {row(stablewrite.Buffered, 0, stablewrite.DirectNo, new(0))},
+	} {
+		if got := kindOf(recs).rest(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
