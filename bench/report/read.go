@@ -82,7 +82,7 @@ func (res *Results) read(name string, r io.Reader, most int) (warnings []string,
 		}
 	}
 	if again > 0 {
-		warnings = append(warnings, fmt.Sprintf("%s: %d Records were read before, and are left out", name, again))
+		warnings = append(warnings, fmt.Sprintf("%s: Records that were read before are left out: %d", name, again))
 	}
 	if found+again == 0 {
 		return warnings, fmt.Errorf("%s: no Records", name)

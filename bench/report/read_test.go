@@ -171,12 +171,12 @@ func TestARecordThatIsReadTwiceIsOne(t *testing.T) {
 	var res Results
 	for _, tc := range []struct{ name, text, warning string }{
 		{"f", file, ""},
-		{"f", file, "f: 2 Records were read before, and are left out"},
+		{"f", file, "f: Records that were read before are left out: 2"},
 		{"f", "", "no Records"},
-		{"DOS", strings.ReplaceAll(file, "\n", "\r\n"), "DOS: 2 Records were read before, and are left out"},
-		{"longer", file + other, "longer: 2 Records were read before, and are left out"},
-		{"cut", file + other[:50], "cut:3: the last line is cut short, and left out: what was measured after it is not in the report\ncut: 2 Records were read before, and are left out"},
-		{"twice in one", strings.Replace(raceLine, "storm", "flip", 1) + "\n" + strings.Replace(raceLine, "storm", "flip", 1), "twice in one: 1 Records were read before, and are left out"},
+		{"DOS", strings.ReplaceAll(file, "\n", "\r\n"), "DOS: Records that were read before are left out: 2"},
+		{"longer", file + other, "longer: Records that were read before are left out: 2"},
+		{"cut", file + other[:50], "cut:3: the last line is cut short, and left out: what was measured after it is not in the report\ncut: Records that were read before are left out: 2"},
+		{"twice in one", strings.Replace(raceLine, "storm", "flip", 1) + "\n" + strings.Replace(raceLine, "storm", "flip", 1), "twice in one: Records that were read before are left out: 1"},
 	} {
 		warnings, err := res.Read(tc.name, strings.NewReader(tc.text))
 		if err != nil {

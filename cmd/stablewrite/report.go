@@ -25,7 +25,8 @@ func newReport() *cobra.Command {
 		Long: `report reads Records, as evaluate and prove write them to results.jsonl and as
 every subcommand prints them with --json, and shows what they say: verdicts,
 tables and figures. RESULTS are files, - is standard input; several are added
-up, but races and timings of different systems never are.
+up, but races and timings of different systems never are, and a Record that comes
+twice counts once.
 
 A last line that is cut short, as an interrupted run leaves it, is left out with
 a warning. Anything else that is no Record is an error, and nothing is shown.
