@@ -19,8 +19,8 @@ type cell struct {
 	g       group
 	w       writer
 	f       *stablewrite.File
-	changes *changes // nil: nothing is changed
-	buffers [][][]byte
+	changes *changes     // nil: nothing is changed
+	buffers [][][]byte   // of each lane, in the round under way
 	own     int64        // slots of each writer
 	begun   atomic.Int64 // writes, of all lanes
 	cached  sync.RWMutex // see enter
@@ -29,7 +29,7 @@ type cell struct {
 }
 
 func newCell(r *run, g group, w writer) (*cell, error) {
-	c := &cell{run: r, g: g, w: w, own: r.region / int64(g.size) / int64(g.depth), buffers: r.mem.buffers(g.size, g.depth)}
+	c := &cell{run: r, g: g, w: w, own: r.region / int64(g.size) / int64(g.depth)}
 	if g.mutated > 0 || g.twoSteps {
 		c.changes = newChanges(g.mutated, r.ChangedBlocks, g.size, c.own*int64(g.depth))
 	}
@@ -59,7 +59,8 @@ func (c *cell) close() {
 
 // time is one cell: depth writers, each with one write under way, for the time of
 // the Plan, and a Sync.
-func (c *cell) time(ctx context.Context) (record.Cost, error) {
+func (c *cell) time(ctx context.Context, round int) (record.Cost, error) {
+	c.buffers = c.run.mem.buffers(c.g.size, c.g.depth, c.window(round))
 	if !c.w.strategy.Direct() {
 		defer dropCache(c.run.Target, c.run.region)
 	}
@@ -97,6 +98,15 @@ func (c *cell) time(ctx context.Context) (record.Cost, error) {
 		rec.Checked, rec.Torn, err = c.check()
 	}
 	return rec, err
+}
+
+// window is the memory to write from. Raw once more has that of raw in another round:
+// so has whatever writes from private memory, and what lies in that is noise, too.
+func (c *cell) window(round int) int {
+	if c.w.variant == record.Again {
+		return round + 1
+	}
+	return round
 }
 
 // sumUp adds what the lanes saw.

@@ -84,10 +84,7 @@ type Comparison struct {
 // of changed writes, in two steps after one, and first appearance.
 func Compare(recs []record.Cost) []Comparison {
 	cells, order := byCell(recs)
-	slices.SortStableFunc(order, func(a, b Cell) int {
-		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.DelayLatencyNS, b.DelayLatencyNS), cmp.Compare(a.DelayBytesPerSecond, b.DelayBytesPerSecond), compareBool(a.Cold, b.Cold),
-			a.Size-b.Size, a.Depth-b.Depth, cmp.Compare(a.Mutated, b.Mutated), compareBool(a.TwoSteps, b.TwoSteps), a.ChangedBlocks-b.ChangedBlocks)
-	})
+	slices.SortStableFunc(order, byKind)
 	var all []Comparison
 	for _, k := range order {
 		c := compare(k, cells[k], cells[k.Base()])
@@ -99,6 +96,12 @@ func Compare(recs []record.Cost) []Comparison {
 		all = append(all, c)
 	}
 	return all
+}
+
+// byKind orders Cells by all that does not tell writers of a kind apart.
+func byKind(a, b Cell) int {
+	return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.DelayLatencyNS, b.DelayLatencyNS), cmp.Compare(a.DelayBytesPerSecond, b.DelayBytesPerSecond), compareBool(a.Cold, b.Cold),
+		a.Size-b.Size, a.Depth-b.Depth, cmp.Compare(a.Mutated, b.Mutated), compareBool(a.TwoSteps, b.TwoSteps), a.ChangedBlocks-b.ChangedBlocks)
 }
 
 // byCell sorts recs by Cell and round, and lists the Cells by first appearance.

@@ -58,7 +58,7 @@ func newRun(p Plan) (*run, error) {
 			return nil, fmt.Errorf("filling %d MiB to overwrite: %w", region>>20, err)
 		}
 	}
-	r.mem, err = newMemory(p.largest(), p.Cold)
+	r.mem, err = newMemory(p.largest(), p.Rounds+2, p.Cold)
 	return r, err
 }
 
@@ -105,7 +105,7 @@ func (r *run) group(ctx context.Context, g group, progress func(), emit func(rec
 				return err
 			}
 			progress()
-			rec, ok, err := r.once(ctx, g, w, benches[at])
+			rec, ok, err := r.once(ctx, g, w, benches[at], round)
 			if err != nil {
 				return err
 			}
@@ -131,11 +131,11 @@ func (r *run) group(ctx context.Context, g group, progress func(), emit func(rec
 }
 
 // once times one cell; ok is false of a peer that fails, or did before.
-func (r *run) once(ctx context.Context, g group, w writer, b bench) (rec record.Cost, ok bool, err error) {
+func (r *run) once(ctx context.Context, g group, w writer, b bench, round int) (rec record.Cost, ok bool, err error) {
 	if r.absent[w.variant] {
 		return rec, false, nil
 	}
-	rec, err = b.time(ctx)
+	rec, err = b.time(ctx, round)
 	switch {
 	case ctx.Err() != nil:
 		return rec, false, ctx.Err()
@@ -191,7 +191,7 @@ func (r *run) backing(g group) string {
 // bench is a writer in a group.
 type bench interface {
 	// time is one cell.
-	time(ctx context.Context) (record.Cost, error)
+	time(ctx context.Context, round int) (record.Cost, error)
 	close()
 }
 

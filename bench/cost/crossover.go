@@ -37,7 +37,7 @@ type CrossoverPoint struct {
 }
 
 // Crossovers finds the crossover of each kind of write of which verify and bounce
-// were timed with none changing and with all, at least.
+// were timed with none changing and with all, at least, in the order of Compare.
 func Crossovers(recs []record.Cost) (found []Crossover) {
 	cells, order := byCell(recs)
 	shares := map[Cell][]float64{} // by kind
@@ -53,6 +53,7 @@ func Crossovers(recs []record.Cost) (found []Crossover) {
 			shares[k] = append(shares[k], c.Mutated)
 		}
 	}
+	slices.SortStableFunc(kinds, byKind)
 	for _, k := range kinds {
 		x := Crossover{Of: k}
 		slices.Sort(shares[k])

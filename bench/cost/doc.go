@@ -41,7 +41,9 @@
 // # Memory
 //
 // Hot writers use one buffer each over and over; it is in the cache as far as all of
-// them fit there. Cold writers go around in memory twice as large as the last-level
+// them fit there. Where in physical memory it lies can make a write faster by a fifth
+// and more, for as long as it lies there: in each round all write from a window of
+// memory of its own, raw once more from another one than raw. Cold writers go around in memory twice as large as the last-level
 // cache. Both, and the Pools, are of ordinary Go memory; the pages behind each are
 // looked up, and if they are of different sizes that is noted. Before Linux 6.7
 // the kernel tells them apart by mappings only, and the heap of Go may be one: a

@@ -4,21 +4,30 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"stablepages/crcguard"
 	"stablepages/stablewrite"
 )
 
-// memory is what all writers of a Plan write from.
+// memory is what all writers of a Plan write from. Where it lies makes writes
+// faster or slower, hot ones by a fifth and more, for as long as it lies there: hot
+// writers write from another window of it in each round.
 type memory struct {
-	area []byte
-	cold bool
+	area    []byte
+	cold    bool
+	windows int
 }
 
-// newMemory makes room for the largest writes at the largest depth. Cold, it is
-// twice the last-level cache at least, so that a block that was written is out of
-// it when its turn comes again.
-func newMemory(largest int64, cold bool) (*memory, error) {
-	bytes := largest
+// placesBytes is what there is at most of windows that do not overlap; where the
+// largest writes at the largest depth leave room for a few only, they overlap.
+const placesBytes = 256 << 20
+
+// newMemory makes room for the largest writes at the largest depth, for each of so
+// many windows. Cold, there is one, twice the last-level cache at least, so that a
+// block that was written is out of it when its turn comes again.
+func newMemory(largest int64, windows int, cold bool) (*memory, error) {
+	bytes := max(largest, min(placesBytes, largest*int64(windows), availableMemory()/4))
 	if cold {
+		windows, bytes = 1, largest
 		cache := lastLevelCache()
 		if cache == 0 {
 			return nil, fmt.Errorf("how large the last-level cache is cannot be learned here, so nothing is known to be cold")
@@ -29,18 +38,18 @@ func newMemory(largest int64, cold bool) (*memory, error) {
 	if available := availableMemory(); available > 0 && bytes > available/2 {
 		return nil, fmt.Errorf("buffers of %d MiB are too much with %d MiB of memory available", bytes>>20, available>>20)
 	}
-	return &memory{area: pattern(int(bytes)), cold: cold}, nil
+	return &memory{area: pattern(int(bytes)), cold: cold, windows: windows}, nil
 }
 
-// buffers are those of each of depth writers: one, or cold all that fit, which
-// are used in turn.
-func (m *memory) buffers(size, depth int) [][][]byte {
+// buffers are those of each of depth writers, in a window: one, or cold all that
+// fit, which are used in turn.
+func (m *memory) buffers(size, depth, window int) [][][]byte {
 	each := 1
 	if m.cold {
 		each = len(m.area) / (size * depth)
 	}
 	all := make([][][]byte, depth)
-	rest := m.area
+	rest := m.area[m.offset(size*depth, window):]
 	for i := range all {
 		for range each {
 			all[i] = append(all[i], rest[:size:size])
@@ -48,6 +57,16 @@ func (m *memory) buffers(size, depth int) [][][]byte {
 		}
 	}
 	return all
+}
+
+// offset is where a window of so many bytes begins. Windows are spread over all
+// that there is.
+func (m *memory) offset(bytes, window int) int {
+	if m.windows <= 1 {
+		return 0
+	}
+	at := (len(m.area) - bytes) / (m.windows - 1) * (window % m.windows)
+	return at - at%crcguard.BlockSize
 }
 
 // pattern is a buffer that neither compresses nor is all zeros.

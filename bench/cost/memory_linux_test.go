@@ -69,9 +69,9 @@ Rss:                   0 kB
 
 func TestNoTwoWritersShareABuffer(t *testing.T) {
 	for _, cold := range []bool{false, true} {
-		m := &memory{area: make([]byte, 100*4096), cold: cold}
+		m := &memory{area: make([]byte, 100*4096), cold: cold, windows: 1}
 		seen := map[*byte]bool{}
-		for i, own := range m.buffers(8192, 3) {
+		for i, own := range m.buffers(8192, 3, 0) {
 			if want := map[bool]int{false: 1, true: 16}[cold]; len(own) != want {
 				t.Errorf("cold %v: writer %d has %d buffers, want %d", cold, i, len(own), want)
 			}
@@ -88,7 +88,7 @@ func TestNoTwoWritersShareABuffer(t *testing.T) {
 
 func TestColdMemoryIsTwiceTheLastLevelCache(t *testing.T) {
 	cache := lastLevelCache()
-	m, err := newMemory(4096, true)
+	m, err := newMemory(4096, 9, true)
 	switch {
 	case cache == 0:
 		if err == nil {
@@ -101,7 +101,7 @@ func TestColdMemoryIsTwiceTheLastLevelCache(t *testing.T) {
 	case int64(len(m.area)) < 2*cache:
 		t.Errorf("%d bytes, and the cache has %d", len(m.area), cache)
 	}
-	if _, err := newMemory(1<<60, false); err == nil {
+	if _, err := newMemory(1<<60, 9, false); err == nil {
 		t.Error("memory that is not there is no error")
 	}
 }
@@ -155,5 +155,34 @@ func TestBackingIsThatOfThePagesThemselves(t *testing.T) {
 	}
 	if got := backingOf(large); want == "huge" && got != "mixed" {
 		t.Errorf("half of it huge: %q", got)
+	}
+}
+
+func TestEachRoundHasMemoryOfItsOwn(t *testing.T) {
+	m, err := newMemory(1<<20, 9, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{4096, 1 << 20} {
+		seen := map[*byte]bool{}
+		for window := range 9 {
+			own := m.buffers(size, 1, window)[0]
+			if p := unsafe.SliceData(own[0]); len(own) != 1 || len(own[0]) != size || seen[p] {
+				t.Errorf("window %d: %d buffers of %d bytes, seen %v", window, len(own), len(own[0]), seen[p])
+			} else {
+				seen[p] = true
+			}
+		}
+	}
+	// Where there is no room for so many, the windows overlap, and none is out of it.
+	large, err := newMemory(placesBytes/2, 9, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(large.area); n > placesBytes || n < placesBytes/2 {
+		t.Errorf("%d bytes", n)
+	}
+	for window := range 9 {
+		large.buffers(placesBytes/4, 2, window)
 	}
 }

@@ -51,7 +51,7 @@ func newPeer(r *run, g group, v record.Variant) *peer { return &peer{r, g, v} }
 
 func (p *peer) close() {}
 
-func (p *peer) time(ctx context.Context) (record.Cost, error) {
+func (p *peer) time(ctx context.Context, _ int) (record.Cost, error) {
 	if p.variant == record.DD {
 		return p.dd(ctx)
 	}
