@@ -57,29 +57,20 @@ func (c *cell) close() {
 	}
 }
 
-// time is one cell: depth writers, each with one write under way, for the time of
-// the Plan, and a Sync.
+// time is one cell: after a tenth of the time of the Plan, in which private memory
+// comes to be, that time.
 func (c *cell) time(ctx context.Context, round int) (record.Cost, error) {
-	c.buffers = c.run.mem.buffers(c.g.size, c.g.depth, c.window(round))
 	if !c.w.strategy.Direct() {
 		defer dropCache(c.run.Target, c.run.region)
 	}
-	c.begun.Store(0)
-	var stop atomic.Bool
-	defer context.AfterFunc(ctx, func() { stop.Store(true) })()
+	c.buffers = c.run.mem.buffers(c.g.size, c.g.depth, c.window(round))
+	if err := c.lap(ctx, c.run.Time/10); err != nil {
+		return record.Cost{}, err
+	}
 	before := c.f.Stats()
 	cpu := cpuTime()
 	began := time.Now()
-	var writers sync.WaitGroup
-	for i := range c.lanes {
-		writers.Go(func() { c.write(i, began, &stop) })
-	}
-	writers.Wait()
-	errs := make([]error, 0, len(c.lanes)+1)
-	for _, l := range c.lanes {
-		errs = append(errs, l.err)
-	}
-	err := cmp.Or(append(errs, c.f.Sync())...) // the first: a failed Sync fails all that follow
+	err := c.lap(ctx, c.run.Time)
 	seconds := time.Since(began).Seconds()
 	after := cpuTime()
 	if err != nil {
@@ -98,6 +89,24 @@ func (c *cell) time(ctx context.Context, round int) (record.Cost, error) {
 		rec.Checked, rec.Torn, err = c.check()
 	}
 	return rec, err
+}
+
+// lap is depth writers, each with one write under way, for a time, and a Sync.
+func (c *cell) lap(ctx context.Context, d time.Duration) error {
+	c.begun.Store(0)
+	var stop atomic.Bool
+	defer context.AfterFunc(ctx, func() { stop.Store(true) })()
+	end := time.Now().Add(d)
+	var writers sync.WaitGroup
+	for i := range c.lanes {
+		writers.Go(func() { c.write(i, end, &stop) })
+	}
+	writers.Wait()
+	errs := make([]error, 0, len(c.lanes)+1)
+	for _, l := range c.lanes {
+		errs = append(errs, l.err)
+	}
+	return cmp.Or(append(errs, c.f.Sync())...) // the first: a failed Sync fails all that follow
 }
 
 // window is the memory to write from. Raw once more has that of raw in another round:

@@ -3,9 +3,7 @@
 // All writers run in every round, in rotating order, so that the noise of the
 // machine falls on all of them alike; what is compared are ratios to raw within a
 // round. Those that are compared with each other, of one size, depth and share of
-// changed writes, run one after the other, their Files open from the first round,
-// which warms up, to the last: what a strategy learnt and memory of its Pool are as
-// in a program that runs for long. Every cell syncs each time its writers have
+// changed writes, run one after the other. The first round warms up. Every cell syncs each time its writers have
 // written as much as the region, which each goes around in slots of its own, and at
 // its end, within the time: the page cache must not get away with writing to memory.
 // For that, writers through the page cache wait for each other's Syncs; direct ones
@@ -43,7 +41,15 @@
 // Hot writers use one buffer each over and over; it is in the cache as far as all of
 // them fit there. Where in physical memory it lies can make a write faster by a fifth
 // and more, for as long as it lies there: in each round all write from a window of
-// memory of its own, raw once more from another one than raw. Cold writers go around in memory twice as large as the last-level
+// memory of its own, raw once more from another one than raw. Private memory differs
+// by where it lies as much: Files, and their Pools, are opened anew in each round, and
+// write for a tenth of the time before they are timed. Adaptive stays open, for what it
+// learnt.
+//
+// That memory was just written costs as well, on some machines more than the copy. Raw
+// writes the same bytes over and over, as no program does that has something to say:
+// raw, copied is the row for one that has, and what bounce is to be held against
+// there. Cold writers go around in memory twice as large as the last-level
 // cache. Both, and the Pools, are of ordinary Go memory; the pages behind each are
 // looked up, and if they are of different sizes that is noted. Before Linux 6.7
 // the kernel tells them apart by mappings only, and the heap of Go may be one: a

@@ -27,14 +27,14 @@ const (
 	digits  = 3
 )
 
-// write is one lane's part of a cell: one write at least.
-func (c *cell) write(i int, began time.Time, stop *atomic.Bool) {
+// write is one lane's part of a lap: one write at least.
+func (c *cell) write(i int, end time.Time, stop *atomic.Bool) {
 	l := c.lanes[i]
 	l.latencies.Reset()
 	l.writes, l.changed, l.err = 0, 0, nil
 	bufs, size, depth := c.buffers[i], int64(c.g.size), int64(c.g.depth)
 	var w stablewrite.Write
-	for start := time.Now(); l.writes == 0 || start.Sub(began) < c.run.Time && !stop.Load(); l.writes++ {
+	for start := time.Now(); l.writes == 0 || start.Before(end) && !stop.Load(); l.writes++ {
 		slot := l.writes%c.own*depth + int64(i)
 		if k := c.begun.Add(1) - 1; k > 0 && k%(c.own*depth) == 0 { // as much as the region, by all together
 			if l.err = c.sync(); l.err != nil {
@@ -61,9 +61,9 @@ func (c *cell) write(i int, began time.Time, stop *atomic.Bool) {
 		if c.changes != nil && c.changes.end(slot) {
 			l.changed++
 		}
-		end := time.Now()
-		_ = l.latencies.RecordValue(min(max(1, end.Sub(start).Nanoseconds()), longest)) // within its range
-		start = end
+		landed := time.Now()
+		_ = l.latencies.RecordValue(min(max(1, landed.Sub(start).Nanoseconds()), longest)) // within its range
+		start = landed
 	}
 }
 

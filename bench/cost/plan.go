@@ -50,7 +50,7 @@ type Plan struct {
 	Procs int
 
 	Rounds int
-	Time   time.Duration // of each cell, before its Sync
+	Time   time.Duration // of each cell, before its Sync; a tenth more goes before, to warm up
 
 	// Note, if not nil, is told what is missing or not as it should be; the run
 	// goes on.
@@ -64,9 +64,10 @@ const (
 )
 
 // Variants are rows that show what the others are made of: raw once more, for the
-// noise; raw in segments; raw with a sum; through the page cache without one.
+// noise; raw in segments; raw with a sum; raw with a copy; through the page cache
+// without a sum.
 func Variants() []record.Variant {
-	return []record.Variant{record.Again, record.Segmented, record.Summed, record.Unsummed}
+	return []record.Variant{record.Again, record.Segmented, record.Summed, record.Copied, record.Unsummed}
 }
 
 // regionBytes is the part of the target that is written, from start to end and

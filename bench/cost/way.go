@@ -17,6 +17,13 @@ func (c *cell) way() func(*stablewrite.Write) error {
 			sum = crcguard.Update(sum, w.Buf)
 			return c.f.Do(w)
 		}
+	case record.Copied:
+		own := stablewrite.AlignedBuffer(c.g.size)
+		return func(w *stablewrite.Write) error {
+			copy(own, w.Buf)
+			w.Buf = own
+			return c.f.Do(w)
+		}
 	case record.Segmented:
 		return segmented(c.f)
 	}

@@ -51,7 +51,7 @@ func timings(target *os.File, quick bool, installed []record.Variant) []timed {
 			Mutated: []float64{0.01, 0.1, 0.5}, Rounds: rounds, Time: 200 * time.Millisecond,
 		}},
 		{"cost from cold memory", cost.Plan{
-			Target: target, Strategies: strategies, Variants: again, Sizes: []int{64 << 10, 1 << 20}, Depths: []int{1}, Cold: true,
+			Target: target, Strategies: strategies, Variants: append(again, record.Copied), Sizes: []int{64 << 10, 1 << 20}, Depths: []int{1}, Cold: true,
 			Rounds: rounds, Time: 200 * time.Millisecond,
 		}},
 		{"cost of the software", cost.Plan{
@@ -66,7 +66,7 @@ func timings(target *os.File, quick bool, installed []record.Variant) []timed {
 }
 
 func (p *Plan) timing(t timed) {
-	p.parts = append(p.parts, part{t.what, t.plan.Cells(), int(t.plan.Time.Milliseconds()) + 15, func(ctx context.Context, emit func(any) error, step func()) error {
+	p.parts = append(p.parts, part{t.what, t.plan.Cells(), int(t.plan.Time.Milliseconds())*11/10 + 15, func(ctx context.Context, emit func(any) error, step func()) error {
 		return cost.Run(ctx, t.plan, step, func(rec record.Cost) error { return emit(rec) })
 	}})
 }

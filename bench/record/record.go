@@ -150,6 +150,7 @@ type Variant string
 const (
 	Again     Variant = "again"     // the same once more: what two equal things differ by is noise
 	Segmented Variant = "segmented" // raw, in as many submissions as other strategies make of a large write
+	Copied    Variant = "copied"    // raw, from memory that what is written is copied to before each write: that it was just written costs, too
 	Summed    Variant = "summed"    // raw, and a CRC-32C before each write, as a checksumming user takes one
 	Unsummed  Variant = "unsummed"  // buffered without the private copy and its sum: a plain program that writes through the page cache
 

@@ -320,10 +320,15 @@ func percent(share float64) string {
 
 // strategies are the writers of s as users have them, but raw, in order of
 // appearance.
-func (s costSet) strategies() (names []string) {
+func (s costSet) strategies() []string {
+	return s.writers(func(c cost.Comparison) bool { return c.Variant == "" && c.Strategy != stablewrite.Raw })
+}
+
+// writers are those of s that are so, in order of appearance.
+func (s costSet) writers(so func(cost.Comparison) bool) (names []string) {
 	for _, k := range s.kinds {
 		for _, c := range k.rows {
-			if name := c.Writer(); c.Variant == "" && c.Strategy != stablewrite.Raw && !slices.Contains(names, name) {
+			if name := c.Writer(); so(c) && !slices.Contains(names, name) {
 				names = append(names, name)
 			}
 		}

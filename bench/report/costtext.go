@@ -61,8 +61,23 @@ func writeCosts(out io.Writer, p costPlace) error {
 		if err := s.processor().write(out); err != nil {
 			return err
 		}
+		if err := s.writePeers(out); err != nil {
+			return err
+		}
 	}
 	return p.writeCrossovers(out)
+}
+
+// writePeers writes what other programs did, if any were timed.
+func (s costSet) writePeers(out io.Writer) error {
+	isPeer := func(c cost.Comparison) bool { return c.Variant.Peer() }
+	beside := s
+	beside.kinds = slices.DeleteFunc(slices.Clone(s.kinds), func(k costKind) bool { return !slices.ContainsFunc(k.rows, isPeer) })
+	if len(beside.kinds) == 0 {
+		return nil
+	}
+	fmt.Fprintf(out, "\nOther programs, throughput by raw's in the same round: %s\n\n", s.changing())
+	return beside.table(beside.writers(isPeer), s.brief).write(out)
 }
 
 // caption says what sheet shows.
@@ -97,12 +112,10 @@ const latencyNote = "(p50, p99, p99.9: without the Syncs between writes; - where
 
 // sheet has what strategies cost.
 func (s costSet) sheet() sheet {
-	names := s.strategies()
-	again := record.Cost{Strategy: stablewrite.Raw, Variant: record.Again}.Writer()
-	if s.target != record.OnNull && s.has(func(c cost.Comparison) bool { return c.Writer() == again }) {
-		names = append([]string{again}, names...)
-	}
-	return s.table(names, s.brief)
+	besides := s.writers(func(c cost.Comparison) bool {
+		return s.target != record.OnNull && (c.Variant == record.Again || c.Variant == record.Copied)
+	})
+	return s.table(append(besides, s.strategies()...), s.brief)
 }
 
 // processor has the processor time of raw and of strategies.

@@ -44,7 +44,7 @@ func newBench() *cobra.Command {
 		Short: "What each strategy costs, by plain direct writes in the same rounds",
 		Long: `bench writes to a file with every strategy in turn, round after round, and holds
 what each does against raw, a plain direct write, in the same round. As it is it
-takes about four minutes, two without --peers; each cell takes --time, in each
+takes about five minutes, three without --peers; each cell takes --time, in each
 of --rounds rounds and one to warm up.
 
 Without FILE it writes 64 MiB, or what is in flight at most, to a file without a
@@ -66,7 +66,8 @@ processors gets that leaves it alone.
 
 Rows besides: raw again, whose ratio to raw is noise; raw in as many segments as
 strategies that sum make of large writes; raw with a CRC-32C before each write;
-through the page cache without the private copy and its sum; and, with nothing
+raw from memory that the data was copied to just before, as programs have it that
+make their data; through the page cache without the private copy and its sum; and, with nothing
 changing and if they are installed, fio (psync and io_uring, without and with
 its crc32c) and dd (depth 1). Results go to results.jsonl in a new directory, one
 JSON object (a Record) a line.
