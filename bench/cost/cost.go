@@ -25,6 +25,7 @@ func Run(ctx context.Context, p Plan, progress func(), emit func(record.Cost) er
 	if err != nil {
 		return err
 	}
+	defer r.contexts.close()
 	if progress == nil {
 		progress = func() {}
 	}
@@ -45,6 +46,8 @@ type run struct {
 	absent map[record.Variant]bool // peers that failed
 	plain  int64                   // bytes that raw wrote in its last cell
 	direct stablewrite.Directness  // of Target
+
+	contexts contexts
 }
 
 func newRun(p Plan) (*run, error) {

@@ -38,7 +38,7 @@ func (r *run) file(w writer, ch *changes) (*stablewrite.File, error) {
 		if err = plain.Close(); err != nil {
 			return nil, err
 		}
-		d, err = newAsync(r.Target, w.strategy.Direct(), geo, inFlight)
+		d, err = newAsync(r.Target, w.strategy.Direct(), geo, inFlight, &r.contexts)
 	default:
 		return stablewrite.New(r.Target, o)
 	}

@@ -16,50 +16,31 @@ type asyncFile struct {
 	*os.File
 	geo      stablewrite.Geometry
 	inFlight func(off int64, n int)
-
-	mu   sync.Mutex
-	free []*aio.Context // as many as there were writes in flight
+	contexts *contexts
 }
 
 // newAsync opens target once more, directly if direct, as geo was learned.
-func newAsync(target *os.File, direct bool, geo stablewrite.Geometry, inFlight func(int64, int)) (*asyncFile, error) {
+func newAsync(target *os.File, direct bool, geo stablewrite.Geometry, inFlight func(int64, int), idle *contexts) (*asyncFile, error) {
 	f, err := scratch.Reopen(target, os.O_RDWR, direct)
 	if err != nil {
 		return nil, err
 	}
-	d := &asyncFile{File: f, geo: geo, inFlight: inFlight}
-	c, err := aio.New() // where there is none, say so before anything is timed
+	d := &asyncFile{File: f, geo: geo, inFlight: inFlight, contexts: idle}
+	c, err := idle.get() // where there is none, say so before anything is timed
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	d.put(c)
+	idle.put(c)
 	return d, nil
 }
 
-func (d *asyncFile) get() (*aio.Context, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if k := len(d.free) - 1; k >= 0 {
-		c := d.free[k]
-		d.free = d.free[:k]
-		return c, nil
-	}
-	return aio.New()
-}
-
-func (d *asyncFile) put(c *aio.Context) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.free = append(d.free, c)
-}
-
 func (d *asyncFile) WriteAt(p []byte, off int64) (int, error) {
-	c, err := d.get()
+	c, err := d.contexts.get()
 	if err != nil {
 		return 0, err
 	}
-	defer d.put(c)
+	defer d.contexts.put(c)
 	if err := c.Submit(d.File, p, off); err != nil {
 		return 0, err
 	}
@@ -74,9 +55,32 @@ func (d *asyncFile) Geometry() stablewrite.Geometry { return d.geo }
 
 func (d *asyncFile) Sync() error { return scratch.DataSync(d.File) }
 
-func (d *asyncFile) Close() error {
-	for _, c := range d.free {
+// contexts are those that are idle, as many as there were writes in flight. The
+// kernel takes tens of milliseconds to take one down: they are of all files of a run.
+type contexts struct {
+	mu   sync.Mutex
+	free []*aio.Context
+}
+
+func (x *contexts) get() (*aio.Context, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if k := len(x.free) - 1; k >= 0 {
+		c := x.free[k]
+		x.free = x.free[:k]
+		return c, nil
+	}
+	return aio.New()
+}
+
+func (x *contexts) put(c *aio.Context) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.free = append(x.free, c)
+}
+
+func (x *contexts) close() {
+	for _, c := range x.free {
 		c.Close()
 	}
-	return d.File.Close()
 }
