@@ -57,6 +57,8 @@ var threats = []threat{
 	{"Buffers are hot, small enough for the processor's caches, which flatters what reads them twice.", func(res Results) bool {
 		return len(res.Costs) > 0 && !timing(func(c record.Cost) bool { return c.Cold })(res)
 	}},
+	{"Raw writes the same bytes over and over. A program that makes its data pays for memory that was just written as well: see raw, copied.",
+		timing(func(c record.Cost) bool { return c.Variant == record.Copied })},
 	{"What pages back the buffers was not recorded. 4 KiB or huge pages can make more difference than strategies.",
 		timing(func(c record.Cost) bool { return c.Backing == "" && !c.Variant.Peer() })},
 	{"Depth is a number of writers, and there was room for fewer of them in the Go runtime (GOMAXPROCS): fewer writes than the depth says were in flight at a time.",
