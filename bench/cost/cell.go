@@ -38,7 +38,7 @@ func newCell(r *run, g group, w writer) (*cell, error) {
 		return nil, err
 	}
 	for range g.depth {
-		c.lanes = append(c.lanes, &lane{write: c.way(), latencies: hdrhistogram.New(1, longest, digits)})
+		c.lanes = append(c.lanes, &lane{write: c.way(), next: r.mem.walk(g, len(c.lanes)), latencies: hdrhistogram.New(1, longest, digits)})
 	}
 	promised := w.strategy.Promise()
 	if g.mutated > 0 && r.Target != nil && promised.Changed && !promised.Refuses {

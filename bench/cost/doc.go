@@ -41,7 +41,8 @@
 // Hot writers use one buffer each over and over; it is in the cache as far as all of
 // them fit there. Where in physical memory it lies can make a write faster by a fifth
 // and more, for as long as it lies there: in each round all write from a window of
-// memory of its own, raw once more from another one than raw. Private memory differs
+// memory of its own, raw once more from another one than raw, as
+// far as 256 MiB have room for them. Private memory differs
 // by where it lies as much: Files, and their Pools, are opened anew in each round, and
 // write for a tenth of the time before they are timed. Adaptive stays open, for what it
 // learnt.

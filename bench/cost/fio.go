@@ -19,27 +19,40 @@ func (p *peer) fio(ctx context.Context) (record.Cost, error) {
 	return parseFio(out)
 }
 
+// fioArgs are one job that syncs, and of psync, of which each write takes a thread
+// as ours do, others beside it that do not: a sync is of the whole file.
 func (p *peer) fioArgs() []string {
 	size, depth := int64(p.g.size), int64(p.g.depth)
-	slots := p.run.region / size
+	jobs := int64(1)
+	if p.variant == record.FioPsync || p.variant == record.FioPsyncSum {
+		jobs = depth
+	}
+	own := p.run.region / size / jobs // writes in a part of the region
+	args := []string{"--output-format=json"}
+	args = append(append(args, p.fioJob("first", own)...), fmt.Sprintf("--fdatasync=%d", own))
+	if jobs > 1 {
+		args = append(append(args, p.fioJob("others", own)...),
+			fmt.Sprintf("--numjobs=%d", jobs-1), fmt.Sprintf("--offset=%d", own*size), fmt.Sprintf("--offset_increment=%d", own*size))
+	}
+	return args
+}
+
+// fioJob is a job that goes around in so many writes.
+func (p *peer) fioJob(name string, own int64) []string {
 	args := []string{
-		"--name=stablewrite", "--filename=" + path, "--output-format=json", "--thread", "--group_reporting",
+		"--name=" + name, "--filename=" + path, "--thread", "--group_reporting",
 		"--direct=1", "--rw=write", "--allow_file_create=0",
-		fmt.Sprintf("--bs=%d", size),
+		fmt.Sprintf("--bs=%d", p.g.size), fmt.Sprintf("--size=%d", own*int64(p.g.size)),
 		"--time_based", fmt.Sprintf("--runtime=%dms", max(1, p.run.Time.Milliseconds())), "--end_fsync=1",
 		"--scramble_buffers=0", "--randrepeat=0", // filled once, with what does not compress
 		"--lat_percentiles=1", "--clat_percentiles=0", "--percentile_list=50:99:99.9",
 	}
-	jobs := int64(1)
 	switch p.variant {
-	case record.FioPsync, record.FioPsyncSum: // each write takes a thread, as ours do
-		jobs = depth
+	case record.FioPsync, record.FioPsyncSum:
 		args = append(args, "--ioengine=psync")
 	default:
-		args = append(args, "--ioengine=io_uring", fmt.Sprintf("--iodepth=%d", depth))
+		args = append(args, "--ioengine=io_uring", fmt.Sprintf("--iodepth=%d", p.g.depth))
 	}
-	own := slots / jobs
-	args = append(args, fmt.Sprintf("--numjobs=%d", jobs), fmt.Sprintf("--size=%d", own*size), fmt.Sprintf("--offset_increment=%d", own*size), fmt.Sprintf("--fdatasync=%d", slots)) // per job, each of which does its share
 	if p.variant == record.FioPsyncSum || p.variant == record.FioUringSum {
 		// Without a pattern fio would make new random data for each write.
 		args = append(args, "--verify=crc32c", "--verify_pattern=0x5aa5c33c", "--do_verify=0", "--verify_state_save=0")

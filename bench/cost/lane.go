@@ -14,7 +14,7 @@ import (
 type lane struct {
 	write     func(*stablewrite.Write) error
 	latencies *hdrhistogram.Histogram
-	next      int // of its buffers: the walk goes on from cell to cell
+	next      *int // of its buffers: cold, the walk goes on from cell to cell
 	writes    int64
 	changed   int64 // in flight
 	err       error
@@ -45,8 +45,8 @@ func (c *cell) write(i int, end time.Time, stop *atomic.Bool) {
 		if c.enter() {
 			start = time.Now() // nor is that of another lane
 		}
-		w.Buf, w.Off = bufs[l.next], slot*size
-		l.next = (l.next + 1) % len(bufs)
+		w.Buf, w.Off = bufs[*l.next], slot*size
+		*l.next = (*l.next + 1) % len(bufs)
 		if c.media != nil {
 			w.Sums = c.media.of(slot)
 		}

@@ -15,6 +15,7 @@ type memory struct {
 	area    []byte
 	cold    bool
 	windows int
+	next    map[group][]int // by lane, where it is in its buffers
 }
 
 // placesBytes is what there is at most of windows that do not overlap; where the
@@ -57,6 +58,18 @@ func (m *memory) buffers(size, depth, window int) [][][]byte {
 		}
 	}
 	return all
+}
+
+// walk is where a lane of g is in its buffers. It outlives the cell: whoever began at
+// the first one would find what the writer before it has in the cache.
+func (m *memory) walk(g group, lane int) *int {
+	if m.next == nil {
+		m.next = map[group][]int{}
+	}
+	if m.next[g] == nil {
+		m.next[g] = make([]int, g.depth)
+	}
+	return &m.next[g][lane]
 }
 
 // offset is where a window of so many bytes begins. Windows are spread over all

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stablepages/stablewrite"
 	"stablepages/stablewrite/testenv"
 )
 
@@ -184,5 +185,26 @@ func TestEachRoundHasMemoryOfItsOwn(t *testing.T) {
 	}
 	for window := range 9 {
 		large.buffers(placesBytes/4, 2, window)
+	}
+}
+
+// What one writer left in the cache is not where the next one begins.
+func TestAColdWalkGoesOnInTheNextCell(t *testing.T) {
+	m := &memory{area: make([]byte, 64<<20), cold: true, windows: 1}
+	r := &run{Plan: nullPlan(), region: regionBytes, mem: m}
+	r.Cold, r.Time = true, 0
+	g := group{size: 1 << 20, depth: 2}
+	for i, want := range []int{0, 2, 4} { // a lap to warm up and the one that is timed are of one write each
+		b, err := r.open(g, writer{stablewrite.Raw, ""})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at := *b.(*cell).lanes[1].next; at != want {
+			t.Errorf("cell %d begins at buffer %d, want %d", i, at, want)
+		}
+		if _, err := b.time(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		b.close()
 	}
 }

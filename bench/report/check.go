@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 
 	"stablepages/bench/prove"
 	"stablepages/bench/record"
@@ -20,6 +21,13 @@ const (
 
 func within[T int | int64 | float64](c *check, name string, v, least, most T) {
 	if c.err == nil && !(v >= least && v <= most) {
+		c.err = fmt.Errorf("%s is %v, which makes no sense", name, v)
+	}
+}
+
+// kept finds v if it is not as it must be beside the others.
+func (c *check) kept(name string, v any, ok bool) {
+	if c.err == nil && !ok {
 		c.err = fmt.Errorf("%s is %v, which makes no sense", name, v)
 	}
 }
@@ -102,6 +110,12 @@ func checkCost(r record.Cost) error {
 	within(&c, "cpu_user_seconds", r.CPUUserSeconds, 0, mostSeconds)
 	within(&c, "cpu_system_seconds", r.CPUSystemSeconds, 0, mostSeconds)
 	within(&c, "amplification", r.Amplification, 0, 1e6)
+	c.kept("amplification", r.Amplification, r.Amplification == 0 || r.Amplification >= 1)
+	c.kept("bytes", r.Bytes, r.Writes == 0 || r.Bytes == r.Writes*int64(r.Size))
+	c.kept("target", r.Target, slices.Contains([]record.Target{"", record.OnFile, record.OnDevice, record.OnNull, record.OnDelay}, r.Target))
+	c.kept("delay_latency_ns", r.DelayLatencyNS, r.Target != record.OnDelay || r.DelayLatencyNS > 0)
+	c.kept("delay_bytes_per_second", r.DelayBytesPerSecond, r.Target != record.OnDelay || r.DelayBytesPerSecond > 0)
+	c.kept("two_steps", r.TwoSteps, !r.TwoSteps || r.Mutated == 0)
 	within(&c, "pool_peak", r.PoolPeak, 0, mostBytes)
 	if r.Extents != nil {
 		c.count("extents", *r.Extents)

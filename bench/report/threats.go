@@ -71,6 +71,7 @@ var threats = []threat{
 	{"A changed write changes in all its blocks, which is what costs most to resubmit.",
 		timing(func(c record.Cost) bool { return c.Mutated > 0 && c.ChangedBlocks == 0 })},
 	{"Processor time is the writing program's. Kernel threads, which write the page cache back or complete I/O, are not in it.", timing(nil)},
+	{"How processor time divides into user and system is counted in ticks of the kernel, of some milliseconds each: of writers that sleep for most of the time only the sum means something.", timing(nil)},
 	{"Through the page cache the kernel merges writes into larger ones, and a file that is synced less often fares better.",
 		timing(func(c record.Cost) bool { return !c.Strategy.Direct() })},
 	{"Latency is measured by writers who wait for one write before they begin the next: a stalled disk delays the writes that it would have been measured by.",
