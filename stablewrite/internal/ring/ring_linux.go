@@ -111,7 +111,7 @@ func (r *Ring) Wait() error {
 }
 
 // Reap takes the next completion, and reports whether there was one. It makes no
-// system call.
+// system call, unless the kernel says that completions did not fit into the queue.
 func (r *Ring) Reap() (tag uint64, res int32, ok bool) {
 	if r.empty() && !r.unspill() {
 		return 0, 0, false
