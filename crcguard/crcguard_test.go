@@ -125,6 +125,16 @@ func TestShortSlicesPanic(t *testing.T) {
 		"Combine":                           func() { crcguard.Combine(0, 0, -1) },
 		"AppendChanged shorter":             func() { var g crcguard.Guard; g.Arm(p); g.AppendChanged(nil, p[:1]) },
 		"AppendChanged longer":              func() { var g crcguard.Guard; g.Arm(p[:1]); g.AppendChanged(nil, p) },
+		"AppendChangedParts shorter":        func() { var g crcguard.Guard; g.Arm(p); g.AppendChangedParts(nil, [][]byte{p[:4096]}) },
+		"AppendChangedParts longer":         func() { var g crcguard.Guard; g.Arm(p); g.AppendChangedParts(nil, [][]byte{p, p}) },
+		"AppendChangedParts within a block": func() { var g crcguard.Guard; g.Arm(p); g.AppendChangedParts(nil, [][]byte{p[:4095], p[4095:]}) },
+		"AppendChangedParts at an offset":   func() { var g crcguard.Guard; g.ArmAt(p, 512); g.AppendChangedParts(nil, [][]byte{p[:4096], p[4096:]}) },
+		"ArmPartsAt within a block":         func() { new(crcguard.Guard).ArmPartsAt([][]byte{p[:4095], p[4095:]}, 0) },
+		"ArmPartsAt within the last block":  func() { new(crcguard.Guard).ArmPartsAt([][]byte{p, p[:1], p[:1]}, 0) },
+		"ArmPartsAt beside an empty part":   func() { new(crcguard.Guard).ArmPartsAt([][]byte{p[:1], nil, p[1:]}, 0) },
+		"ArmPartsAt at an offset":           func() { new(crcguard.Guard).ArmPartsAt([][]byte{p[:4096], p[4096:]}, 512) },
+		"ArmPartsAt at a negative offset":   func() { new(crcguard.Guard).ArmPartsAt([][]byte{p[:4096], p[4096:]}, -4096) },
+		"ArmPartsAt of nothing before 0":    func() { new(crcguard.Guard).ArmPartsAt(nil, -1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

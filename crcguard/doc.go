@@ -21,7 +21,9 @@
 // A block is [BlockSize] bytes. A buffer is divided into blocks from its start,
 // the last one possibly short; the functions ending in At divide it where the
 // file it belongs to would: they take the file offset of the buffer's first
-// byte, and its first block ends at the next multiple of BlockSize in the file.
+// byte, and its first block ends at the next multiple of BlockSize in the file. A
+// Guard also takes a buffer that lies in several parts of memory, if each part but
+// the first begins where a block does.
 //
 // A sum is the CRC-32C of RFC 3720 (Castagnoli polynomial 0x1EDC6F41, bit
 // reflected, initial value and final xor 0xFFFFFFFF), the one that hash/crc32,
@@ -34,9 +36,9 @@
 //
 // Buffers are read during the call only. Slices of sums belong to the caller.
 // Functions panic where a destination or a slice of sums is too short, where
-// source and destination overlap, and at negative offsets, as those of
-// crypto/cipher do: these are bugs of the caller, not of the data. No bytes are
-// bytes like others: their sum is 0, and they have no blocks.
+// source and destination overlap, where parts of a buffer divide a block, and at
+// negative offsets, as those of crypto/cipher do: these are bugs of the caller, not
+// of the data. The sum of no bytes is 0, and they have no blocks.
 // Nothing allocates, but for a Guard that grows to the largest buffer it has
 // guarded; buffers, as those of hash/crc32, do not stay on the caller's stack.
 // The race detector is told what is read and written.

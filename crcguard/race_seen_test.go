@@ -40,6 +40,9 @@ var races = map[string]struct{ call, write func(m *memory) }{
 	"Guard.Arm p":           {func(m *memory) { m.guard.Arm(m.p) }, writeP},
 	"Guard.Arm Sums":        {func(m *memory) { m.guard.Arm(m.p) }, func(m *memory) { m.guard.Sums()[1]++ }},
 	"Guard.AppendChanged p": {func(m *memory) { m.guard.AppendChanged(nil, m.p) }, writeP},
+	"Guard.ArmPartsAt p":    {func(m *memory) { m.guard.ArmPartsAt([][]byte{m.q, m.p}, 0) }, writeP},
+	"Guard.ArmPartsAt Sums": {func(m *memory) { m.guard.ArmPartsAt([][]byte{m.p[:4096], m.p[4096:]}, 0) }, func(m *memory) { m.guard.Sums()[1]++ }},
+	"AppendChangedParts p":  {func(m *memory) { m.guard.AppendChangedParts(nil, [][]byte{m.p[:4096], m.p[4096:]}) }, writeP},
 	"none":                  {func(m *memory) { crcguard.CopyBlocks(m.q[:4096], m.p[:4096], m.sums[:1]) }, func(m *memory) { writeP(m); writeQ(m); writeSums(m) }},
 }
 

@@ -53,13 +53,13 @@ func ChecksumBlocksAt(p []byte, off int64, sums []uint32) uint32 {
 	sums = room(sums, BlocksAt(off, len(p)))
 	reads(p)
 	writes(sums)
-	return sumAt(p, off, sums, nil)
+	return sumAt(0, p, off, sums, nil)
 }
 
 // sumAt stores the sum and, where digests is not nil, the digest of each block of p
-// at off, and returns the sum of all of p. The blocks at its ends may be parts of
+// at off, and returns sum continued over p. The blocks at its ends may be parts of
 // the file's.
-func sumAt(p []byte, off int64, sums []uint32, digests []digest) (sum uint32) {
+func sumAt(sum uint32, p []byte, off int64, sums []uint32, digests []digest) uint32 {
 	part := func(n int) {
 		sums[0] = update(0, p[:n])
 		sum = Combine(sum, sums[0], int64(n))
