@@ -10,8 +10,19 @@ import "unsafe"
 
 func address(p []byte) *C.uchar { return (*C.uchar)(unsafe.SliceData(p)) }
 
-// readAll only loads: what the memory gives to one core.
-func readAll(w walk) { C.read_all(address(w.src), C.size_t(len(w.src)), C.size_t(w.times)) }
+// readers are loops that only load. No order is the fastest on every processor, and
+// what calculates can be faster than plain reading in order.
+func readers() (all []contender) {
+	for k := C.size_t(0); ; k++ {
+		name := C.reader_name(k)
+		if name == nil {
+			return all
+		}
+		all = append(all, contender{"reading " + C.GoString(name), func(w walk) {
+			C.read_all(k, address(w.src), C.size_t(len(w.src)), C.size_t(w.times))
+		}})
+	}
+}
 
 func isal(w walk) {
 	C.isal(address(w.src), C.size_t(len(w.src)), C.size_t(w.size), C.size_t(w.times))
