@@ -9,37 +9,51 @@
 TEXT ·sumBlocksAVX512(SB), NOSPLIT, $0-44
 	MOVL            sum+0(FP), AX
 	MOVQ            src+8(FP), CX
-	MOVQ            n+16(FP), BX
-	MOVQ            sums+24(FP), SI
-	MOVQ            digests+32(FP), DI
+	MOVQ            n+16(FP), DX
+	MOVQ            sums+24(FP), BX
+	MOVQ            digests+32(FP), SI
 	VBROADCASTI32X4 past256<>+0(SB), Z8
-	MOVL            $0xffffffff, DX
-	VMOVD           DX, X9
+	MOVL            $0xffffffff, DI
+	VMOVD           DI, X9
+	MOVL            $0x00004000, R8
+	MOVL            $0x00003400, R9
+	MOVL            $0x00002800, R10
+	MOVL            $0x00001c00, R11
 	PCALIGN         $0x00000040
 
 block:
-	XORL       R8, R8
-	MOVL       $0x00000800, DX
-	CMPQ       BX, $0x01
-	CMOVQEQ    R8, DX
-	PREFETCHT0 (CX)(DX*1)
-	PREFETCHT0 64(CX)(DX*1)
-	PREFETCHT0 128(CX)(DX*1)
-	PREFETCHT0 192(CX)(DX*1)
+	MOVQ    CX, DI
+	CMPQ    DX, $0x04
+	JG      fetched
+	MOVL    $0x00001000, R11
+	XORL    R8, R8
+	CMPQ    DX, $0x01
+	CMOVQEQ R8, R11
+	LEAQ    (R11), R8
+	LEAQ    1024(R11), R9
+	LEAQ    2048(R11), R10
+	LEAQ    3072(R11), R11
+
+fetched:
+	PREFETCHT0 (DI)(R8*1)
+	PREFETCHT0 (DI)(R9*1)
+	PREFETCHT0 (DI)(R10*1)
+	PREFETCHT0 (DI)(R11*1)
 	VMOVDQU64  (CX), Z0
 	VMOVDQU64  64(CX), Z2
 	VMOVDQU64  128(CX), Z4
 	VMOVDQU64  192(CX), Z6
 	VPXORQ     Z9, Z0, Z0
 	ADDQ       $0x00000100, CX
-	MOVL       $0x00000005, R8
+	ADDQ       $0x00000040, DI
+	MOVL       $0x00000005, R12
 	PCALIGN    $0x00000020
 
 tile:
-	PREFETCHT0    (CX)(DX*1)
-	PREFETCHT0    64(CX)(DX*1)
-	PREFETCHT0    128(CX)(DX*1)
-	PREFETCHT0    192(CX)(DX*1)
+	PREFETCHT0    (DI)(R8*1)
+	PREFETCHT0    (DI)(R9*1)
+	PREFETCHT0    (DI)(R10*1)
+	PREFETCHT0    (DI)(R11*1)
 	VPCLMULQDQ    $0x00, Z8, Z0, Z1
 	VPCLMULQDQ    $0x11, Z8, Z0, Z0
 	VPCLMULQDQ    $0x00, Z8, Z2, Z3
@@ -56,10 +70,10 @@ tile:
 	VPTERNLOGQ    $0x96, Z1, Z5, Z4
 	VMOVDQU64     192(CX), Z1
 	VPTERNLOGQ    $0x96, Z1, Z7, Z6
-	PREFETCHT0    256(CX)(DX*1)
-	PREFETCHT0    320(CX)(DX*1)
-	PREFETCHT0    384(CX)(DX*1)
-	PREFETCHT0    448(CX)(DX*1)
+	PREFETCHT0    64(DI)(R8*1)
+	PREFETCHT0    64(DI)(R9*1)
+	PREFETCHT0    64(DI)(R10*1)
+	PREFETCHT0    64(DI)(R11*1)
 	VPCLMULQDQ    $0x00, Z8, Z0, Z1
 	VPCLMULQDQ    $0x11, Z8, Z0, Z0
 	VPCLMULQDQ    $0x00, Z8, Z2, Z3
@@ -76,10 +90,10 @@ tile:
 	VPTERNLOGQ    $0x96, Z1, Z5, Z4
 	VMOVDQU64     448(CX), Z1
 	VPTERNLOGQ    $0x96, Z1, Z7, Z6
-	PREFETCHT0    512(CX)(DX*1)
-	PREFETCHT0    576(CX)(DX*1)
-	PREFETCHT0    640(CX)(DX*1)
-	PREFETCHT0    704(CX)(DX*1)
+	PREFETCHT0    128(DI)(R8*1)
+	PREFETCHT0    128(DI)(R9*1)
+	PREFETCHT0    128(DI)(R10*1)
+	PREFETCHT0    128(DI)(R11*1)
 	VPCLMULQDQ    $0x00, Z8, Z0, Z1
 	VPCLMULQDQ    $0x11, Z8, Z0, Z0
 	VPCLMULQDQ    $0x00, Z8, Z2, Z3
@@ -97,7 +111,8 @@ tile:
 	VMOVDQU64     704(CX), Z1
 	VPTERNLOGQ    $0x96, Z1, Z7, Z6
 	ADDQ          $0x00000300, CX
-	DECL          R8
+	ADDQ          $0x000000c0, DI
+	DECL          R12
 	JNZ           tile
 	VEXTRACTI32X4 $0x03, Z6, X10
 	VMOVDQU64     past240to0<>+0(SB), Z3
@@ -120,31 +135,31 @@ tile:
 	VPXORQ        Y6, Y0, Y0
 	VEXTRACTI32X4 $0x01, Y0, X1
 	VPTERNLOGQ    $0x96, X0, X10, X1
-	TESTQ         DI, DI
+	TESTQ         SI, SI
 	JZ            noDigest
-	VMOVDQU64     X1, (DI)
-	ADDQ          $0x00000010, DI
+	VMOVDQU64     X1, (SI)
+	ADDQ          $0x00000010, SI
 
 noDigest:
-	VMOVQ   X1, DX
-	VPEXTRQ $0x01, X1, R8
-	XORL    R9, R9
-	CRC32Q  DX, R9
-	CRC32Q  R8, R9
-	NOTL    R9
-	TESTQ   SI, SI
+	VMOVQ   X1, DI
+	VPEXTRQ $0x01, X1, R12
+	XORL    R13, R13
+	CRC32Q  DI, R13
+	CRC32Q  R12, R13
+	NOTL    R13
+	TESTQ   BX, BX
 	JZ      whole
-	MOVL    R9, (SI)
-	ADDQ    $0x00000004, SI
+	MOVL    R13, (BX)
+	ADDQ    $0x00000004, BX
 
 whole:
 	VMOVD      AX, X0
 	VPCLMULQDQ $0x00, past4096<>+0(SB), X0, X0
-	VMOVQ      X0, DX
+	VMOVQ      X0, DI
 	XORL       AX, AX
-	CRC32Q     DX, AX
-	XORL       R9, AX
-	DECQ       BX
+	CRC32Q     DI, AX
+	XORL       R13, AX
+	DECQ       DX
 	JNZ        block
 	VZEROUPPER
 	MOVL       AX, ret+40(FP)
@@ -197,102 +212,116 @@ GLOBL past4096<>(SB), RODATA|NOPTR, $16
 TEXT ·sumBlocksSSE42(SB), NOSPLIT, $0-36
 	MOVL    sum+0(FP), AX
 	MOVQ    src+8(FP), CX
-	MOVQ    n+16(FP), BX
-	MOVQ    sums+24(FP), SI
+	MOVQ    n+16(FP), DX
+	MOVQ    sums+24(FP), BX
 	MOVOU   past512<>+0(SB), X12
+	MOVL    $0x00004000, R8
+	MOVL    $0x00003400, R9
+	MOVL    $0x00002800, R10
+	MOVL    $0x00001c00, R11
 	PCALIGN $0x00000040
 
 block:
-	XORL       DI, DI
-	MOVL       $0x00000800, DX
-	CMPQ       BX, $0x01
-	CMOVQEQ    DI, DX
-	MOVL       $0xffffffff, DI
-	PREFETCHT0 (CX)(DX*1)
-	PREFETCHT0 64(CX)(DX*1)
-	PREFETCHT0 128(CX)(DX*1)
-	PREFETCHT0 192(CX)(DX*1)
-	PREFETCHT0 256(CX)(DX*1)
-	PREFETCHT0 320(CX)(DX*1)
-	PREFETCHT0 384(CX)(DX*1)
-	PREFETCHT0 448(CX)(DX*1)
+	MOVQ    CX, DI
+	CMPQ    DX, $0x04
+	JG      fetched
+	MOVL    $0x00001000, SI
+	XORL    R8, R8
+	CMPQ    DX, $0x01
+	CMOVQEQ R8, SI
+	LEAQ    (SI), R8
+	LEAQ    1024(SI), R9
+	LEAQ    2048(SI), R10
+	LEAQ    3072(SI), R11
+
+fetched:
+	MOVL       $0xffffffff, SI
+	PREFETCHT0 (DI)(R8*1)
+	PREFETCHT0 (DI)(R9*1)
+	PREFETCHT0 (DI)(R10*1)
+	PREFETCHT0 (DI)(R11*1)
+	PREFETCHT0 64(DI)(R8*1)
+	PREFETCHT0 64(DI)(R9*1)
+	PREFETCHT0 64(DI)(R10*1)
+	PREFETCHT0 64(DI)(R11*1)
 	MOVOU      (CX), X0
 	MOVOU      16(CX), X1
 	MOVOU      32(CX), X2
-	MOVD       DI, X3
+	MOVD       SI, X3
 	PXOR       X3, X0
-	XORL       DI, DI
-	CRC32Q     48(CX), DI
-	CRC32Q     56(CX), DI
-	CRC32Q     64(CX), DI
-	CRC32Q     72(CX), DI
-	CRC32Q     80(CX), DI
-	CRC32Q     88(CX), DI
-	CRC32Q     96(CX), DI
-	CRC32Q     104(CX), DI
-	CRC32Q     112(CX), DI
-	CRC32Q     120(CX), DI
+	XORL       SI, SI
+	CRC32Q     48(CX), SI
+	CRC32Q     56(CX), SI
+	CRC32Q     64(CX), SI
+	CRC32Q     72(CX), SI
+	CRC32Q     80(CX), SI
+	CRC32Q     88(CX), SI
+	CRC32Q     96(CX), SI
+	CRC32Q     104(CX), SI
+	CRC32Q     112(CX), SI
+	CRC32Q     120(CX), SI
 	MOVOU      128(CX), X3
 	MOVOU      144(CX), X4
 	MOVOU      160(CX), X5
-	MOVD       DI, X6
+	MOVD       SI, X6
 	PXOR       X6, X3
-	XORL       DI, DI
-	CRC32Q     176(CX), DI
-	CRC32Q     184(CX), DI
-	CRC32Q     192(CX), DI
-	CRC32Q     200(CX), DI
-	CRC32Q     208(CX), DI
-	CRC32Q     216(CX), DI
-	CRC32Q     224(CX), DI
-	CRC32Q     232(CX), DI
-	CRC32Q     240(CX), DI
-	CRC32Q     248(CX), DI
+	XORL       SI, SI
+	CRC32Q     176(CX), SI
+	CRC32Q     184(CX), SI
+	CRC32Q     192(CX), SI
+	CRC32Q     200(CX), SI
+	CRC32Q     208(CX), SI
+	CRC32Q     216(CX), SI
+	CRC32Q     224(CX), SI
+	CRC32Q     232(CX), SI
+	CRC32Q     240(CX), SI
+	CRC32Q     248(CX), SI
 	MOVOU      256(CX), X6
 	MOVOU      272(CX), X7
 	MOVOU      288(CX), X8
-	MOVD       DI, X9
+	MOVD       SI, X9
 	PXOR       X9, X6
-	XORL       DI, DI
-	CRC32Q     304(CX), DI
-	CRC32Q     312(CX), DI
-	CRC32Q     320(CX), DI
-	CRC32Q     328(CX), DI
-	CRC32Q     336(CX), DI
-	CRC32Q     344(CX), DI
-	CRC32Q     352(CX), DI
-	CRC32Q     360(CX), DI
-	CRC32Q     368(CX), DI
-	CRC32Q     376(CX), DI
+	XORL       SI, SI
+	CRC32Q     304(CX), SI
+	CRC32Q     312(CX), SI
+	CRC32Q     320(CX), SI
+	CRC32Q     328(CX), SI
+	CRC32Q     336(CX), SI
+	CRC32Q     344(CX), SI
+	CRC32Q     352(CX), SI
+	CRC32Q     360(CX), SI
+	CRC32Q     368(CX), SI
+	CRC32Q     376(CX), SI
 	MOVOU      384(CX), X9
 	MOVOU      400(CX), X10
 	MOVOU      416(CX), X11
-	MOVD       DI, X13
+	MOVD       SI, X13
 	PXOR       X13, X9
-	XORL       DI, DI
-	CRC32Q     432(CX), DI
-	CRC32Q     440(CX), DI
-	CRC32Q     448(CX), DI
-	CRC32Q     456(CX), DI
-	CRC32Q     464(CX), DI
-	CRC32Q     472(CX), DI
-	CRC32Q     480(CX), DI
-	CRC32Q     488(CX), DI
-	CRC32Q     496(CX), DI
-	CRC32Q     504(CX), DI
+	XORL       SI, SI
+	CRC32Q     432(CX), SI
+	CRC32Q     440(CX), SI
+	CRC32Q     448(CX), SI
+	CRC32Q     456(CX), SI
+	CRC32Q     464(CX), SI
+	CRC32Q     472(CX), SI
+	CRC32Q     480(CX), SI
+	CRC32Q     488(CX), SI
+	CRC32Q     496(CX), SI
+	CRC32Q     504(CX), SI
 	ADDQ       $0x00000200, CX
-	MOVL       $0x00000007, R8
+	ADDQ       $0x00000080, DI
+	MOVL       $0x00000007, R12
 	PCALIGN    $0x00000020
 
 tile:
-	PREFETCHT0 (CX)(DX*1)
-	PREFETCHT0 64(CX)(DX*1)
-	PREFETCHT0 128(CX)(DX*1)
-	PREFETCHT0 192(CX)(DX*1)
-	PREFETCHT0 256(CX)(DX*1)
-	PREFETCHT0 320(CX)(DX*1)
-	PREFETCHT0 384(CX)(DX*1)
-	PREFETCHT0 448(CX)(DX*1)
+	PREFETCHT0 (DI)(R8*1)
+	PREFETCHT0 (DI)(R9*1)
+	PREFETCHT0 (DI)(R10*1)
+	PREFETCHT0 (DI)(R11*1)
+	PREFETCHT0 64(DI)(R8*1)
+	PREFETCHT0 64(DI)(R9*1)
+	PREFETCHT0 64(DI)(R10*1)
+	PREFETCHT0 64(DI)(R11*1)
 	MOVOU      (CX), X13
 	MOVO       X0, X14
 	PCLMULQDQ  $0x00, X12, X14
@@ -311,19 +340,19 @@ tile:
 	PCLMULQDQ  $0x11, X12, X2
 	PXOR       X14, X2
 	PXOR       X13, X2
-	MOVD       DI, X13
+	MOVD       SI, X13
 	PXOR       X13, X0
-	XORL       DI, DI
-	CRC32Q     48(CX), DI
-	CRC32Q     56(CX), DI
-	CRC32Q     64(CX), DI
-	CRC32Q     72(CX), DI
-	CRC32Q     80(CX), DI
-	CRC32Q     88(CX), DI
-	CRC32Q     96(CX), DI
-	CRC32Q     104(CX), DI
-	CRC32Q     112(CX), DI
-	CRC32Q     120(CX), DI
+	XORL       SI, SI
+	CRC32Q     48(CX), SI
+	CRC32Q     56(CX), SI
+	CRC32Q     64(CX), SI
+	CRC32Q     72(CX), SI
+	CRC32Q     80(CX), SI
+	CRC32Q     88(CX), SI
+	CRC32Q     96(CX), SI
+	CRC32Q     104(CX), SI
+	CRC32Q     112(CX), SI
+	CRC32Q     120(CX), SI
 	MOVOU      128(CX), X13
 	MOVO       X3, X14
 	PCLMULQDQ  $0x00, X12, X14
@@ -342,19 +371,19 @@ tile:
 	PCLMULQDQ  $0x11, X12, X5
 	PXOR       X14, X5
 	PXOR       X13, X5
-	MOVD       DI, X13
+	MOVD       SI, X13
 	PXOR       X13, X3
-	XORL       DI, DI
-	CRC32Q     176(CX), DI
-	CRC32Q     184(CX), DI
-	CRC32Q     192(CX), DI
-	CRC32Q     200(CX), DI
-	CRC32Q     208(CX), DI
-	CRC32Q     216(CX), DI
-	CRC32Q     224(CX), DI
-	CRC32Q     232(CX), DI
-	CRC32Q     240(CX), DI
-	CRC32Q     248(CX), DI
+	XORL       SI, SI
+	CRC32Q     176(CX), SI
+	CRC32Q     184(CX), SI
+	CRC32Q     192(CX), SI
+	CRC32Q     200(CX), SI
+	CRC32Q     208(CX), SI
+	CRC32Q     216(CX), SI
+	CRC32Q     224(CX), SI
+	CRC32Q     232(CX), SI
+	CRC32Q     240(CX), SI
+	CRC32Q     248(CX), SI
 	MOVOU      256(CX), X13
 	MOVO       X6, X14
 	PCLMULQDQ  $0x00, X12, X14
@@ -373,19 +402,19 @@ tile:
 	PCLMULQDQ  $0x11, X12, X8
 	PXOR       X14, X8
 	PXOR       X13, X8
-	MOVD       DI, X13
+	MOVD       SI, X13
 	PXOR       X13, X6
-	XORL       DI, DI
-	CRC32Q     304(CX), DI
-	CRC32Q     312(CX), DI
-	CRC32Q     320(CX), DI
-	CRC32Q     328(CX), DI
-	CRC32Q     336(CX), DI
-	CRC32Q     344(CX), DI
-	CRC32Q     352(CX), DI
-	CRC32Q     360(CX), DI
-	CRC32Q     368(CX), DI
-	CRC32Q     376(CX), DI
+	XORL       SI, SI
+	CRC32Q     304(CX), SI
+	CRC32Q     312(CX), SI
+	CRC32Q     320(CX), SI
+	CRC32Q     328(CX), SI
+	CRC32Q     336(CX), SI
+	CRC32Q     344(CX), SI
+	CRC32Q     352(CX), SI
+	CRC32Q     360(CX), SI
+	CRC32Q     368(CX), SI
+	CRC32Q     376(CX), SI
 	MOVOU      384(CX), X13
 	MOVO       X9, X14
 	PCLMULQDQ  $0x00, X12, X14
@@ -404,21 +433,22 @@ tile:
 	PCLMULQDQ  $0x11, X12, X11
 	PXOR       X14, X11
 	PXOR       X13, X11
-	MOVD       DI, X13
+	MOVD       SI, X13
 	PXOR       X13, X9
-	XORL       DI, DI
-	CRC32Q     432(CX), DI
-	CRC32Q     440(CX), DI
-	CRC32Q     448(CX), DI
-	CRC32Q     456(CX), DI
-	CRC32Q     464(CX), DI
-	CRC32Q     472(CX), DI
-	CRC32Q     480(CX), DI
-	CRC32Q     488(CX), DI
-	CRC32Q     496(CX), DI
-	CRC32Q     504(CX), DI
+	XORL       SI, SI
+	CRC32Q     432(CX), SI
+	CRC32Q     440(CX), SI
+	CRC32Q     448(CX), SI
+	CRC32Q     456(CX), SI
+	CRC32Q     464(CX), SI
+	CRC32Q     472(CX), SI
+	CRC32Q     480(CX), SI
+	CRC32Q     488(CX), SI
+	CRC32Q     496(CX), SI
+	CRC32Q     504(CX), SI
 	ADDQ       $0x00000200, CX
-	DECL       R8
+	ADDQ       $0x00000080, DI
+	DECL       R12
 	JNZ        tile
 	MOVOU      past416to16<>+0(SB), X13
 	MOVO       X0, X14
@@ -486,33 +516,33 @@ tile:
 	PCLMULQDQ  $0x11, X0, X10
 	PXOR       X1, X10
 	PXOR       X10, X11
-	MOVQ       X11, DX
-	PEXTRQ     $0x01, X11, R8
-	XORL       R9, R9
-	CRC32Q     DX, R9
-	CRC32Q     R8, R9
-	MOVD       R9, X0
+	MOVQ       X11, DI
+	PEXTRQ     $0x01, X11, R12
+	XORL       R13, R13
+	CRC32Q     DI, R13
+	CRC32Q     R12, R13
+	MOVD       R13, X0
 	MOVOU      past80<>+0(SB), X1
 	PCLMULQDQ  $0x00, X1, X0
-	MOVQ       X0, DX
-	XORL       R9, R9
-	CRC32Q     DX, R9
-	XORL       DI, R9
-	NOTL       R9
-	TESTQ      SI, SI
+	MOVQ       X0, DI
+	XORL       R13, R13
+	CRC32Q     DI, R13
+	XORL       SI, R13
+	NOTL       R13
+	TESTQ      BX, BX
 	JZ         whole
-	MOVL       R9, (SI)
-	ADDQ       $0x00000004, SI
+	MOVL       R13, (BX)
+	ADDQ       $0x00000004, BX
 
 whole:
 	MOVD      AX, X0
 	MOVOU     past4096<>+0(SB), X1
 	PCLMULQDQ $0x00, X1, X0
-	MOVQ      X0, DX
+	MOVQ      X0, SI
 	XORL      AX, AX
-	CRC32Q    DX, AX
-	XORL      R9, AX
-	DECQ      BX
+	CRC32Q    SI, AX
+	XORL      R13, AX
+	DECQ      DX
 	JNZ       block
 	MOVL      AX, ret+32(FP)
 	RET
@@ -554,42 +584,56 @@ GLOBL past80<>(SB), RODATA|NOPTR, $16
 TEXT ·copyBlocksAVX512(SB), NOSPLIT, $0-44
 	MOVL            sum+0(FP), AX
 	MOVQ            src+16(FP), CX
-	MOVQ            dst+8(FP), BX
-	MOVQ            n+24(FP), SI
-	MOVQ            sums+32(FP), DI
+	MOVQ            dst+8(FP), DX
+	MOVQ            n+24(FP), BX
+	MOVQ            sums+32(FP), SI
 	VBROADCASTI32X4 past256<>+0(SB), Z8
-	MOVL            $0xffffffff, DX
-	VMOVD           DX, X9
+	MOVL            $0xffffffff, DI
+	VMOVD           DI, X9
+	MOVL            $0x00004000, R8
+	MOVL            $0x00003400, R9
+	MOVL            $0x00002800, R10
+	MOVL            $0x00001c00, R11
 	PCALIGN         $0x00000040
 
 block:
-	XORL       R8, R8
-	MOVL       $0x00000800, DX
-	CMPQ       SI, $0x01
-	CMOVQEQ    R8, DX
-	PREFETCHT0 (CX)(DX*1)
-	PREFETCHT0 64(CX)(DX*1)
-	PREFETCHT0 128(CX)(DX*1)
-	PREFETCHT0 192(CX)(DX*1)
+	MOVQ    CX, DI
+	CMPQ    BX, $0x04
+	JG      fetched
+	MOVL    $0x00001000, R11
+	XORL    R8, R8
+	CMPQ    BX, $0x01
+	CMOVQEQ R8, R11
+	LEAQ    (R11), R8
+	LEAQ    1024(R11), R9
+	LEAQ    2048(R11), R10
+	LEAQ    3072(R11), R11
+
+fetched:
+	PREFETCHT0 (DI)(R8*1)
+	PREFETCHT0 (DI)(R9*1)
+	PREFETCHT0 (DI)(R10*1)
+	PREFETCHT0 (DI)(R11*1)
 	VMOVDQU64  (CX), Z0
-	VMOVDQU64  Z0, (BX)
+	VMOVDQU64  Z0, (DX)
 	VMOVDQU64  64(CX), Z2
-	VMOVDQU64  Z2, 64(BX)
+	VMOVDQU64  Z2, 64(DX)
 	VMOVDQU64  128(CX), Z4
-	VMOVDQU64  Z4, 128(BX)
+	VMOVDQU64  Z4, 128(DX)
 	VMOVDQU64  192(CX), Z6
-	VMOVDQU64  Z6, 192(BX)
+	VMOVDQU64  Z6, 192(DX)
 	VPXORQ     Z9, Z0, Z0
 	ADDQ       $0x00000100, CX
-	ADDQ       $0x00000100, BX
-	MOVL       $0x00000005, R8
+	ADDQ       $0x00000040, DI
+	ADDQ       $0x00000100, DX
+	MOVL       $0x00000005, R12
 	PCALIGN    $0x00000020
 
 tile:
-	PREFETCHT0    (CX)(DX*1)
-	PREFETCHT0    64(CX)(DX*1)
-	PREFETCHT0    128(CX)(DX*1)
-	PREFETCHT0    192(CX)(DX*1)
+	PREFETCHT0    (DI)(R8*1)
+	PREFETCHT0    (DI)(R9*1)
+	PREFETCHT0    (DI)(R10*1)
+	PREFETCHT0    (DI)(R11*1)
 	VPCLMULQDQ    $0x00, Z8, Z0, Z1
 	VPCLMULQDQ    $0x11, Z8, Z0, Z0
 	VPCLMULQDQ    $0x00, Z8, Z2, Z3
@@ -599,21 +643,21 @@ tile:
 	VPCLMULQDQ    $0x00, Z8, Z6, Z7
 	VPCLMULQDQ    $0x11, Z8, Z6, Z6
 	VMOVDQU64     (CX), Z10
-	VMOVDQU64     Z10, (BX)
+	VMOVDQU64     Z10, (DX)
 	VPTERNLOGQ    $0x96, Z10, Z1, Z0
 	VMOVDQU64     64(CX), Z1
-	VMOVDQU64     Z1, 64(BX)
+	VMOVDQU64     Z1, 64(DX)
 	VPTERNLOGQ    $0x96, Z1, Z3, Z2
 	VMOVDQU64     128(CX), Z1
-	VMOVDQU64     Z1, 128(BX)
+	VMOVDQU64     Z1, 128(DX)
 	VPTERNLOGQ    $0x96, Z1, Z5, Z4
 	VMOVDQU64     192(CX), Z1
-	VMOVDQU64     Z1, 192(BX)
+	VMOVDQU64     Z1, 192(DX)
 	VPTERNLOGQ    $0x96, Z1, Z7, Z6
-	PREFETCHT0    256(CX)(DX*1)
-	PREFETCHT0    320(CX)(DX*1)
-	PREFETCHT0    384(CX)(DX*1)
-	PREFETCHT0    448(CX)(DX*1)
+	PREFETCHT0    64(DI)(R8*1)
+	PREFETCHT0    64(DI)(R9*1)
+	PREFETCHT0    64(DI)(R10*1)
+	PREFETCHT0    64(DI)(R11*1)
 	VPCLMULQDQ    $0x00, Z8, Z0, Z1
 	VPCLMULQDQ    $0x11, Z8, Z0, Z0
 	VPCLMULQDQ    $0x00, Z8, Z2, Z3
@@ -623,21 +667,21 @@ tile:
 	VPCLMULQDQ    $0x00, Z8, Z6, Z7
 	VPCLMULQDQ    $0x11, Z8, Z6, Z6
 	VMOVDQU64     256(CX), Z10
-	VMOVDQU64     Z10, 256(BX)
+	VMOVDQU64     Z10, 256(DX)
 	VPTERNLOGQ    $0x96, Z10, Z1, Z0
 	VMOVDQU64     320(CX), Z1
-	VMOVDQU64     Z1, 320(BX)
+	VMOVDQU64     Z1, 320(DX)
 	VPTERNLOGQ    $0x96, Z1, Z3, Z2
 	VMOVDQU64     384(CX), Z1
-	VMOVDQU64     Z1, 384(BX)
+	VMOVDQU64     Z1, 384(DX)
 	VPTERNLOGQ    $0x96, Z1, Z5, Z4
 	VMOVDQU64     448(CX), Z1
-	VMOVDQU64     Z1, 448(BX)
+	VMOVDQU64     Z1, 448(DX)
 	VPTERNLOGQ    $0x96, Z1, Z7, Z6
-	PREFETCHT0    512(CX)(DX*1)
-	PREFETCHT0    576(CX)(DX*1)
-	PREFETCHT0    640(CX)(DX*1)
-	PREFETCHT0    704(CX)(DX*1)
+	PREFETCHT0    128(DI)(R8*1)
+	PREFETCHT0    128(DI)(R9*1)
+	PREFETCHT0    128(DI)(R10*1)
+	PREFETCHT0    128(DI)(R11*1)
 	VPCLMULQDQ    $0x00, Z8, Z0, Z1
 	VPCLMULQDQ    $0x11, Z8, Z0, Z0
 	VPCLMULQDQ    $0x00, Z8, Z2, Z3
@@ -647,20 +691,21 @@ tile:
 	VPCLMULQDQ    $0x00, Z8, Z6, Z7
 	VPCLMULQDQ    $0x11, Z8, Z6, Z6
 	VMOVDQU64     512(CX), Z10
-	VMOVDQU64     Z10, 512(BX)
+	VMOVDQU64     Z10, 512(DX)
 	VPTERNLOGQ    $0x96, Z10, Z1, Z0
 	VMOVDQU64     576(CX), Z1
-	VMOVDQU64     Z1, 576(BX)
+	VMOVDQU64     Z1, 576(DX)
 	VPTERNLOGQ    $0x96, Z1, Z3, Z2
 	VMOVDQU64     640(CX), Z1
-	VMOVDQU64     Z1, 640(BX)
+	VMOVDQU64     Z1, 640(DX)
 	VPTERNLOGQ    $0x96, Z1, Z5, Z4
 	VMOVDQU64     704(CX), Z1
-	VMOVDQU64     Z1, 704(BX)
+	VMOVDQU64     Z1, 704(DX)
 	VPTERNLOGQ    $0x96, Z1, Z7, Z6
 	ADDQ          $0x00000300, CX
-	ADDQ          $0x00000300, BX
-	DECL          R8
+	ADDQ          $0x000000c0, DI
+	ADDQ          $0x00000300, DX
+	DECL          R12
 	JNZ           tile
 	VEXTRACTI32X4 $0x03, Z6, X10
 	VMOVDQU64     past240to0<>+0(SB), Z3
@@ -683,25 +728,25 @@ tile:
 	VPXORQ        Y6, Y0, Y0
 	VEXTRACTI32X4 $0x01, Y0, X1
 	VPTERNLOGQ    $0x96, X0, X10, X1
-	VMOVQ         X1, DX
-	VPEXTRQ       $0x01, X1, R8
-	XORL          R9, R9
-	CRC32Q        DX, R9
-	CRC32Q        R8, R9
-	NOTL          R9
-	TESTQ         DI, DI
+	VMOVQ         X1, DI
+	VPEXTRQ       $0x01, X1, R12
+	XORL          R13, R13
+	CRC32Q        DI, R13
+	CRC32Q        R12, R13
+	NOTL          R13
+	TESTQ         SI, SI
 	JZ            whole
-	MOVL          R9, (DI)
-	ADDQ          $0x00000004, DI
+	MOVL          R13, (SI)
+	ADDQ          $0x00000004, SI
 
 whole:
 	VMOVD      AX, X0
 	VPCLMULQDQ $0x00, past4096<>+0(SB), X0, X0
-	VMOVQ      X0, DX
+	VMOVQ      X0, DI
 	XORL       AX, AX
-	CRC32Q     DX, AX
-	XORL       R9, AX
-	DECQ       SI
+	CRC32Q     DI, AX
+	XORL       R13, AX
+	DECQ       BX
 	JNZ        block
 	VZEROUPPER
 	MOVL       AX, ret+40(FP)
@@ -712,414 +757,414 @@ whole:
 TEXT ·copyBlocksSSE42(SB), NOSPLIT, $0-44
 	MOVL    sum+0(FP), AX
 	MOVQ    src+16(FP), CX
-	MOVQ    dst+8(FP), BX
-	MOVQ    n+24(FP), SI
-	MOVQ    sums+32(FP), DI
+	MOVQ    dst+8(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    sums+32(FP), SI
 	MOVOU   past512<>+0(SB), X12
 	PCALIGN $0x00000040
 
 block:
-	XORL       R8, R8
-	MOVL       $0x00000800, DX
-	CMPQ       SI, $0x01
-	CMOVQEQ    R8, DX
-	MOVL       $0xffffffff, R8
-	PREFETCHT0 (CX)(DX*1)
-	PREFETCHT0 64(CX)(DX*1)
-	PREFETCHT0 128(CX)(DX*1)
-	PREFETCHT0 192(CX)(DX*1)
-	PREFETCHT0 256(CX)(DX*1)
-	PREFETCHT0 320(CX)(DX*1)
-	PREFETCHT0 384(CX)(DX*1)
-	PREFETCHT0 448(CX)(DX*1)
+	XORL       DI, DI
+	MOVL       $0x00000800, R8
+	CMPQ       BX, $0x01
+	CMOVQEQ    DI, R8
+	MOVL       $0xffffffff, DI
+	PREFETCHT0 (CX)(R8*1)
+	PREFETCHT0 64(CX)(R8*1)
+	PREFETCHT0 128(CX)(R8*1)
+	PREFETCHT0 192(CX)(R8*1)
+	PREFETCHT0 256(CX)(R8*1)
+	PREFETCHT0 320(CX)(R8*1)
+	PREFETCHT0 384(CX)(R8*1)
+	PREFETCHT0 448(CX)(R8*1)
 	MOVOU      (CX), X0
-	MOVOU      X0, (BX)
+	MOVOU      X0, (DX)
 	MOVOU      16(CX), X1
-	MOVOU      X1, 16(BX)
+	MOVOU      X1, 16(DX)
 	MOVOU      32(CX), X2
-	MOVOU      X2, 32(BX)
-	MOVD       R8, X3
+	MOVOU      X2, 32(DX)
+	MOVD       DI, X3
 	PXOR       X3, X0
-	XORL       R8, R8
+	XORL       DI, DI
 	MOVQ       48(CX), R9
-	MOVQ       R9, 48(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 48(DX)
+	CRC32Q     R9, DI
 	MOVQ       56(CX), R9
-	MOVQ       R9, 56(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 56(DX)
+	CRC32Q     R9, DI
 	MOVQ       64(CX), R9
-	MOVQ       R9, 64(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 64(DX)
+	CRC32Q     R9, DI
 	MOVQ       72(CX), R9
-	MOVQ       R9, 72(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 72(DX)
+	CRC32Q     R9, DI
 	MOVQ       80(CX), R9
-	MOVQ       R9, 80(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 80(DX)
+	CRC32Q     R9, DI
 	MOVQ       88(CX), R9
-	MOVQ       R9, 88(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 88(DX)
+	CRC32Q     R9, DI
 	MOVQ       96(CX), R9
-	MOVQ       R9, 96(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 96(DX)
+	CRC32Q     R9, DI
 	MOVQ       104(CX), R9
-	MOVQ       R9, 104(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 104(DX)
+	CRC32Q     R9, DI
 	MOVQ       112(CX), R9
-	MOVQ       R9, 112(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 112(DX)
+	CRC32Q     R9, DI
 	MOVQ       120(CX), R9
-	MOVQ       R9, 120(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 120(DX)
+	CRC32Q     R9, DI
 	MOVOU      128(CX), X3
-	MOVOU      X3, 128(BX)
+	MOVOU      X3, 128(DX)
 	MOVOU      144(CX), X4
-	MOVOU      X4, 144(BX)
+	MOVOU      X4, 144(DX)
 	MOVOU      160(CX), X5
-	MOVOU      X5, 160(BX)
-	MOVD       R8, X6
+	MOVOU      X5, 160(DX)
+	MOVD       DI, X6
 	PXOR       X6, X3
-	XORL       R8, R8
+	XORL       DI, DI
 	MOVQ       176(CX), R9
-	MOVQ       R9, 176(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 176(DX)
+	CRC32Q     R9, DI
 	MOVQ       184(CX), R9
-	MOVQ       R9, 184(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 184(DX)
+	CRC32Q     R9, DI
 	MOVQ       192(CX), R9
-	MOVQ       R9, 192(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 192(DX)
+	CRC32Q     R9, DI
 	MOVQ       200(CX), R9
-	MOVQ       R9, 200(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 200(DX)
+	CRC32Q     R9, DI
 	MOVQ       208(CX), R9
-	MOVQ       R9, 208(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 208(DX)
+	CRC32Q     R9, DI
 	MOVQ       216(CX), R9
-	MOVQ       R9, 216(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 216(DX)
+	CRC32Q     R9, DI
 	MOVQ       224(CX), R9
-	MOVQ       R9, 224(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 224(DX)
+	CRC32Q     R9, DI
 	MOVQ       232(CX), R9
-	MOVQ       R9, 232(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 232(DX)
+	CRC32Q     R9, DI
 	MOVQ       240(CX), R9
-	MOVQ       R9, 240(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 240(DX)
+	CRC32Q     R9, DI
 	MOVQ       248(CX), R9
-	MOVQ       R9, 248(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 248(DX)
+	CRC32Q     R9, DI
 	MOVOU      256(CX), X6
-	MOVOU      X6, 256(BX)
+	MOVOU      X6, 256(DX)
 	MOVOU      272(CX), X7
-	MOVOU      X7, 272(BX)
+	MOVOU      X7, 272(DX)
 	MOVOU      288(CX), X8
-	MOVOU      X8, 288(BX)
-	MOVD       R8, X9
+	MOVOU      X8, 288(DX)
+	MOVD       DI, X9
 	PXOR       X9, X6
-	XORL       R8, R8
+	XORL       DI, DI
 	MOVQ       304(CX), R9
-	MOVQ       R9, 304(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 304(DX)
+	CRC32Q     R9, DI
 	MOVQ       312(CX), R9
-	MOVQ       R9, 312(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 312(DX)
+	CRC32Q     R9, DI
 	MOVQ       320(CX), R9
-	MOVQ       R9, 320(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 320(DX)
+	CRC32Q     R9, DI
 	MOVQ       328(CX), R9
-	MOVQ       R9, 328(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 328(DX)
+	CRC32Q     R9, DI
 	MOVQ       336(CX), R9
-	MOVQ       R9, 336(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 336(DX)
+	CRC32Q     R9, DI
 	MOVQ       344(CX), R9
-	MOVQ       R9, 344(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 344(DX)
+	CRC32Q     R9, DI
 	MOVQ       352(CX), R9
-	MOVQ       R9, 352(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 352(DX)
+	CRC32Q     R9, DI
 	MOVQ       360(CX), R9
-	MOVQ       R9, 360(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 360(DX)
+	CRC32Q     R9, DI
 	MOVQ       368(CX), R9
-	MOVQ       R9, 368(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 368(DX)
+	CRC32Q     R9, DI
 	MOVQ       376(CX), R9
-	MOVQ       R9, 376(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 376(DX)
+	CRC32Q     R9, DI
 	MOVOU      384(CX), X9
-	MOVOU      X9, 384(BX)
+	MOVOU      X9, 384(DX)
 	MOVOU      400(CX), X10
-	MOVOU      X10, 400(BX)
+	MOVOU      X10, 400(DX)
 	MOVOU      416(CX), X11
-	MOVOU      X11, 416(BX)
-	MOVD       R8, X13
+	MOVOU      X11, 416(DX)
+	MOVD       DI, X13
 	PXOR       X13, X9
-	XORL       R8, R8
+	XORL       DI, DI
 	MOVQ       432(CX), R9
-	MOVQ       R9, 432(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 432(DX)
+	CRC32Q     R9, DI
 	MOVQ       440(CX), R9
-	MOVQ       R9, 440(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 440(DX)
+	CRC32Q     R9, DI
 	MOVQ       448(CX), R9
-	MOVQ       R9, 448(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 448(DX)
+	CRC32Q     R9, DI
 	MOVQ       456(CX), R9
-	MOVQ       R9, 456(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 456(DX)
+	CRC32Q     R9, DI
 	MOVQ       464(CX), R9
-	MOVQ       R9, 464(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 464(DX)
+	CRC32Q     R9, DI
 	MOVQ       472(CX), R9
-	MOVQ       R9, 472(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 472(DX)
+	CRC32Q     R9, DI
 	MOVQ       480(CX), R9
-	MOVQ       R9, 480(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 480(DX)
+	CRC32Q     R9, DI
 	MOVQ       488(CX), R9
-	MOVQ       R9, 488(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 488(DX)
+	CRC32Q     R9, DI
 	MOVQ       496(CX), R9
-	MOVQ       R9, 496(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 496(DX)
+	CRC32Q     R9, DI
 	MOVQ       504(CX), R9
-	MOVQ       R9, 504(BX)
-	CRC32Q     R9, R8
+	MOVQ       R9, 504(DX)
+	CRC32Q     R9, DI
 	ADDQ       $0x00000200, CX
-	ADDQ       $0x00000200, BX
+	ADDQ       $0x00000200, DX
 	MOVL       $0x00000007, R9
 	PCALIGN    $0x00000020
 
 tile:
-	PREFETCHT0 (CX)(DX*1)
-	PREFETCHT0 64(CX)(DX*1)
-	PREFETCHT0 128(CX)(DX*1)
-	PREFETCHT0 192(CX)(DX*1)
-	PREFETCHT0 256(CX)(DX*1)
-	PREFETCHT0 320(CX)(DX*1)
-	PREFETCHT0 384(CX)(DX*1)
-	PREFETCHT0 448(CX)(DX*1)
+	PREFETCHT0 (CX)(R8*1)
+	PREFETCHT0 64(CX)(R8*1)
+	PREFETCHT0 128(CX)(R8*1)
+	PREFETCHT0 192(CX)(R8*1)
+	PREFETCHT0 256(CX)(R8*1)
+	PREFETCHT0 320(CX)(R8*1)
+	PREFETCHT0 384(CX)(R8*1)
+	PREFETCHT0 448(CX)(R8*1)
 	MOVOU      (CX), X13
-	MOVOU      X13, (BX)
+	MOVOU      X13, (DX)
 	MOVO       X0, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X0
 	PXOR       X14, X0
 	PXOR       X13, X0
 	MOVOU      16(CX), X13
-	MOVOU      X13, 16(BX)
+	MOVOU      X13, 16(DX)
 	MOVO       X1, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X1
 	PXOR       X14, X1
 	PXOR       X13, X1
 	MOVOU      32(CX), X13
-	MOVOU      X13, 32(BX)
+	MOVOU      X13, 32(DX)
 	MOVO       X2, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X2
 	PXOR       X14, X2
 	PXOR       X13, X2
-	MOVD       R8, X13
+	MOVD       DI, X13
 	PXOR       X13, X0
-	XORL       R8, R8
+	XORL       DI, DI
 	MOVQ       48(CX), R10
-	MOVQ       R10, 48(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 48(DX)
+	CRC32Q     R10, DI
 	MOVQ       56(CX), R10
-	MOVQ       R10, 56(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 56(DX)
+	CRC32Q     R10, DI
 	MOVQ       64(CX), R10
-	MOVQ       R10, 64(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 64(DX)
+	CRC32Q     R10, DI
 	MOVQ       72(CX), R10
-	MOVQ       R10, 72(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 72(DX)
+	CRC32Q     R10, DI
 	MOVQ       80(CX), R10
-	MOVQ       R10, 80(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 80(DX)
+	CRC32Q     R10, DI
 	MOVQ       88(CX), R10
-	MOVQ       R10, 88(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 88(DX)
+	CRC32Q     R10, DI
 	MOVQ       96(CX), R10
-	MOVQ       R10, 96(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 96(DX)
+	CRC32Q     R10, DI
 	MOVQ       104(CX), R10
-	MOVQ       R10, 104(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 104(DX)
+	CRC32Q     R10, DI
 	MOVQ       112(CX), R10
-	MOVQ       R10, 112(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 112(DX)
+	CRC32Q     R10, DI
 	MOVQ       120(CX), R10
-	MOVQ       R10, 120(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 120(DX)
+	CRC32Q     R10, DI
 	MOVOU      128(CX), X13
-	MOVOU      X13, 128(BX)
+	MOVOU      X13, 128(DX)
 	MOVO       X3, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X3
 	PXOR       X14, X3
 	PXOR       X13, X3
 	MOVOU      144(CX), X13
-	MOVOU      X13, 144(BX)
+	MOVOU      X13, 144(DX)
 	MOVO       X4, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X4
 	PXOR       X14, X4
 	PXOR       X13, X4
 	MOVOU      160(CX), X13
-	MOVOU      X13, 160(BX)
+	MOVOU      X13, 160(DX)
 	MOVO       X5, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X5
 	PXOR       X14, X5
 	PXOR       X13, X5
-	MOVD       R8, X13
+	MOVD       DI, X13
 	PXOR       X13, X3
-	XORL       R8, R8
+	XORL       DI, DI
 	MOVQ       176(CX), R10
-	MOVQ       R10, 176(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 176(DX)
+	CRC32Q     R10, DI
 	MOVQ       184(CX), R10
-	MOVQ       R10, 184(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 184(DX)
+	CRC32Q     R10, DI
 	MOVQ       192(CX), R10
-	MOVQ       R10, 192(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 192(DX)
+	CRC32Q     R10, DI
 	MOVQ       200(CX), R10
-	MOVQ       R10, 200(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 200(DX)
+	CRC32Q     R10, DI
 	MOVQ       208(CX), R10
-	MOVQ       R10, 208(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 208(DX)
+	CRC32Q     R10, DI
 	MOVQ       216(CX), R10
-	MOVQ       R10, 216(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 216(DX)
+	CRC32Q     R10, DI
 	MOVQ       224(CX), R10
-	MOVQ       R10, 224(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 224(DX)
+	CRC32Q     R10, DI
 	MOVQ       232(CX), R10
-	MOVQ       R10, 232(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 232(DX)
+	CRC32Q     R10, DI
 	MOVQ       240(CX), R10
-	MOVQ       R10, 240(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 240(DX)
+	CRC32Q     R10, DI
 	MOVQ       248(CX), R10
-	MOVQ       R10, 248(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 248(DX)
+	CRC32Q     R10, DI
 	MOVOU      256(CX), X13
-	MOVOU      X13, 256(BX)
+	MOVOU      X13, 256(DX)
 	MOVO       X6, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X6
 	PXOR       X14, X6
 	PXOR       X13, X6
 	MOVOU      272(CX), X13
-	MOVOU      X13, 272(BX)
+	MOVOU      X13, 272(DX)
 	MOVO       X7, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X7
 	PXOR       X14, X7
 	PXOR       X13, X7
 	MOVOU      288(CX), X13
-	MOVOU      X13, 288(BX)
+	MOVOU      X13, 288(DX)
 	MOVO       X8, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X8
 	PXOR       X14, X8
 	PXOR       X13, X8
-	MOVD       R8, X13
+	MOVD       DI, X13
 	PXOR       X13, X6
-	XORL       R8, R8
+	XORL       DI, DI
 	MOVQ       304(CX), R10
-	MOVQ       R10, 304(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 304(DX)
+	CRC32Q     R10, DI
 	MOVQ       312(CX), R10
-	MOVQ       R10, 312(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 312(DX)
+	CRC32Q     R10, DI
 	MOVQ       320(CX), R10
-	MOVQ       R10, 320(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 320(DX)
+	CRC32Q     R10, DI
 	MOVQ       328(CX), R10
-	MOVQ       R10, 328(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 328(DX)
+	CRC32Q     R10, DI
 	MOVQ       336(CX), R10
-	MOVQ       R10, 336(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 336(DX)
+	CRC32Q     R10, DI
 	MOVQ       344(CX), R10
-	MOVQ       R10, 344(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 344(DX)
+	CRC32Q     R10, DI
 	MOVQ       352(CX), R10
-	MOVQ       R10, 352(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 352(DX)
+	CRC32Q     R10, DI
 	MOVQ       360(CX), R10
-	MOVQ       R10, 360(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 360(DX)
+	CRC32Q     R10, DI
 	MOVQ       368(CX), R10
-	MOVQ       R10, 368(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 368(DX)
+	CRC32Q     R10, DI
 	MOVQ       376(CX), R10
-	MOVQ       R10, 376(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 376(DX)
+	CRC32Q     R10, DI
 	MOVOU      384(CX), X13
-	MOVOU      X13, 384(BX)
+	MOVOU      X13, 384(DX)
 	MOVO       X9, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X9
 	PXOR       X14, X9
 	PXOR       X13, X9
 	MOVOU      400(CX), X13
-	MOVOU      X13, 400(BX)
+	MOVOU      X13, 400(DX)
 	MOVO       X10, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X10
 	PXOR       X14, X10
 	PXOR       X13, X10
 	MOVOU      416(CX), X13
-	MOVOU      X13, 416(BX)
+	MOVOU      X13, 416(DX)
 	MOVO       X11, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X11
 	PXOR       X14, X11
 	PXOR       X13, X11
-	MOVD       R8, X13
+	MOVD       DI, X13
 	PXOR       X13, X9
-	XORL       R8, R8
+	XORL       DI, DI
 	MOVQ       432(CX), R10
-	MOVQ       R10, 432(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 432(DX)
+	CRC32Q     R10, DI
 	MOVQ       440(CX), R10
-	MOVQ       R10, 440(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 440(DX)
+	CRC32Q     R10, DI
 	MOVQ       448(CX), R10
-	MOVQ       R10, 448(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 448(DX)
+	CRC32Q     R10, DI
 	MOVQ       456(CX), R10
-	MOVQ       R10, 456(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 456(DX)
+	CRC32Q     R10, DI
 	MOVQ       464(CX), R10
-	MOVQ       R10, 464(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 464(DX)
+	CRC32Q     R10, DI
 	MOVQ       472(CX), R10
-	MOVQ       R10, 472(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 472(DX)
+	CRC32Q     R10, DI
 	MOVQ       480(CX), R10
-	MOVQ       R10, 480(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 480(DX)
+	CRC32Q     R10, DI
 	MOVQ       488(CX), R10
-	MOVQ       R10, 488(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 488(DX)
+	CRC32Q     R10, DI
 	MOVQ       496(CX), R10
-	MOVQ       R10, 496(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 496(DX)
+	CRC32Q     R10, DI
 	MOVQ       504(CX), R10
-	MOVQ       R10, 504(BX)
-	CRC32Q     R10, R8
+	MOVQ       R10, 504(DX)
+	CRC32Q     R10, DI
 	ADDQ       $0x00000200, CX
-	ADDQ       $0x00000200, BX
+	ADDQ       $0x00000200, DX
 	DECL       R9
 	JNZ        tile
 	MOVOU      past416to16<>+0(SB), X13
@@ -1188,33 +1233,33 @@ tile:
 	PCLMULQDQ  $0x11, X0, X10
 	PXOR       X1, X10
 	PXOR       X10, X11
-	MOVQ       X11, DX
+	MOVQ       X11, R8
 	PEXTRQ     $0x01, X11, R9
 	XORL       R10, R10
-	CRC32Q     DX, R10
+	CRC32Q     R8, R10
 	CRC32Q     R9, R10
 	MOVD       R10, X0
 	MOVOU      past80<>+0(SB), X1
 	PCLMULQDQ  $0x00, X1, X0
-	MOVQ       X0, DX
+	MOVQ       X0, R8
 	XORL       R10, R10
-	CRC32Q     DX, R10
-	XORL       R8, R10
+	CRC32Q     R8, R10
+	XORL       DI, R10
 	NOTL       R10
-	TESTQ      DI, DI
+	TESTQ      SI, SI
 	JZ         whole
-	MOVL       R10, (DI)
-	ADDQ       $0x00000004, DI
+	MOVL       R10, (SI)
+	ADDQ       $0x00000004, SI
 
 whole:
 	MOVD      AX, X0
 	MOVOU     past4096<>+0(SB), X1
 	PCLMULQDQ $0x00, X1, X0
-	MOVQ      X0, DX
+	MOVQ      X0, DI
 	XORL      AX, AX
-	CRC32Q    DX, AX
+	CRC32Q    DI, AX
 	XORL      R10, AX
-	DECQ      SI
+	DECQ      BX
 	JNZ       block
 	MOVL      AX, ret+40(FP)
 	RET
@@ -1224,42 +1269,56 @@ whole:
 TEXT ·streamBlocksAVX512(SB), NOSPLIT, $0-44
 	MOVL            sum+0(FP), AX
 	MOVQ            src+16(FP), CX
-	MOVQ            dst+8(FP), BX
-	MOVQ            n+24(FP), SI
-	MOVQ            sums+32(FP), DI
+	MOVQ            dst+8(FP), DX
+	MOVQ            n+24(FP), BX
+	MOVQ            sums+32(FP), SI
 	VBROADCASTI32X4 past256<>+0(SB), Z8
-	MOVL            $0xffffffff, DX
-	VMOVD           DX, X9
+	MOVL            $0xffffffff, DI
+	VMOVD           DI, X9
+	MOVL            $0x00004000, R8
+	MOVL            $0x00003400, R9
+	MOVL            $0x00002800, R10
+	MOVL            $0x00001c00, R11
 	PCALIGN         $0x00000040
 
 block:
-	XORL       R8, R8
-	MOVL       $0x00000800, DX
-	CMPQ       SI, $0x01
-	CMOVQEQ    R8, DX
-	PREFETCHT0 (CX)(DX*1)
-	PREFETCHT0 64(CX)(DX*1)
-	PREFETCHT0 128(CX)(DX*1)
-	PREFETCHT0 192(CX)(DX*1)
+	MOVQ    CX, DI
+	CMPQ    BX, $0x04
+	JG      fetched
+	MOVL    $0x00001000, R11
+	XORL    R8, R8
+	CMPQ    BX, $0x01
+	CMOVQEQ R8, R11
+	LEAQ    (R11), R8
+	LEAQ    1024(R11), R9
+	LEAQ    2048(R11), R10
+	LEAQ    3072(R11), R11
+
+fetched:
+	PREFETCHT0 (DI)(R8*1)
+	PREFETCHT0 (DI)(R9*1)
+	PREFETCHT0 (DI)(R10*1)
+	PREFETCHT0 (DI)(R11*1)
 	VMOVDQU64  (CX), Z0
-	VMOVNTDQ   Z0, (BX)
+	VMOVNTDQ   Z0, (DX)
 	VMOVDQU64  64(CX), Z2
-	VMOVNTDQ   Z2, 64(BX)
+	VMOVNTDQ   Z2, 64(DX)
 	VMOVDQU64  128(CX), Z4
-	VMOVNTDQ   Z4, 128(BX)
+	VMOVNTDQ   Z4, 128(DX)
 	VMOVDQU64  192(CX), Z6
-	VMOVNTDQ   Z6, 192(BX)
+	VMOVNTDQ   Z6, 192(DX)
 	VPXORQ     Z9, Z0, Z0
 	ADDQ       $0x00000100, CX
-	ADDQ       $0x00000100, BX
-	MOVL       $0x00000005, R8
+	ADDQ       $0x00000040, DI
+	ADDQ       $0x00000100, DX
+	MOVL       $0x00000005, R12
 	PCALIGN    $0x00000020
 
 tile:
-	PREFETCHT0    (CX)(DX*1)
-	PREFETCHT0    64(CX)(DX*1)
-	PREFETCHT0    128(CX)(DX*1)
-	PREFETCHT0    192(CX)(DX*1)
+	PREFETCHT0    (DI)(R8*1)
+	PREFETCHT0    (DI)(R9*1)
+	PREFETCHT0    (DI)(R10*1)
+	PREFETCHT0    (DI)(R11*1)
 	VPCLMULQDQ    $0x00, Z8, Z0, Z1
 	VPCLMULQDQ    $0x11, Z8, Z0, Z0
 	VPCLMULQDQ    $0x00, Z8, Z2, Z3
@@ -1269,21 +1328,21 @@ tile:
 	VPCLMULQDQ    $0x00, Z8, Z6, Z7
 	VPCLMULQDQ    $0x11, Z8, Z6, Z6
 	VMOVDQU64     (CX), Z10
-	VMOVNTDQ      Z10, (BX)
+	VMOVNTDQ      Z10, (DX)
 	VPTERNLOGQ    $0x96, Z10, Z1, Z0
 	VMOVDQU64     64(CX), Z1
-	VMOVNTDQ      Z1, 64(BX)
+	VMOVNTDQ      Z1, 64(DX)
 	VPTERNLOGQ    $0x96, Z1, Z3, Z2
 	VMOVDQU64     128(CX), Z1
-	VMOVNTDQ      Z1, 128(BX)
+	VMOVNTDQ      Z1, 128(DX)
 	VPTERNLOGQ    $0x96, Z1, Z5, Z4
 	VMOVDQU64     192(CX), Z1
-	VMOVNTDQ      Z1, 192(BX)
+	VMOVNTDQ      Z1, 192(DX)
 	VPTERNLOGQ    $0x96, Z1, Z7, Z6
-	PREFETCHT0    256(CX)(DX*1)
-	PREFETCHT0    320(CX)(DX*1)
-	PREFETCHT0    384(CX)(DX*1)
-	PREFETCHT0    448(CX)(DX*1)
+	PREFETCHT0    64(DI)(R8*1)
+	PREFETCHT0    64(DI)(R9*1)
+	PREFETCHT0    64(DI)(R10*1)
+	PREFETCHT0    64(DI)(R11*1)
 	VPCLMULQDQ    $0x00, Z8, Z0, Z1
 	VPCLMULQDQ    $0x11, Z8, Z0, Z0
 	VPCLMULQDQ    $0x00, Z8, Z2, Z3
@@ -1293,21 +1352,21 @@ tile:
 	VPCLMULQDQ    $0x00, Z8, Z6, Z7
 	VPCLMULQDQ    $0x11, Z8, Z6, Z6
 	VMOVDQU64     256(CX), Z10
-	VMOVNTDQ      Z10, 256(BX)
+	VMOVNTDQ      Z10, 256(DX)
 	VPTERNLOGQ    $0x96, Z10, Z1, Z0
 	VMOVDQU64     320(CX), Z1
-	VMOVNTDQ      Z1, 320(BX)
+	VMOVNTDQ      Z1, 320(DX)
 	VPTERNLOGQ    $0x96, Z1, Z3, Z2
 	VMOVDQU64     384(CX), Z1
-	VMOVNTDQ      Z1, 384(BX)
+	VMOVNTDQ      Z1, 384(DX)
 	VPTERNLOGQ    $0x96, Z1, Z5, Z4
 	VMOVDQU64     448(CX), Z1
-	VMOVNTDQ      Z1, 448(BX)
+	VMOVNTDQ      Z1, 448(DX)
 	VPTERNLOGQ    $0x96, Z1, Z7, Z6
-	PREFETCHT0    512(CX)(DX*1)
-	PREFETCHT0    576(CX)(DX*1)
-	PREFETCHT0    640(CX)(DX*1)
-	PREFETCHT0    704(CX)(DX*1)
+	PREFETCHT0    128(DI)(R8*1)
+	PREFETCHT0    128(DI)(R9*1)
+	PREFETCHT0    128(DI)(R10*1)
+	PREFETCHT0    128(DI)(R11*1)
 	VPCLMULQDQ    $0x00, Z8, Z0, Z1
 	VPCLMULQDQ    $0x11, Z8, Z0, Z0
 	VPCLMULQDQ    $0x00, Z8, Z2, Z3
@@ -1317,20 +1376,21 @@ tile:
 	VPCLMULQDQ    $0x00, Z8, Z6, Z7
 	VPCLMULQDQ    $0x11, Z8, Z6, Z6
 	VMOVDQU64     512(CX), Z10
-	VMOVNTDQ      Z10, 512(BX)
+	VMOVNTDQ      Z10, 512(DX)
 	VPTERNLOGQ    $0x96, Z10, Z1, Z0
 	VMOVDQU64     576(CX), Z1
-	VMOVNTDQ      Z1, 576(BX)
+	VMOVNTDQ      Z1, 576(DX)
 	VPTERNLOGQ    $0x96, Z1, Z3, Z2
 	VMOVDQU64     640(CX), Z1
-	VMOVNTDQ      Z1, 640(BX)
+	VMOVNTDQ      Z1, 640(DX)
 	VPTERNLOGQ    $0x96, Z1, Z5, Z4
 	VMOVDQU64     704(CX), Z1
-	VMOVNTDQ      Z1, 704(BX)
+	VMOVNTDQ      Z1, 704(DX)
 	VPTERNLOGQ    $0x96, Z1, Z7, Z6
 	ADDQ          $0x00000300, CX
-	ADDQ          $0x00000300, BX
-	DECL          R8
+	ADDQ          $0x000000c0, DI
+	ADDQ          $0x00000300, DX
+	DECL          R12
 	JNZ           tile
 	VEXTRACTI32X4 $0x03, Z6, X10
 	VMOVDQU64     past240to0<>+0(SB), Z3
@@ -1353,25 +1413,25 @@ tile:
 	VPXORQ        Y6, Y0, Y0
 	VEXTRACTI32X4 $0x01, Y0, X1
 	VPTERNLOGQ    $0x96, X0, X10, X1
-	VMOVQ         X1, DX
-	VPEXTRQ       $0x01, X1, R8
-	XORL          R9, R9
-	CRC32Q        DX, R9
-	CRC32Q        R8, R9
-	NOTL          R9
-	TESTQ         DI, DI
+	VMOVQ         X1, DI
+	VPEXTRQ       $0x01, X1, R12
+	XORL          R13, R13
+	CRC32Q        DI, R13
+	CRC32Q        R12, R13
+	NOTL          R13
+	TESTQ         SI, SI
 	JZ            whole
-	MOVL          R9, (DI)
-	ADDQ          $0x00000004, DI
+	MOVL          R13, (SI)
+	ADDQ          $0x00000004, SI
 
 whole:
 	VMOVD      AX, X0
 	VPCLMULQDQ $0x00, past4096<>+0(SB), X0, X0
-	VMOVQ      X0, DX
+	VMOVQ      X0, DI
 	XORL       AX, AX
-	CRC32Q     DX, AX
-	XORL       R9, AX
-	DECQ       SI
+	CRC32Q     DI, AX
+	XORL       R13, AX
+	DECQ       BX
 	JNZ        block
 	SFENCE
 	VZEROUPPER
@@ -1383,414 +1443,414 @@ whole:
 TEXT ·streamBlocksSSE42(SB), NOSPLIT, $0-44
 	MOVL    sum+0(FP), AX
 	MOVQ    src+16(FP), CX
-	MOVQ    dst+8(FP), BX
-	MOVQ    n+24(FP), SI
-	MOVQ    sums+32(FP), DI
+	MOVQ    dst+8(FP), DX
+	MOVQ    n+24(FP), BX
+	MOVQ    sums+32(FP), SI
 	MOVOU   past512<>+0(SB), X12
 	PCALIGN $0x00000040
 
 block:
-	XORL       R8, R8
-	MOVL       $0x00000800, DX
-	CMPQ       SI, $0x01
-	CMOVQEQ    R8, DX
-	MOVL       $0xffffffff, R8
-	PREFETCHT0 (CX)(DX*1)
-	PREFETCHT0 64(CX)(DX*1)
-	PREFETCHT0 128(CX)(DX*1)
-	PREFETCHT0 192(CX)(DX*1)
-	PREFETCHT0 256(CX)(DX*1)
-	PREFETCHT0 320(CX)(DX*1)
-	PREFETCHT0 384(CX)(DX*1)
-	PREFETCHT0 448(CX)(DX*1)
+	XORL       DI, DI
+	MOVL       $0x00000800, R8
+	CMPQ       BX, $0x01
+	CMOVQEQ    DI, R8
+	MOVL       $0xffffffff, DI
+	PREFETCHT0 (CX)(R8*1)
+	PREFETCHT0 64(CX)(R8*1)
+	PREFETCHT0 128(CX)(R8*1)
+	PREFETCHT0 192(CX)(R8*1)
+	PREFETCHT0 256(CX)(R8*1)
+	PREFETCHT0 320(CX)(R8*1)
+	PREFETCHT0 384(CX)(R8*1)
+	PREFETCHT0 448(CX)(R8*1)
 	MOVOU      (CX), X0
-	MOVNTO     X0, (BX)
+	MOVNTO     X0, (DX)
 	MOVOU      16(CX), X1
-	MOVNTO     X1, 16(BX)
+	MOVNTO     X1, 16(DX)
 	MOVOU      32(CX), X2
-	MOVNTO     X2, 32(BX)
-	MOVD       R8, X3
+	MOVNTO     X2, 32(DX)
+	MOVD       DI, X3
 	PXOR       X3, X0
-	XORL       R8, R8
+	XORL       DI, DI
 	MOVQ       48(CX), R9
-	MOVNTIQ    R9, 48(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 48(DX)
+	CRC32Q     R9, DI
 	MOVQ       56(CX), R9
-	MOVNTIQ    R9, 56(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 56(DX)
+	CRC32Q     R9, DI
 	MOVQ       64(CX), R9
-	MOVNTIQ    R9, 64(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 64(DX)
+	CRC32Q     R9, DI
 	MOVQ       72(CX), R9
-	MOVNTIQ    R9, 72(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 72(DX)
+	CRC32Q     R9, DI
 	MOVQ       80(CX), R9
-	MOVNTIQ    R9, 80(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 80(DX)
+	CRC32Q     R9, DI
 	MOVQ       88(CX), R9
-	MOVNTIQ    R9, 88(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 88(DX)
+	CRC32Q     R9, DI
 	MOVQ       96(CX), R9
-	MOVNTIQ    R9, 96(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 96(DX)
+	CRC32Q     R9, DI
 	MOVQ       104(CX), R9
-	MOVNTIQ    R9, 104(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 104(DX)
+	CRC32Q     R9, DI
 	MOVQ       112(CX), R9
-	MOVNTIQ    R9, 112(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 112(DX)
+	CRC32Q     R9, DI
 	MOVQ       120(CX), R9
-	MOVNTIQ    R9, 120(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 120(DX)
+	CRC32Q     R9, DI
 	MOVOU      128(CX), X3
-	MOVNTO     X3, 128(BX)
+	MOVNTO     X3, 128(DX)
 	MOVOU      144(CX), X4
-	MOVNTO     X4, 144(BX)
+	MOVNTO     X4, 144(DX)
 	MOVOU      160(CX), X5
-	MOVNTO     X5, 160(BX)
-	MOVD       R8, X6
+	MOVNTO     X5, 160(DX)
+	MOVD       DI, X6
 	PXOR       X6, X3
-	XORL       R8, R8
+	XORL       DI, DI
 	MOVQ       176(CX), R9
-	MOVNTIQ    R9, 176(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 176(DX)
+	CRC32Q     R9, DI
 	MOVQ       184(CX), R9
-	MOVNTIQ    R9, 184(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 184(DX)
+	CRC32Q     R9, DI
 	MOVQ       192(CX), R9
-	MOVNTIQ    R9, 192(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 192(DX)
+	CRC32Q     R9, DI
 	MOVQ       200(CX), R9
-	MOVNTIQ    R9, 200(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 200(DX)
+	CRC32Q     R9, DI
 	MOVQ       208(CX), R9
-	MOVNTIQ    R9, 208(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 208(DX)
+	CRC32Q     R9, DI
 	MOVQ       216(CX), R9
-	MOVNTIQ    R9, 216(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 216(DX)
+	CRC32Q     R9, DI
 	MOVQ       224(CX), R9
-	MOVNTIQ    R9, 224(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 224(DX)
+	CRC32Q     R9, DI
 	MOVQ       232(CX), R9
-	MOVNTIQ    R9, 232(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 232(DX)
+	CRC32Q     R9, DI
 	MOVQ       240(CX), R9
-	MOVNTIQ    R9, 240(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 240(DX)
+	CRC32Q     R9, DI
 	MOVQ       248(CX), R9
-	MOVNTIQ    R9, 248(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 248(DX)
+	CRC32Q     R9, DI
 	MOVOU      256(CX), X6
-	MOVNTO     X6, 256(BX)
+	MOVNTO     X6, 256(DX)
 	MOVOU      272(CX), X7
-	MOVNTO     X7, 272(BX)
+	MOVNTO     X7, 272(DX)
 	MOVOU      288(CX), X8
-	MOVNTO     X8, 288(BX)
-	MOVD       R8, X9
+	MOVNTO     X8, 288(DX)
+	MOVD       DI, X9
 	PXOR       X9, X6
-	XORL       R8, R8
+	XORL       DI, DI
 	MOVQ       304(CX), R9
-	MOVNTIQ    R9, 304(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 304(DX)
+	CRC32Q     R9, DI
 	MOVQ       312(CX), R9
-	MOVNTIQ    R9, 312(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 312(DX)
+	CRC32Q     R9, DI
 	MOVQ       320(CX), R9
-	MOVNTIQ    R9, 320(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 320(DX)
+	CRC32Q     R9, DI
 	MOVQ       328(CX), R9
-	MOVNTIQ    R9, 328(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 328(DX)
+	CRC32Q     R9, DI
 	MOVQ       336(CX), R9
-	MOVNTIQ    R9, 336(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 336(DX)
+	CRC32Q     R9, DI
 	MOVQ       344(CX), R9
-	MOVNTIQ    R9, 344(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 344(DX)
+	CRC32Q     R9, DI
 	MOVQ       352(CX), R9
-	MOVNTIQ    R9, 352(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 352(DX)
+	CRC32Q     R9, DI
 	MOVQ       360(CX), R9
-	MOVNTIQ    R9, 360(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 360(DX)
+	CRC32Q     R9, DI
 	MOVQ       368(CX), R9
-	MOVNTIQ    R9, 368(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 368(DX)
+	CRC32Q     R9, DI
 	MOVQ       376(CX), R9
-	MOVNTIQ    R9, 376(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 376(DX)
+	CRC32Q     R9, DI
 	MOVOU      384(CX), X9
-	MOVNTO     X9, 384(BX)
+	MOVNTO     X9, 384(DX)
 	MOVOU      400(CX), X10
-	MOVNTO     X10, 400(BX)
+	MOVNTO     X10, 400(DX)
 	MOVOU      416(CX), X11
-	MOVNTO     X11, 416(BX)
-	MOVD       R8, X13
+	MOVNTO     X11, 416(DX)
+	MOVD       DI, X13
 	PXOR       X13, X9
-	XORL       R8, R8
+	XORL       DI, DI
 	MOVQ       432(CX), R9
-	MOVNTIQ    R9, 432(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 432(DX)
+	CRC32Q     R9, DI
 	MOVQ       440(CX), R9
-	MOVNTIQ    R9, 440(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 440(DX)
+	CRC32Q     R9, DI
 	MOVQ       448(CX), R9
-	MOVNTIQ    R9, 448(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 448(DX)
+	CRC32Q     R9, DI
 	MOVQ       456(CX), R9
-	MOVNTIQ    R9, 456(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 456(DX)
+	CRC32Q     R9, DI
 	MOVQ       464(CX), R9
-	MOVNTIQ    R9, 464(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 464(DX)
+	CRC32Q     R9, DI
 	MOVQ       472(CX), R9
-	MOVNTIQ    R9, 472(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 472(DX)
+	CRC32Q     R9, DI
 	MOVQ       480(CX), R9
-	MOVNTIQ    R9, 480(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 480(DX)
+	CRC32Q     R9, DI
 	MOVQ       488(CX), R9
-	MOVNTIQ    R9, 488(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 488(DX)
+	CRC32Q     R9, DI
 	MOVQ       496(CX), R9
-	MOVNTIQ    R9, 496(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 496(DX)
+	CRC32Q     R9, DI
 	MOVQ       504(CX), R9
-	MOVNTIQ    R9, 504(BX)
-	CRC32Q     R9, R8
+	MOVNTIQ    R9, 504(DX)
+	CRC32Q     R9, DI
 	ADDQ       $0x00000200, CX
-	ADDQ       $0x00000200, BX
+	ADDQ       $0x00000200, DX
 	MOVL       $0x00000007, R9
 	PCALIGN    $0x00000020
 
 tile:
-	PREFETCHT0 (CX)(DX*1)
-	PREFETCHT0 64(CX)(DX*1)
-	PREFETCHT0 128(CX)(DX*1)
-	PREFETCHT0 192(CX)(DX*1)
-	PREFETCHT0 256(CX)(DX*1)
-	PREFETCHT0 320(CX)(DX*1)
-	PREFETCHT0 384(CX)(DX*1)
-	PREFETCHT0 448(CX)(DX*1)
+	PREFETCHT0 (CX)(R8*1)
+	PREFETCHT0 64(CX)(R8*1)
+	PREFETCHT0 128(CX)(R8*1)
+	PREFETCHT0 192(CX)(R8*1)
+	PREFETCHT0 256(CX)(R8*1)
+	PREFETCHT0 320(CX)(R8*1)
+	PREFETCHT0 384(CX)(R8*1)
+	PREFETCHT0 448(CX)(R8*1)
 	MOVOU      (CX), X13
-	MOVNTO     X13, (BX)
+	MOVNTO     X13, (DX)
 	MOVO       X0, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X0
 	PXOR       X14, X0
 	PXOR       X13, X0
 	MOVOU      16(CX), X13
-	MOVNTO     X13, 16(BX)
+	MOVNTO     X13, 16(DX)
 	MOVO       X1, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X1
 	PXOR       X14, X1
 	PXOR       X13, X1
 	MOVOU      32(CX), X13
-	MOVNTO     X13, 32(BX)
+	MOVNTO     X13, 32(DX)
 	MOVO       X2, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X2
 	PXOR       X14, X2
 	PXOR       X13, X2
-	MOVD       R8, X13
+	MOVD       DI, X13
 	PXOR       X13, X0
-	XORL       R8, R8
+	XORL       DI, DI
 	MOVQ       48(CX), R10
-	MOVNTIQ    R10, 48(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 48(DX)
+	CRC32Q     R10, DI
 	MOVQ       56(CX), R10
-	MOVNTIQ    R10, 56(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 56(DX)
+	CRC32Q     R10, DI
 	MOVQ       64(CX), R10
-	MOVNTIQ    R10, 64(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 64(DX)
+	CRC32Q     R10, DI
 	MOVQ       72(CX), R10
-	MOVNTIQ    R10, 72(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 72(DX)
+	CRC32Q     R10, DI
 	MOVQ       80(CX), R10
-	MOVNTIQ    R10, 80(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 80(DX)
+	CRC32Q     R10, DI
 	MOVQ       88(CX), R10
-	MOVNTIQ    R10, 88(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 88(DX)
+	CRC32Q     R10, DI
 	MOVQ       96(CX), R10
-	MOVNTIQ    R10, 96(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 96(DX)
+	CRC32Q     R10, DI
 	MOVQ       104(CX), R10
-	MOVNTIQ    R10, 104(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 104(DX)
+	CRC32Q     R10, DI
 	MOVQ       112(CX), R10
-	MOVNTIQ    R10, 112(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 112(DX)
+	CRC32Q     R10, DI
 	MOVQ       120(CX), R10
-	MOVNTIQ    R10, 120(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 120(DX)
+	CRC32Q     R10, DI
 	MOVOU      128(CX), X13
-	MOVNTO     X13, 128(BX)
+	MOVNTO     X13, 128(DX)
 	MOVO       X3, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X3
 	PXOR       X14, X3
 	PXOR       X13, X3
 	MOVOU      144(CX), X13
-	MOVNTO     X13, 144(BX)
+	MOVNTO     X13, 144(DX)
 	MOVO       X4, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X4
 	PXOR       X14, X4
 	PXOR       X13, X4
 	MOVOU      160(CX), X13
-	MOVNTO     X13, 160(BX)
+	MOVNTO     X13, 160(DX)
 	MOVO       X5, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X5
 	PXOR       X14, X5
 	PXOR       X13, X5
-	MOVD       R8, X13
+	MOVD       DI, X13
 	PXOR       X13, X3
-	XORL       R8, R8
+	XORL       DI, DI
 	MOVQ       176(CX), R10
-	MOVNTIQ    R10, 176(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 176(DX)
+	CRC32Q     R10, DI
 	MOVQ       184(CX), R10
-	MOVNTIQ    R10, 184(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 184(DX)
+	CRC32Q     R10, DI
 	MOVQ       192(CX), R10
-	MOVNTIQ    R10, 192(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 192(DX)
+	CRC32Q     R10, DI
 	MOVQ       200(CX), R10
-	MOVNTIQ    R10, 200(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 200(DX)
+	CRC32Q     R10, DI
 	MOVQ       208(CX), R10
-	MOVNTIQ    R10, 208(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 208(DX)
+	CRC32Q     R10, DI
 	MOVQ       216(CX), R10
-	MOVNTIQ    R10, 216(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 216(DX)
+	CRC32Q     R10, DI
 	MOVQ       224(CX), R10
-	MOVNTIQ    R10, 224(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 224(DX)
+	CRC32Q     R10, DI
 	MOVQ       232(CX), R10
-	MOVNTIQ    R10, 232(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 232(DX)
+	CRC32Q     R10, DI
 	MOVQ       240(CX), R10
-	MOVNTIQ    R10, 240(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 240(DX)
+	CRC32Q     R10, DI
 	MOVQ       248(CX), R10
-	MOVNTIQ    R10, 248(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 248(DX)
+	CRC32Q     R10, DI
 	MOVOU      256(CX), X13
-	MOVNTO     X13, 256(BX)
+	MOVNTO     X13, 256(DX)
 	MOVO       X6, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X6
 	PXOR       X14, X6
 	PXOR       X13, X6
 	MOVOU      272(CX), X13
-	MOVNTO     X13, 272(BX)
+	MOVNTO     X13, 272(DX)
 	MOVO       X7, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X7
 	PXOR       X14, X7
 	PXOR       X13, X7
 	MOVOU      288(CX), X13
-	MOVNTO     X13, 288(BX)
+	MOVNTO     X13, 288(DX)
 	MOVO       X8, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X8
 	PXOR       X14, X8
 	PXOR       X13, X8
-	MOVD       R8, X13
+	MOVD       DI, X13
 	PXOR       X13, X6
-	XORL       R8, R8
+	XORL       DI, DI
 	MOVQ       304(CX), R10
-	MOVNTIQ    R10, 304(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 304(DX)
+	CRC32Q     R10, DI
 	MOVQ       312(CX), R10
-	MOVNTIQ    R10, 312(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 312(DX)
+	CRC32Q     R10, DI
 	MOVQ       320(CX), R10
-	MOVNTIQ    R10, 320(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 320(DX)
+	CRC32Q     R10, DI
 	MOVQ       328(CX), R10
-	MOVNTIQ    R10, 328(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 328(DX)
+	CRC32Q     R10, DI
 	MOVQ       336(CX), R10
-	MOVNTIQ    R10, 336(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 336(DX)
+	CRC32Q     R10, DI
 	MOVQ       344(CX), R10
-	MOVNTIQ    R10, 344(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 344(DX)
+	CRC32Q     R10, DI
 	MOVQ       352(CX), R10
-	MOVNTIQ    R10, 352(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 352(DX)
+	CRC32Q     R10, DI
 	MOVQ       360(CX), R10
-	MOVNTIQ    R10, 360(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 360(DX)
+	CRC32Q     R10, DI
 	MOVQ       368(CX), R10
-	MOVNTIQ    R10, 368(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 368(DX)
+	CRC32Q     R10, DI
 	MOVQ       376(CX), R10
-	MOVNTIQ    R10, 376(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 376(DX)
+	CRC32Q     R10, DI
 	MOVOU      384(CX), X13
-	MOVNTO     X13, 384(BX)
+	MOVNTO     X13, 384(DX)
 	MOVO       X9, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X9
 	PXOR       X14, X9
 	PXOR       X13, X9
 	MOVOU      400(CX), X13
-	MOVNTO     X13, 400(BX)
+	MOVNTO     X13, 400(DX)
 	MOVO       X10, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X10
 	PXOR       X14, X10
 	PXOR       X13, X10
 	MOVOU      416(CX), X13
-	MOVNTO     X13, 416(BX)
+	MOVNTO     X13, 416(DX)
 	MOVO       X11, X14
 	PCLMULQDQ  $0x00, X12, X14
 	PCLMULQDQ  $0x11, X12, X11
 	PXOR       X14, X11
 	PXOR       X13, X11
-	MOVD       R8, X13
+	MOVD       DI, X13
 	PXOR       X13, X9
-	XORL       R8, R8
+	XORL       DI, DI
 	MOVQ       432(CX), R10
-	MOVNTIQ    R10, 432(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 432(DX)
+	CRC32Q     R10, DI
 	MOVQ       440(CX), R10
-	MOVNTIQ    R10, 440(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 440(DX)
+	CRC32Q     R10, DI
 	MOVQ       448(CX), R10
-	MOVNTIQ    R10, 448(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 448(DX)
+	CRC32Q     R10, DI
 	MOVQ       456(CX), R10
-	MOVNTIQ    R10, 456(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 456(DX)
+	CRC32Q     R10, DI
 	MOVQ       464(CX), R10
-	MOVNTIQ    R10, 464(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 464(DX)
+	CRC32Q     R10, DI
 	MOVQ       472(CX), R10
-	MOVNTIQ    R10, 472(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 472(DX)
+	CRC32Q     R10, DI
 	MOVQ       480(CX), R10
-	MOVNTIQ    R10, 480(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 480(DX)
+	CRC32Q     R10, DI
 	MOVQ       488(CX), R10
-	MOVNTIQ    R10, 488(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 488(DX)
+	CRC32Q     R10, DI
 	MOVQ       496(CX), R10
-	MOVNTIQ    R10, 496(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 496(DX)
+	CRC32Q     R10, DI
 	MOVQ       504(CX), R10
-	MOVNTIQ    R10, 504(BX)
-	CRC32Q     R10, R8
+	MOVNTIQ    R10, 504(DX)
+	CRC32Q     R10, DI
 	ADDQ       $0x00000200, CX
-	ADDQ       $0x00000200, BX
+	ADDQ       $0x00000200, DX
 	DECL       R9
 	JNZ        tile
 	MOVOU      past416to16<>+0(SB), X13
@@ -1859,33 +1919,33 @@ tile:
 	PCLMULQDQ  $0x11, X0, X10
 	PXOR       X1, X10
 	PXOR       X10, X11
-	MOVQ       X11, DX
+	MOVQ       X11, R8
 	PEXTRQ     $0x01, X11, R9
 	XORL       R10, R10
-	CRC32Q     DX, R10
+	CRC32Q     R8, R10
 	CRC32Q     R9, R10
 	MOVD       R10, X0
 	MOVOU      past80<>+0(SB), X1
 	PCLMULQDQ  $0x00, X1, X0
-	MOVQ       X0, DX
+	MOVQ       X0, R8
 	XORL       R10, R10
-	CRC32Q     DX, R10
-	XORL       R8, R10
+	CRC32Q     R8, R10
+	XORL       DI, R10
 	NOTL       R10
-	TESTQ      DI, DI
+	TESTQ      SI, SI
 	JZ         whole
-	MOVL       R10, (DI)
-	ADDQ       $0x00000004, DI
+	MOVL       R10, (SI)
+	ADDQ       $0x00000004, SI
 
 whole:
 	MOVD      AX, X0
 	MOVOU     past4096<>+0(SB), X1
 	PCLMULQDQ $0x00, X1, X0
-	MOVQ      X0, DX
+	MOVQ      X0, DI
 	XORL      AX, AX
-	CRC32Q    DX, AX
+	CRC32Q    DI, AX
 	XORL      R10, AX
-	DECQ      SI
+	DECQ      BX
 	JNZ       block
 	SFENCE
 	MOVL      AX, ret+40(FP)
@@ -1896,21 +1956,30 @@ whole:
 TEXT ·digestBlocksSSE42(SB), NOSPLIT, $0-44
 	MOVL    sum+0(FP), AX
 	MOVQ    src+8(FP), CX
-	MOVQ    n+16(FP), BX
-	MOVQ    sums+24(FP), SI
-	MOVQ    digests+32(FP), DI
+	MOVQ    n+16(FP), DX
+	MOVQ    sums+24(FP), BX
+	MOVQ    digests+32(FP), SI
 	MOVOU   past128<>+0(SB), X8
-	MOVL    $0xffffffff, DX
-	MOVD    DX, X9
+	MOVL    $0xffffffff, DI
+	MOVD    DI, X9
+	MOVL    $0x00002000, R8
+	MOVL    $0x00001800, R9
 	PCALIGN $0x00000040
 
 block:
-	XORL       R8, R8
-	MOVL       $0x00000800, DX
-	CMPQ       BX, $0x01
-	CMOVQEQ    R8, DX
-	PREFETCHT0 (CX)(DX*1)
-	PREFETCHT0 64(CX)(DX*1)
+	MOVQ    CX, DI
+	CMPQ    DX, $0x02
+	JG      fetched
+	MOVL    $0x00001000, R9
+	XORL    R8, R8
+	CMPQ    DX, $0x01
+	CMOVQEQ R8, R9
+	LEAQ    (R9), R8
+	LEAQ    2048(R9), R9
+
+fetched:
+	PREFETCHT0 (DI)(R8*1)
+	PREFETCHT0 (DI)(R9*1)
 	MOVOU      (CX), X0
 	MOVOU      16(CX), X1
 	MOVOU      32(CX), X2
@@ -1921,12 +1990,13 @@ block:
 	MOVOU      112(CX), X7
 	PXOR       X9, X0
 	ADDQ       $0x00000080, CX
-	MOVL       $0x0000001f, R8
+	ADDQ       $0x00000040, DI
+	MOVL       $0x0000001f, R10
 	PCALIGN    $0x00000020
 
 tile:
-	PREFETCHT0 (CX)(DX*1)
-	PREFETCHT0 64(CX)(DX*1)
+	PREFETCHT0 (DI)(R8*1)
+	PREFETCHT0 (DI)(R9*1)
 	MOVOU      (CX), X10
 	MOVO       X0, X11
 	PCLMULQDQ  $0x00, X8, X11
@@ -1976,7 +2046,8 @@ tile:
 	PXOR       X11, X7
 	PXOR       X10, X7
 	ADDQ       $0x00000080, CX
-	DECL       R8
+	ADDQ       $0x00000040, DI
+	DECL       R10
 	JNZ        tile
 	MOVOU      past112to0<>+0(SB), X10
 	MOVO       X0, X11
@@ -2020,32 +2091,32 @@ tile:
 	PCLMULQDQ  $0x11, X0, X6
 	PXOR       X1, X6
 	PXOR       X6, X7
-	TESTQ      DI, DI
+	TESTQ      SI, SI
 	JZ         noDigest
-	MOVOU      X7, (DI)
-	ADDQ       $0x00000010, DI
+	MOVOU      X7, (SI)
+	ADDQ       $0x00000010, SI
 
 noDigest:
-	MOVQ   X7, DX
-	PEXTRQ $0x01, X7, R8
-	XORL   R9, R9
-	CRC32Q DX, R9
-	CRC32Q R8, R9
-	NOTL   R9
-	TESTQ  SI, SI
+	MOVQ   X7, DI
+	PEXTRQ $0x01, X7, R10
+	XORL   R11, R11
+	CRC32Q DI, R11
+	CRC32Q R10, R11
+	NOTL   R11
+	TESTQ  BX, BX
 	JZ     whole
-	MOVL   R9, (SI)
-	ADDQ   $0x00000004, SI
+	MOVL   R11, (BX)
+	ADDQ   $0x00000004, BX
 
 whole:
 	MOVD      AX, X0
 	MOVOU     past4096<>+0(SB), X1
 	PCLMULQDQ $0x00, X1, X0
-	MOVQ      X0, DX
+	MOVQ      X0, DI
 	XORL      AX, AX
-	CRC32Q    DX, AX
-	XORL      R9, AX
-	DECQ      BX
+	CRC32Q    DI, AX
+	XORL      R11, AX
+	DECQ      DX
 	JNZ       block
 	MOVL      AX, ret+40(FP)
 	RET

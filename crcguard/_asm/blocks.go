@@ -18,6 +18,7 @@ type kernel interface {
 	digests(s stores) bool // they can be had
 	tile() int             // bytes
 	unroll() int           // tiles in one turn of the loop
+	ahead(s stores) ahead
 
 	begin()                 // loads the constants that stay in registers
 	first(t *tile)          // loads the first tile of a block into the accumulators
@@ -43,8 +44,8 @@ const (
 type tile struct {
 	stores   stores
 	src, dst Register
-	ahead    GPVirtual // how many bytes after src memory is fetched into the caches
-	loaded   int       // bytes from src on
+	ahead    ahead
+	loaded   int // bytes from src on
 }
 
 // source is the next n bytes of the source. Whoever writes to them meanwhile, what
@@ -58,14 +59,8 @@ func (t *tile) source(at, n int) Mem {
 	return Mem{Base: t.src, Disp: at}
 }
 
-// prefetch fetches the n bytes that lie skip bytes and t.ahead further on: the
-// processor itself would not go past the end of a page, and no page is more than a
-// block.
-func (t *tile) prefetch(skip, n int) {
-	for i := skip; i < skip+n; i += 64 {
-		PREFETCHT0(Mem{Base: t.src, Index: t.ahead, Scale: 1, Disp: i})
-	}
-}
+// fetch fetches ahead for the n bytes that lie skip bytes further on.
+func (t *tile) fetch(skip, n int) { t.ahead.tile(t.src, skip, n) }
 
 func (t *tile) advance(n int) {
 	if n != t.loaded {
@@ -73,16 +68,13 @@ func (t *tile) advance(n int) {
 	}
 	t.loaded = 0
 	ADDQ(U32(n), t.src)
+	t.ahead.advance(n)
 	if t.stores != noStores {
 		ADDQ(U32(n), t.dst)
 	}
 }
 
 func at(r Register, n int) Mem { return Mem{Base: r, Disp: n} }
-
-// aheadBytes is how far ahead memory is fetched: on the processors that were tried
-// less was slower and more was no faster.
-const aheadBytes = 2048
 
 // blocks generates one function.
 func blocks(k kernel, s stores) {
@@ -102,7 +94,7 @@ func blocks(k kernel, s stores) {
 
 	whole := GP64()
 	Load(Param("sum"), whole.As32())
-	t := &tile{stores: s, src: Load(Param("src"), GP64()), ahead: GP64()}
+	t := &tile{stores: s, src: Load(Param("src"), GP64()), ahead: k.ahead(s)}
 	if s != noStores {
 		t.dst = Load(Param("dst"), GP64())
 	}
@@ -113,14 +105,11 @@ func blocks(k kernel, s stores) {
 		digests = Load(Param("digests"), GP64())
 	}
 	k.begin()
+	t.ahead.begin()
 
 	align(64)
 	Label("block")
-	none := GP64()
-	XORL(none.As32(), none.As32())
-	MOVL(U32(aheadBytes), t.ahead.As32())
-	CMPQ(n, U8(1))
-	CMOVQEQ(none, t.ahead) // what comes after the last block is not ours to fetch
+	t.ahead.block(t.src, n)
 	k.first(t)
 	t.advance(k.tile())
 	turns, turn := GP32(), k.unroll()*k.tile()

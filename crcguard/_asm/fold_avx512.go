@@ -19,6 +19,7 @@ func (k *foldAVX512) name(s stores) string {
 func (k *foldAVX512) digests(s stores) bool { return s == noStores }
 func (k *foldAVX512) tile() int             { return 256 }
 func (k *foldAVX512) unroll() int           { return 3 }
+func (k *foldAVX512) ahead(stores) ahead    { return newByPages(k.tile()) }
 
 func (k *foldAVX512) begin() {
 	for i := range k.acc {
@@ -43,7 +44,7 @@ func (k *foldAVX512) load(t *tile, n int, into Register) {
 }
 
 func (k *foldAVX512) first(t *tile) {
-	t.prefetch(0, k.tile())
+	t.fetch(0, k.tile())
 	for i := range k.acc {
 		k.load(t, 64*i, k.acc[i])
 	}
@@ -51,7 +52,7 @@ func (k *foldAVX512) first(t *tile) {
 }
 
 func (k *foldAVX512) next(t *tile, skip int) {
-	t.prefetch(skip, k.tile())
+	t.fetch(skip, k.tile())
 	for i := range k.acc {
 		VPCLMULQDQ(U8(0x00), k.pastTile, k.acc[i], k.product[i])
 		VPCLMULQDQ(U8(0x11), k.pastTile, k.acc[i], k.acc[i])

@@ -17,6 +17,7 @@ func (k *foldSSE42) name(stores) string  { return "digestBlocksSSE42" }
 func (k *foldSSE42) digests(stores) bool { return true }
 func (k *foldSSE42) tile() int           { return 128 }
 func (k *foldSSE42) unroll() int         { return 1 }
+func (k *foldSSE42) ahead(stores) ahead  { return newByPages(k.tile()) }
 
 func (k *foldSSE42) begin() {
 	for i := range k.acc {
@@ -30,7 +31,7 @@ func (k *foldSSE42) begin() {
 }
 
 func (k *foldSSE42) first(t *tile) {
-	t.prefetch(0, k.tile())
+	t.fetch(0, k.tile())
 	for i := range k.acc {
 		MOVOU(t.source(16*i, 16), k.acc[i])
 	}
@@ -38,7 +39,7 @@ func (k *foldSSE42) first(t *tile) {
 }
 
 func (k *foldSSE42) next(t *tile, skip int) {
-	t.prefetch(skip, k.tile())
+	t.fetch(skip, k.tile())
 	for i := range k.acc {
 		loaded := XMM()
 		MOVOU(t.source(skip+16*i, 16), loaded)

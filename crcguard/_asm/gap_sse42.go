@@ -31,6 +31,14 @@ func (k *gapSSE42) digests(stores) bool { return false }
 func (k *gapSSE42) tile() int           { return groups * group }
 func (k *gapSSE42) unroll() int         { return 1 }
 
+// Copies of few blocks would be slower by pages.
+func (k *gapSSE42) ahead(s stores) ahead {
+	if s != noStores {
+		return new(inOrder)
+	}
+	return newByPages(k.tile())
+}
+
 func (k *gapSSE42) begin() {
 	for i := range k.acc {
 		k.acc[i] = XMM()
@@ -51,7 +59,7 @@ func (k *gapSSE42) next(t *tile, skip int) {
 // add adds a tile. Everything is loaded once, in order, and what is stored is what
 // was loaded.
 func (k *gapSSE42) add(t *tile, skip int, first bool) {
-	t.prefetch(skip, k.tile())
+	t.fetch(skip, k.tile())
 	for g := range groups {
 		n := skip + g*group
 		for i := range folded / 16 {
