@@ -2,10 +2,8 @@ package stablewrite
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -311,25 +309,12 @@ func TestMemoryThatGoesAway(t *testing.T) {
 	}
 }
 
-// writingHandler logs into the File that it is told of.
-type writingHandler struct {
-	slog.Handler
-	write func()
-}
-
-func (h writingHandler) Enabled(context.Context, slog.Level) bool { return true }
-
-func (h writingHandler) Handle(context.Context, slog.Record) error {
-	h.write()
-	return nil
-}
-
 // Whoever is told of a change may use the File, even while Close waits.
 func TestWatchersMayUseTheFile(t *testing.T) {
 	d, p := changing(kib4)
 	other := AlignedBuffer(kib4)
-	var f *File
 	closed := make(chan error, 1)
+	var f *File
 	use := func() {
 		go func() { closed <- f.Close() }()
 		for f.open.TryRLock() { // until it waits, or is done
@@ -342,19 +327,14 @@ func TestWatchersMayUseTheFile(t *testing.T) {
 		}
 		f.WriteAt(other, 0)
 	}
-	for _, o := range []Options{
-		{Logger: slog.New(writingHandler{slog.DiscardHandler, use})},
-		{OnChanged: func(Change) { use() }},
-	} {
-		var err error
-		if f, err = NewDevice(d, o); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.WriteAt(p, 0); err != nil {
-			t.Error(err)
-		}
-		if err := <-closed; err != nil {
-			t.Error(err)
-		}
+	f, err := NewDevice(d, Options{OnChanged: func(Change) { use() }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(p, 0); err != nil {
+		t.Error(err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
 	}
 }

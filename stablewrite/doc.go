@@ -77,8 +77,8 @@
 // and the copy is too dear; Adaptive where the share of changes is not known or
 // comes and goes. Choose Detect, with aligned buffers ([AlignedBuffer]), to learn
 // that a program violates stable pages rather than to heal it; Options.OnChanged
-// and Options.Logger tell it of the others. Choose Buffered where the page cache
-// is welcome. [Strategy.Promise] holds all of this as data.
+// tells it of the others. Choose Buffered where the page cache is welcome.
+// [Strategy.Promise] holds all of this as data.
 //
 // # Words
 //

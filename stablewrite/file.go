@@ -28,7 +28,6 @@ type File struct {
 	pages    bool // writes hold whole pages
 	shared   bool // the Device may have other Files: the last one closes it
 	stats    counters
-	logLimit logLimit
 	writes   sync.Pool // *Write, for WriteAt
 
 	open   sync.RWMutex // read-held by every call under way, write-held by Close

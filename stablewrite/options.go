@@ -2,7 +2,6 @@ package stablewrite
 
 import (
 	"fmt"
-	"log/slog"
 
 	"stablepages/crcguard"
 )
@@ -36,10 +35,6 @@ type Options struct {
 	// more: a Close that waited for it may have returned. It may be called
 	// concurrently.
 	OnChanged func(Change)
-
-	// Logger, if not nil, gets a warning of writes whose buffer was seen to
-	// change, of each File at most one a second; what was left out is counted.
-	Logger *slog.Logger
 
 	// RequireDirect makes it an error, ErrNotDirect, to open a file that is
 	// known not to be written directly. Where that is unknown it is not.

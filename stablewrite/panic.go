@@ -5,9 +5,9 @@ import (
 	"runtime/debug"
 )
 
-// PanicError is a panic of a Device, of OnChanged or of a Logger on a goroutine
-// of this package, brought to the caller's goroutine as another panic, with this
-// value. A panic on the caller's own goroutine has the value that it had.
+// PanicError is a panic of a Device or of OnChanged on a goroutine of this
+// package, brought to the caller's goroutine as another panic, with this value. A
+// panic on the caller's own goroutine has the value that it had.
 type PanicError struct {
 	Value any // of the panic; nil if the goroutine was ended by runtime.Goexit
 	Stack []byte

@@ -104,8 +104,8 @@ func (q *Queue) end(w *Write) {
 }
 
 // Wait returns a Write that ended, the one that ended first, waiting for one if
-// it must; nil if none is under way. If the Device, OnChanged or the Logger
-// panicked, Wait panics with that PanicError, which is in Write.Err too.
+// it must; nil if none is under way. If the Device or OnChanged panicked, Wait
+// panics with that PanicError, which is in Write.Err too.
 func (q *Queue) Wait() *Write {
 	w := q.next()
 	if w == nil {

@@ -1,12 +1,8 @@
 package stablewrite
 
 import (
-	"bytes"
-	"log/slog"
-	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // changing is a disk whose caller changes a block during each first submission.
@@ -83,35 +79,5 @@ func TestAPanicInOnChangedLeavesNothingHeld(t *testing.T) {
 	}
 	if f.lock.first != nil || f.opts.Pool.inUse != 0 {
 		t.Error("memory or range leaked")
-	}
-}
-
-func TestWarningsAreRateLimited(t *testing.T) {
-	d, p := changing(kib4)
-	var out bytes.Buffer
-	f := d.file(t, Options{Logger: slog.New(slog.NewTextHandler(&out, nil))})
-	for range 1000 {
-		if _, err := f.WriteAt(p, 0); err != nil {
-			t.Fatal(err)
-		}
-	}
-	lines := strings.Count(out.String(), "\n")
-	if lines == 0 || lines > 100 || !strings.Contains(out.String(), "changed_blocks=1") {
-		t.Errorf("%d warnings of 1000 changes:\n%s", lines, out.String())
-	}
-}
-
-func TestWhatWasLeftOutIsCounted(t *testing.T) {
-	var l logLimit
-	now := time.Unix(0, 0)
-	for i, want := range []struct {
-		after   time.Duration
-		leftOut int
-		ok      bool
-	}{{0, 0, true}, {0, 0, false}, {logEvery - 1, 0, false}, {1, 2, true}, {logEvery, 0, true}} {
-		now = now.Add(want.after)
-		if leftOut, ok := l.pass(now); leftOut != want.leftOut || ok != want.ok {
-			t.Errorf("%d: %d %v", i, leftOut, ok)
-		}
 	}
 }
