@@ -68,7 +68,7 @@ func (d *restless) WriteAt(p []byte, off int64) (int, error) {
 // Bytes submitted for each byte written, one block of 64 KiB changing in a share
 // of the writes.
 func BenchmarkAmplification(b *testing.B) {
-	for _, o := range []Options{{}, {Resubmit: Whole}, {Strategy: Adaptive, Resubmit: Whole}, {Strategy: Bounce}} {
+	for _, o := range []Options{{}, {Resubmit: Whole}, {Strategy: Bounce}} {
 		for _, share := range []int{0, 1, 10, 50, 100} {
 			name := o.Strategy.String()
 			if o.Resubmit == Whole {

@@ -6,10 +6,10 @@
 //   - No strategy makes a consistent snapshot of a buffer that is being
 //     changed. The bytes on the media may mix versions; the receipt says which
 //     bytes they are, not that they make sense.
-//   - [Verify], [Detect] and [Adaptive] compare two moments. A change that was
-//     restored between them (A-B-A) can leave bytes on the media that no
-//     receipt describes. [Bounce] and [Buffered] do not have this hole.
-//   - Under these three a crash before Sync, of the machine or of the process
+//   - [Verify] and [Detect] compare two moments. A change that was restored
+//     between them (A-B-A) can leave bytes on the media that no receipt
+//     describes. [Bounce] and [Buffered] do not have this hole.
+//   - Under these two a crash before Sync, of the machine or of the process
 //     before it resubmitted, can leave torn blocks: the crash window.
 //   - Nothing is ordered against writers in other processes, nor against other
 //     names of the same bytes: a partition and its disk, a loop device and its
@@ -61,10 +61,10 @@
 // error again. Sync does not cover the name of a newly created file; sync its
 // directory for that.
 //
-// Under Verify, Detect and Adaptive the crash window of a write is open from its
-// first submission, which may carry anything that the buffer held meanwhile,
-// until the first Sync that succeeds after the write returned: until then a
-// volatile cache may have kept the first submission and lost the resubmission.
+// Under Verify and Detect the crash window of a write is open from its first
+// submission, which may carry anything that the buffer held meanwhile, until the
+// first Sync that succeeds after the write returned: until then a volatile cache
+// may have kept the first submission and lost the resubmission.
 // What is on the media after a crash in the window matches no sum that anybody
 // holds: btrfs of Linux 6.1 then fails to read it, the legs of a mirror differ.
 // Under Bounce a crash does what it does to any write.
@@ -74,11 +74,10 @@
 // Choose Bounce whenever changes may be restored, when a crash must not leave
 // torn blocks, or under fabrics where a write that timed out may land after its
 // retry. Choose Verify, the zero value, where changes are rare and not restored,
-// and the copy is too dear; Adaptive where the share of changes is not known or
-// comes and goes. Choose Detect, with aligned buffers ([AlignedBuffer]), to learn
-// that a program violates stable pages rather than to heal it; Options.OnChanged
-// tells it of the others. Choose Buffered where the page cache is welcome.
-// [Strategy.Promise] holds all of this as data.
+// and the copy is too dear. Choose Detect, with aligned buffers ([AlignedBuffer]),
+// to learn that a program violates stable pages rather than to heal it;
+// Options.OnChanged tells it of Verify. Choose Buffered where the page cache is
+// welcome. [Strategy.Promise] holds all of this as data.
 //
 // # Words
 //

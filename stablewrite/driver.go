@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"syscall"
-	"time"
 )
 
 // drive runs the steps of one segment with blocking calls of the Device. It
@@ -13,20 +12,11 @@ import (
 func (f *File) drive(fl *flight, r *Receipt) {
 	fl.attempt, fl.stable, fl.changed, fl.again = 0, false, fl.changed[:0], fl.again[:0]
 	fl.sum, fl.good, fl.err = 0, 0, nil
-	fl.waited = 0
-	l, learns := f.steps.(learner)
-	var began time.Time
-	if learns {
-		began = time.Now()
-	}
-	f.steps.begin(fl)
+	f.row.steps.begin(fl)
 	if fl.of != nil && !fl.of.wait(fl) {
 		return
 	}
 	for f.round(fl, r); len(fl.ops) > 0; f.round(fl, r) {
-	}
-	if learns {
-		l.learn(fl, time.Since(began)-fl.waited)
 	}
 }
 
@@ -51,7 +41,7 @@ func (f *File) round(fl *flight, r *Receipt) {
 	if whole && fl.of != nil {
 		fl.of.pass(fl.index)
 	}
-	f.steps.landed(fl)
+	f.row.steps.landed(fl)
 }
 
 var errCount = errors.New("the device returned an impossible count")

@@ -68,7 +68,7 @@ type exploration struct {
 
 func explorations() (all []exploration) {
 	for _, s := range Strategies() {
-		all = append(all, exploration{fmt.Sprintf("`%v`", s), s.About(), s == Adaptive, Options{Strategy: s}})
+		all = append(all, exploration{fmt.Sprintf("`%v`", s), s.About(), false, Options{Strategy: s}})
 	}
 	return append(all,
 		exploration{"`verify`, whole", "as `verify`, but resubmits the whole segment", true, Options{Resubmit: Whole}},
@@ -410,9 +410,6 @@ func (s *simulation) write(p program) {
 	if err != nil {
 		s.breaks(err.Error())
 		return
-	}
-	if a, ok := f.steps.(*adaptive); ok { // which of its phases it is in is one more choice
-		a.of(len(s.p) / s.segments).bounces = s.pick(2) == 1
 	}
 	s.turn = func(int) {}
 	for k := range s.segments {

@@ -132,7 +132,7 @@ func (n fates) judge(t *testing.T, faults []*injected, err error, heals func(kin
 // Each injected fault surfaces or is healed, with the media true in either case;
 // none is lost.
 func TestEveryInjectedFaultSurfacesOrIsHealed(t *testing.T) {
-	for _, s := range []Strategy{Verify, Detect, Bounce, Buffered, Adaptive} {
+	for _, s := range []Strategy{Verify, Detect, Bounce, Buffered} {
 		n := fates{map[string]int{}, map[string]int{}, map[string]int{}}
 		d := &faulty{disk: newDisk(16 * kib4), rng: rand.New(rand.NewPCG(11, uint64(s)))}
 		f := fileOn(t, d, Options{Strategy: s, SegmentBytes: 2 * kib4})

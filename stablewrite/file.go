@@ -19,7 +19,6 @@ type File struct {
 	opts     Options
 	geo      Geometry
 	row      *strategyRow
-	steps    strategy
 	segment  int // the longest submission of a summed write
 	lanes    int // segments of one write that may be under way at a time
 	lock     *rangeLock
@@ -162,7 +161,7 @@ func newFile(d Device, key any, o Options) (*File, error) {
 	row := &strategies[o.Strategy]
 	segment -= segment % geo.OffsetAlign
 	return &File{
-		dev: d, opts: o, geo: geo, row: row, steps: row.steps(),
+		dev: d, opts: o, geo: geo, row: row,
 		segment: segment, lanes: max(1, min(maxLanes, o.Pool.largest()/segment)),
 		lock: lockOf(key), sync: new(stickySync),
 	}, nil

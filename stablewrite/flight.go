@@ -3,7 +3,6 @@ package stablewrite
 import (
 	"errors"
 	"syscall"
-	"time"
 
 	"stablepages/crcguard"
 )
@@ -14,11 +13,6 @@ import (
 type strategy interface {
 	begin(*flight)  // sets the first submissions
 	landed(*flight) // reads their results; sets further ones, or none: done
-}
-
-// learner is a strategy that goes by what its flights cost.
-type learner interface {
-	learn(fl *flight, took time.Duration)
 }
 
 // flight is one segment of a Write under way.
@@ -34,10 +28,9 @@ type flight struct {
 	of      *overlap // the other segments of the write; nil if it is alone
 	index   int      // among them
 
-	ops     []op          // submissions of this round
-	attempt int           // rounds begun
-	stable  bool          // what was submitted in this round is private memory
-	waited  time.Duration // for segments before this one
+	ops     []op // submissions of this round
+	attempt int  // rounds begun
+	stable  bool // what was submitted in this round is private memory
 	changed []Extent
 	again   []Extent // what is being resubmitted
 

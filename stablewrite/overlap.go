@@ -3,7 +3,6 @@ package stablewrite
 import (
 	"slices"
 	"sync"
-	"time"
 
 	"stablepages/crcguard"
 )
@@ -133,12 +132,8 @@ func (o *overlap) take() (i int, ok bool) {
 func (o *overlap) wait(fl *flight) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.ordered && o.passed < fl.index && fl.index < o.end {
-		began := time.Now()
-		for o.passed < fl.index && fl.index < o.end {
-			o.turn.Wait()
-		}
-		fl.waited = time.Since(began)
+	for o.ordered && o.passed < fl.index && fl.index < o.end {
+		o.turn.Wait()
 	}
 	return fl.index < o.end
 }

@@ -106,7 +106,7 @@ func (d *disk) trueOf(t *testing.T, w *Write) {
 // A submission that waits for another one to be in flight ends only if there is
 // one: the checksums of the other were taken meanwhile.
 func TestSegmentsOfALargeWriteAreInFlightTogether(t *testing.T) {
-	for _, s := range []Strategy{Verify, Bounce, Adaptive} {
+	for _, s := range []Strategy{Verify, Bounce} {
 		d := newDisk(8 * kib4)
 		var together sync.WaitGroup
 		together.Add(maxLanes)

@@ -23,11 +23,6 @@ const (
 	// Buffered copies and sums as Bounce does, and writes the copy through the
 	// page cache.
 	Buffered
-	// Adaptive is Verify until, at the share of writes that it sees changing,
-	// Bounce costs less; then it is Bounce, which cannot see changes, and tries
-	// Verify again from time to time. It goes by what its own writes cost, for
-	// each size of segment apart. It promises what Verify does.
-	Adaptive
 )
 
 // Promise is what a Strategy promises of a write that returned without error,
@@ -62,12 +57,12 @@ type strategyRow struct {
 	name    string
 	about   string
 	promise Promise
-	steps   func() strategy // what a File of it uses
-	private bool            // every write reserves private memory
-	copies  bool            // every write copies
-	direct  bool            // writes with O_DIRECT
-	sums    bool            // receipts carry sums
-	detects bool            // looks for changes
+	steps   strategy
+	private bool // every write reserves private memory
+	copies  bool // every write copies
+	direct  bool // writes with O_DIRECT
+	sums    bool // receipts carry sums
+	detects bool // looks for changes
 }
 
 // strategies is the table that everything about strategies is read from.
@@ -75,36 +70,46 @@ var strategies = [...]strategyRow{
 	Verify: {
 		name: "verify", about: "sum, submit, sum again, resubmit what changed from private memory (the 2011 proposal)",
 		promise: Promise{Changed: true, CrashWindow: true},
-		steps:   just(verify{}), private: true, direct: true, sums: true, detects: true,
+		steps:   verify{}, private: true, direct: true, sums: true, detects: true,
 	},
 	Detect: {
 		name: "detect", about: "as verify, but a change is an error (OpenZFS 2.3)",
 		promise: Promise{Changed: true, Refuses: true, CrashWindow: true},
-		steps:   just(verify{refuse: true}), direct: true, sums: true, detects: true,
+		steps:   verify{refuse: true}, direct: true, sums: true, detects: true,
 	},
 	Bounce: {
 		name: "bounce", about: "always copy, sum the copy, submit the copy (semantically Linux 7.0)",
 		promise: Promise{Changed: true, Restored: true},
-		steps:   just(bounce{}), private: true, copies: true, direct: true, sums: true,
+		steps:   bounce{}, private: true, copies: true, direct: true, sums: true,
 	},
 	Raw: {
 		name: "raw", about: "one submission, no sum: a plain O_DIRECT program",
-		steps: just(raw{}), direct: true,
+		steps: raw{}, direct: true,
 	},
 	Buffered: {
 		name: "buffered", about: "copy and sum, then write the copy through the page cache",
 		promise: Promise{Changed: true, Restored: true, AfterSync: true},
-		steps:   just(bounce{}), private: true, copies: true, sums: true,
-	},
-	Adaptive: {
-		name: "adaptive", about: "verify, and bounce while so many writes change that copying costs less",
-		promise: Promise{Changed: true, CrashWindow: true},
-		steps:   func() strategy { return new(adaptive) }, private: true, direct: true, sums: true, detects: true,
+		steps:   bounce{}, private: true, copies: true, sums: true,
 	},
 }
 
-// just is for strategies that remember nothing.
-func just(s strategy) func() strategy { return func() strategy { return s } }
+// raw submits the caller's memory once. It keeps no sums, so its good bytes are
+// those that the device accepted.
+type raw struct{}
+
+func (raw) begin(fl *flight) { fl.submit(fl.p) }
+
+func (raw) landed(fl *flight) {
+	o := fl.ops[0]
+	fl.good, fl.err, fl.ops = o.n, o.err, fl.ops[:0]
+}
+
+// bounce submits a private copy, whose sum is taken while it is made. It is the
+// whole of Bounce and, on a descriptor without O_DIRECT, of Buffered.
+type bounce struct{}
+
+func (bounce) begin(fl *flight)  { fl.bounce() }
+func (bounce) landed(fl *flight) { fl.settle() }
 
 // Strategies lists every Strategy, the zero value first.
 func Strategies() []Strategy {

@@ -85,16 +85,9 @@ func (r *run) fill() error {
 
 // group times all writers of g in every round, each round beginning with
 // another. Files are opened anew in each: where the memory of a Pool lies makes a
-// File faster or slower for as long as it is open. Only what learns stays open, as in
-// a program that runs for long.
+// File faster or slower for as long as it is open.
 func (r *run) group(ctx context.Context, g group, progress func(), emit func(record.Cost) error) error {
 	writers := r.writers(g)
-	kept := map[writer]bench{}
-	defer func() {
-		for _, b := range kept {
-			b.close()
-		}
-	}()
 	r.plain = 0
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(r.procs(g)))
 	user, hit := "", make([]int64, len(writers))
@@ -106,7 +99,7 @@ func (r *run) group(ctx context.Context, g group, progress func(), emit func(rec
 				return err
 			}
 			progress()
-			rec, ok, err := r.once(ctx, g, w, kept, round)
+			rec, ok, err := r.once(ctx, g, w, round)
 			if err != nil {
 				return err
 			}
@@ -132,21 +125,15 @@ func (r *run) group(ctx context.Context, g group, progress func(), emit func(rec
 }
 
 // once times one cell; ok is false of a peer that fails, or did before.
-func (r *run) once(ctx context.Context, g group, w writer, kept map[writer]bench, round int) (rec record.Cost, ok bool, err error) {
+func (r *run) once(ctx context.Context, g group, w writer, round int) (rec record.Cost, ok bool, err error) {
 	if r.absent[w.variant] {
 		return rec, false, nil
 	}
-	b := kept[w]
-	if b == nil {
-		if b, err = r.open(g, w); err != nil {
-			return rec, false, failed(g, w, err)
-		}
-		if w.strategy == stablewrite.Adaptive {
-			kept[w] = b
-		} else {
-			defer b.close()
-		}
+	b, err := r.open(g, w)
+	if err != nil {
+		return rec, false, failed(g, w, err)
 	}
+	defer b.close()
 	rec, err = b.time(ctx, round)
 	switch {
 	case ctx.Err() != nil:

@@ -90,14 +90,14 @@ func TestWhoIsTimedWhere(t *testing.T) {
 		g    group
 		want string
 	}{
-		"null":          {null, group{4096, 1, 0, false}, "verify detect bounce raw adaptive raw,_again raw,_summed raw,_copied"},
-		"null, large":   {null, group{1 << 20, 1, 0, false}, "verify detect bounce raw adaptive raw,_again raw,_segmented raw,_summed raw,_copied"},
-		"null, changed": {null, group{1 << 20, 1, 0.5, false}, "verify bounce raw adaptive raw,_again"},
-		"disk":          {disk, group{4096, 1, 0, false}, "verify detect bounce raw buffered adaptive raw,_again raw,_summed raw,_copied buffered,_unsummed fio_psync dd"},
-		"disk, deep":    {disk, group{4096, 2, 0, false}, "verify detect bounce raw buffered adaptive raw,_again raw,_summed raw,_copied buffered,_unsummed fio_psync"},
-		"disk, changed": {disk, group{4096, 1, 1, false}, "verify bounce raw buffered adaptive raw,_again"},
+		"null":          {null, group{4096, 1, 0, false}, "verify detect bounce raw raw,_again raw,_summed raw,_copied"},
+		"null, large":   {null, group{1 << 20, 1, 0, false}, "verify detect bounce raw raw,_again raw,_segmented raw,_summed raw,_copied"},
+		"null, changed": {null, group{1 << 20, 1, 0.5, false}, "verify bounce raw raw,_again"},
+		"disk":          {disk, group{4096, 1, 0, false}, "verify detect bounce raw buffered raw,_again raw,_summed raw,_copied buffered,_unsummed fio_psync dd"},
+		"disk, deep":    {disk, group{4096, 2, 0, false}, "verify detect bounce raw buffered raw,_again raw,_summed raw,_copied buffered,_unsummed fio_psync"},
+		"disk, changed": {disk, group{4096, 1, 1, false}, "verify bounce raw buffered raw,_again"},
 		"in two steps":  {disk, group{4096, 1, 0, true}, "verify bounce raw raw,_again"},
-		"disk, cold":    {cold, group{4096, 1, 0, false}, "verify detect bounce raw buffered adaptive raw,_again raw,_summed raw,_copied buffered,_unsummed"},
+		"disk, cold":    {cold, group{4096, 1, 0, false}, "verify detect bounce raw buffered raw,_again raw,_summed raw,_copied buffered,_unsummed"},
 	} {
 		var got []string
 		for _, w := range tc.p.writers(tc.g) {
@@ -167,7 +167,7 @@ func TestThePlannedShareChangesAndIsSeen(t *testing.T) {
 func TestChangedWritesAreReadBack(t *testing.T) {
 	p := filePlan(t)
 	p.Sizes, p.Mutated, p.Variants = []int{4096, 1 << 20}, []float64{0, 0.5}, []record.Variant{record.Again}
-	p.Strategies = []stablewrite.Strategy{stablewrite.Raw, stablewrite.Verify, stablewrite.Bounce, stablewrite.Adaptive, stablewrite.Buffered}
+	p.Strategies = []stablewrite.Strategy{stablewrite.Raw, stablewrite.Verify, stablewrite.Bounce, stablewrite.Buffered}
 	p.Time = 10 * time.Millisecond
 	recs, _, _ := timed(t, p)
 	for _, r := range recs {

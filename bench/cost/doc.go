@@ -44,8 +44,7 @@
 // memory of its own, raw once more from another one than raw, as
 // far as 256 MiB have room for them. Private memory differs
 // by where it lies as much: Files, and their Pools, are opened anew in each round, and
-// write for a tenth of the time before they are timed. Adaptive stays open, for what it
-// learnt.
+// write for a tenth of the time before they are timed.
 //
 // That memory was just written costs as well, on some machines more than the copy. Raw
 // writes the same bytes over and over, as no program does that has something to say:

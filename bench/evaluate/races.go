@@ -29,7 +29,6 @@ var rows = []struct {
 	{strategy: stablewrite.Verify, detect: stablewrite.BySum},
 	{strategy: stablewrite.Detect},
 	{strategy: stablewrite.Bounce},
-	{strategy: stablewrite.Adaptive},
 	{strategy: stablewrite.Buffered},
 	{strategy: stablewrite.Raw, buffered: true},
 }

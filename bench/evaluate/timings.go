@@ -18,9 +18,9 @@ const rounds = 9
 // programs, for the crossover, and on what takes no disk.
 func timings(target *os.File, quick bool, installed []record.Variant) []timed {
 	strategies := []stablewrite.Strategy{
-		stablewrite.Raw, stablewrite.Verify, stablewrite.Detect, stablewrite.Bounce, stablewrite.Adaptive, stablewrite.Buffered,
+		stablewrite.Raw, stablewrite.Verify, stablewrite.Detect, stablewrite.Bounce, stablewrite.Buffered,
 	}
-	crossing := []stablewrite.Strategy{stablewrite.Raw, stablewrite.Verify, stablewrite.Bounce, stablewrite.Adaptive}
+	crossing := []stablewrite.Strategy{stablewrite.Raw, stablewrite.Verify, stablewrite.Bounce}
 	again := []record.Variant{record.Again}
 	if quick {
 		return []timed{

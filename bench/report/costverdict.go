@@ -13,10 +13,9 @@ import (
 	"stablepages/stablewrite"
 )
 
-// costLines say what verify, bounce and adaptive cost in one place, at worst and at
-// best.
+// costLines say what verify and bounce cost in one place, at worst and at best.
 func costLines(sets []costSet) (lines []string) {
-	for _, s := range []stablewrite.Strategy{stablewrite.Verify, stablewrite.Bounce, stablewrite.Adaptive} {
+	for _, s := range []stablewrite.Strategy{stablewrite.Verify, stablewrite.Bounce} {
 		var parts []string
 		for _, of := range sets {
 			if text := of.span(s); text != "" {
@@ -42,7 +41,7 @@ func costLines(sets []costSet) (lines []string) {
 		lines = append(lines, fmt.Sprintf("%d writes of runs in which buffers changed were read back, and are what their receipts say", checked))
 	}
 	if len(lines) == 0 {
-		lines = []string{"Neither verify nor bounce nor adaptive was timed."}
+		lines = []string{"Neither verify nor bounce was timed."}
 	}
 	for _, of := range sets {
 		if text := of.reached(); text != "" {

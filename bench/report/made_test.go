@@ -78,8 +78,7 @@ func madeWriters() (all []record.Cost) {
 		}
 		all = append(all,
 			record.Cost{Strategy: stablewrite.Verify, Mutated: share, Seconds: 1.1 + share, Amplification: 1 + share},
-			record.Cost{Strategy: stablewrite.Bounce, Mutated: share, Seconds: 1.25, Amplification: 1},
-			record.Cost{Strategy: stablewrite.Adaptive, Mutated: share, Seconds: 1.005 + 0.27*share, Amplification: 1 + share/20})
+			record.Cost{Strategy: stablewrite.Bounce, Mutated: share, Seconds: 1.25, Amplification: 1})
 	}
 	return all
 }

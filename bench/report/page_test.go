@@ -121,10 +121,10 @@ func TestNoiseIsWhatRawAgainstRawShows(t *testing.T) {
 	all := rounds(raw, 1, 1, 1, 1, 1, 1)
 	all = append(all, rounds(again, 0.98, 1.02, 1, 0.99, 1.01, 1)...)
 	all = append(all, rounds(record.Cost{Strategy: stablewrite.Verify}, 1.01, 1.03, 1.02, 1.02, 0.99, 1.05)...)     // 1 is among them
-	all = append(all, rounds(record.Cost{Strategy: stablewrite.Adaptive}, 1.015, 1.01, 1.01, 1.01, 1.01, 1.005)...) // within raw's own
+	all = append(all, rounds(record.Cost{Strategy: stablewrite.Buffered}, 1.015, 1.01, 1.01, 1.01, 1.01, 1.005)...) // within raw's own
 	all = append(all, rounds(record.Cost{Strategy: stablewrite.Detect}, 1.01, 1.03, 1.02, 1.02, 1.01, 1.05)...)     // partly beyond it
 	all = append(all, rounds(record.Cost{Strategy: stablewrite.Bounce}, 1.1, 1.2, 1.2, 1.2, 1.2, 1.1)...)
-	for want, writers := range map[bool][]string{true: {"~0.98", "verify", "~0.99", "adaptive"}, false: {"0.98", "detect", "0.83", "bounce", "1.00", "raw"}} {
+	for want, writers := range map[bool][]string{true: {"~0.98", "verify", "~0.99", "buffered"}, false: {"0.98", "detect", "0.83", "bounce", "1.00", "raw"}} {
 		for i := 0; i < len(writers); i += 2 {
 			if c := kindOf(all).of(writers[i+1]); c.Noise != want || ratioOf(*c) != writers[i] {
 				t.Errorf("%s: noise %v, %s", writers[i+1], c.Noise, ratioOf(*c))

@@ -15,7 +15,7 @@ import (
 func honest() (races []record.Repro) {
 	for _, w := range []record.Repro{
 		{Strategy: stablewrite.Raw}, {Strategy: stablewrite.Verify}, {Strategy: stablewrite.Verify, Detect: stablewrite.BySum},
-		{Strategy: stablewrite.Detect}, {Strategy: stablewrite.Bounce}, {Strategy: stablewrite.Adaptive}, {Strategy: stablewrite.Buffered},
+		{Strategy: stablewrite.Detect}, {Strategy: stablewrite.Bounce}, {Strategy: stablewrite.Buffered},
 		{Strategy: stablewrite.Raw, Buffered: true},
 	} {
 		for _, k := range mutator.Kinds() {
@@ -125,7 +125,6 @@ func TestMatrix(t *testing.T) {
   verify by crc32c  0/20    0/20    0/20   0/20  *7/20    *7/20   0/20   0/20
             detect  0/20  0/20r   0/20r  0/20r  *7/20    0/20r  0/20r  0/20r
             bounce  0/20    0/20    0/20   0/20   0/20     0/20   0/20  !2/20
-          adaptive  0/20    0/20    0/20   0/20  *7/20     0/20   0/20   0/20
           buffered  0/20    0/20    0/20   0/20   0/20     0/20   0/20   0/20
    raw, page cache  0/20    0/20    0/20   0/20   0/20     0/20   0/20   0/20
 `

@@ -32,7 +32,7 @@ type benchFlags struct {
 func newBench() *cobra.Command {
 	f := benchFlags{
 		plan: cost.Plan{
-			Strategies: []stablewrite.Strategy{stablewrite.Raw, stablewrite.Verify, stablewrite.Bounce, stablewrite.Adaptive, stablewrite.Buffered},
+			Strategies: []stablewrite.Strategy{stablewrite.Raw, stablewrite.Verify, stablewrite.Bounce, stablewrite.Buffered},
 			Depths:     []int{1, 16}, Rounds: 9, Time: 100 * time.Millisecond,
 			Latency: cost.DefaultLatency,
 		},
