@@ -23,7 +23,7 @@ func costLines(sets []costSet) (lines []string) {
 			}
 		}
 		if len(parts) > 0 {
-			lines = append(lines, fmt.Sprintf("%-8v %s", s, strings.Join(parts, ";\n         ")))
+			lines = append(lines, fmt.Sprintf("%-6v %s", s, strings.Join(parts, ";\n       ")))
 		}
 	}
 	var checked, torn int64
@@ -75,7 +75,7 @@ func (s costSet) reached() string {
 	if least > most {
 		return ""
 	}
-	text := fmt.Sprintf("%-8v gets %s", stablewrite.Raw, ratioText(least))
+	text := fmt.Sprintf("%-6v gets %s", stablewrite.Raw, ratioText(least))
 	if end := ratioText(most); end != ratioText(least) {
 		text += fmt.Sprintf(" (%s) to %s (%s)", cellName(from), end, cellName(to))
 	}

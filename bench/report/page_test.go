@@ -329,7 +329,7 @@ func TestWhatADelayAllows(t *testing.T) {
 		}
 	}
 	c := record.Cost{Strategy: stablewrite.Raw, Target: record.OnDelay, DelayLatencyNS: 500_000, DelayBytesPerSecond: 2e9, Size: 1 << 20, Depth: 16, Round: 1, Bytes: 1e9, Seconds: 1}
-	if text := strings.Join(costLines(costSets([]record.Cost{c})), "\n"); !strings.Contains(text, "raw      gets 0.50 of what the delay allows") {
+	if text := strings.Join(costLines(costSets([]record.Cost{c})), "\n"); !strings.Contains(text, "raw    gets 0.50 of what the delay allows") {
 		t.Error(text)
 	}
 }

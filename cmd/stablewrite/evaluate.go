@@ -30,7 +30,7 @@ changes that are restored, by how long they are held, and what detection hits.
 What does it cost: the strategies against plain direct writes, interleaved, with
 nothing changing and with everything, from hot and from cold memory, where
 always to bounce gets cheaper, beside fio and dd if they are installed, and on
-devices that take no disk. It takes about twelve minutes.
+devices that take no disk. It takes about eleven minutes.
 
 The scratch file, 64 MiB, has no name (where the file system can make such
 files) and is gone when the program ends, however that comes about. Results go
