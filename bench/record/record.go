@@ -19,6 +19,7 @@ const (
 	KindProve = "prove"
 
 	KindPrecision = "precision"
+	KindGuard     = "guard"
 )
 
 // Repro is the result of one race.
@@ -220,6 +221,25 @@ type Probe struct {
 	System      *System                `json:"system"`
 	Version     int                    `json:"version"`
 }
+
+// Guard is what a guard did to one file of one process. A guard that did nothing
+// has one Record, without a file.
+type Guard struct {
+	Kind    string  `json:"kind"` // KindGuard
+	Comm    string  `json:"comm"` // of the process; "" for all those beyond what is told apart
+	PID     int     `json:"pid"`
+	File    string  `json:"file"`    // "" for calls that were refused
+	Opens   int     `json:"opens"`   // calls that lost O_DIRECT and succeeded: opens, and F_SETFL
+	Cleared int     `json:"cleared"` // descriptors that had O_DIRECT without such a call, and lost it
+	Refused int     `json:"refused"` // calls answered ENOSYS
+	Stops   int     `json:"stops"`   // of the whole program: how often a thread was stopped for the guard
+	Seconds float64 `json:"seconds"`
+	System  *System `json:"system"`
+	Version int     `json:"version"`
+}
+
+// Taken is how often O_DIRECT was taken away.
+func (g Guard) Taken() int { return g.Opens + g.Cleared }
 
 // Write writes r, a Record, as one line.
 func Write(w io.Writer, r any) error {

@@ -16,7 +16,7 @@ var floors = []string{"stablepages/stablewrite/internal/ring", "stablepages/crcg
 const benchFloor = "stablepages/bench"
 
 // benchOrder is the order within bench: a package imports only those before it.
-var benchOrder = []string{"mutator", "record", "scratch", "aio", "repro", "probe", "cost", "evaluate", "victim", "kernel", "prove", "report"}
+var benchOrder = []string{"mutator", "record", "scratch", "aio", "guard", "repro", "probe", "cost", "evaluate", "victim", "kernel", "prove", "report"}
 
 // libraries are all that the packages of the three lowest floors may need.
 var libraries = []string{"golang.org/x/sys/", "github.com/klauspost/crc32"}

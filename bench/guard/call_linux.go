@@ -1,0 +1,117 @@
+//go:build amd64 || arm64
+
+package guard
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// enter takes O_DIRECT away from the call at whose start a thread is stopped, and
+// reports whether leave must be called when it returns.
+func (t *tracer) enter(tid int) bool {
+	var regs unix.PtraceRegs
+	if unix.PtraceGetRegs(tid, &regs) != nil {
+		return false
+	}
+	nr, err := number(tid, &regs)
+	if err != nil {
+		return false
+	}
+	before := regs
+	switch i := slices.IndexFunc(native.opens, func(c call) bool { return c.nr == nr }); {
+	case i >= 0:
+		flags := argument(&regs, native.opens[i].arg)
+		if *flags&unix.O_PATH != 0 {
+			return false // nothing is opened for I/O
+		}
+		*flags &^= unix.O_DIRECT
+	case slices.Contains(native.fcntls, nr):
+		if !direct(t.descriptor(tid, int(*argument(&regs, 0)))) {
+			return false
+		}
+		*argument(&regs, 2) &^= unix.O_DIRECT
+	case nr == native.openat2:
+		how, err := readHow(tid, &regs)
+		if err != nil || how.flags&unix.O_DIRECT == 0 || how.flags&unix.O_PATH != 0 {
+			return false // the kernel refuses it, or there is nothing to take away
+		}
+		if !how.plain {
+			t.refuse(tid, &regs)
+			return false
+		}
+		*argument(&regs, 2), *argument(&regs, 3) = how.flags&^unix.O_DIRECT, how.mode
+		if setNumber(tid, &regs, unix.SYS_OPENAT) != nil {
+			t.refuse(tid, &regs)
+			return false
+		}
+	default: // another filter of the program stopped it, for a tracer of its own
+		t.refuse(tid, &regs)
+		return false
+	}
+	if unix.PtraceSetRegs(tid, &regs) != nil {
+		return false
+	}
+	t.inCall[tid] = before
+	return true
+}
+
+// refuse answers a call with ENOSYS: one without a number is not made.
+func (t *tracer) refuse(tid int, regs *unix.PtraceRegs) {
+	if setNumber(tid, regs, -1) == nil && unix.PtraceSetRegs(tid, regs) == nil {
+		t.count(tid, "", func(r *row) { r.refused++ })
+	}
+}
+
+// leave puts back the registers that enter changed: the kernel leaves arguments as
+// they were, so a program may rely on it, and a call that a signal interrupted is
+// made once more by them.
+func (t *tracer) leave(tid int) {
+	before, ok := t.inCall[tid]
+	var regs unix.PtraceRegs
+	if delete(t.inCall, tid); !ok || unix.PtraceGetRegs(tid, &regs) != nil {
+		return
+	}
+	for i := uint32(1); i <= 3; i++ {
+		*argument(&regs, i) = *argument(&before, i)
+	}
+	nr, err := number(tid, &before)
+	if err == nil {
+		setNumber(tid, &regs, int64(nr))
+	}
+	unix.PtraceSetRegs(tid, &regs)
+	fd := result(&regs)
+	if fd < 0 {
+		return
+	}
+	if slices.Contains(native.fcntls, nr) {
+		fd = int64(*argument(&before, 0))
+	}
+	t.count(tid, readLink(t.descriptor(tid, int(fd))), func(r *row) { r.opens++ })
+}
+
+// how is a struct open_how.
+type how struct {
+	flags, mode uint64
+	plain       bool // openat can express it
+}
+
+// readHow reads what an openat2 was called with.
+func readHow(tid int, regs *unix.PtraceRegs) (how, error) {
+	b := make([]byte, unix.SizeofOpenHow)
+	local := unix.Iovec{Base: &b[0], Len: uint64(len(b))}
+	remote := unix.RemoteIovec{Base: uintptr(*argument(regs, 2)), Len: len(b)}
+	n, err := unix.ProcessVMReadv(tid, []unix.Iovec{local}, []unix.RemoteIovec{remote}, 0)
+	if err == nil && n < len(b) {
+		err = unix.EFAULT
+	}
+	h := how{flags: binary.NativeEndian.Uint64(b), mode: binary.NativeEndian.Uint64(b[8:])}
+	resolve := binary.NativeEndian.Uint64(b[16:])
+	const known = unix.O_ACCMODE | unix.O_CREAT | unix.O_EXCL | unix.O_NOCTTY | unix.O_TRUNC | unix.O_APPEND | unix.O_NONBLOCK |
+		unix.O_SYNC | unix.O_ASYNC | unix.O_DIRECT | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NOATIME | unix.O_CLOEXEC | unix.O_TMPFILE
+	makes := h.flags&(unix.O_CREAT|unix.O_TMPFILE&^unix.O_DIRECTORY) != 0
+	h.plain = resolve == 0 && *argument(regs, 3) == uint64(len(b)) && h.flags&^known == 0 && (h.mode == 0 || makes && h.mode&^0o7777 == 0)
+	return h, err
+}

@@ -1,0 +1,45 @@
+package guard
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const x32 = 0x80000000 // no such numbers
+
+const nativeArch = unix.AUDIT_ARCH_AARCH64
+
+var (
+	native = numbers{
+		arch:  nativeArch,
+		opens: []call{{unix.SYS_OPENAT, 2}, {unix.SYS_OPEN_BY_HANDLE_AT, 2}}, fcntls: []uint32{unix.SYS_FCNTL}, openat2: unix.SYS_OPENAT2,
+	}
+	// arch/arm/tools/syscall.tbl
+	compat = numbers{
+		arch:  unix.AUDIT_ARCH_ARM,
+		opens: []call{{5, 1}, {322, 2}, {371, 2}}, fcntls: []uint32{55, 221}, openat2: 437,
+	}
+)
+
+// argument is that of a system call in r. The first one is gone when it returns.
+func argument(r *unix.PtraceRegs, i uint32) *uint64 { return &r.Regs[i] }
+
+func result(r *unix.PtraceRegs) int64 { return int64(r.Regs[0]) }
+
+// number is that of the system call at whose start a thread is stopped.
+func number(tid int, _ *unix.PtraceRegs) (nr uint32, err error) {
+	return nr, systemCall(unix.PTRACE_GETREGSET, tid, &nr)
+}
+
+// setNumber makes it another. A call that is made once more, since a signal
+// interrupted it, takes its number from x8, which stays as it was.
+func setNumber(tid int, _ *unix.PtraceRegs, nr int64) error {
+	n := uint32(nr)
+	return systemCall(unix.PTRACE_SETREGSET, tid, &n)
+}
+
+func systemCall(request, tid int, nr *uint32) error {
+	iov := unix.Iovec{Base: (*byte)(unsafe.Pointer(nr)), Len: 4}
+	return ptrace(request, tid, unix.NT_ARM_SYSTEM_CALL, uintptr(unsafe.Pointer(&iov)))
+}

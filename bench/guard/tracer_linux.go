@@ -1,0 +1,179 @@
+//go:build amd64 || arm64
+
+package guard
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// tracer guards a program. One thread waits for it and stops and continues it;
+// another looks at its descriptors.
+type tracer struct {
+	job
+	thread  int                     // the one that traces
+	inCall  map[int]unix.PtraceRegs // what stopped threads are in a call with, by thread: registers before they were changed
+	started bool                    // COMMAND runs
+	records *os.File                // where they are added
+
+	mu        sync.Mutex
+	processes map[int]bool // guarded, by process
+	tally     tally
+}
+
+// guard guards until the last process of the program has ended.
+func guard(j job) error {
+	os.WriteFile("/proc/self/comm", []byte("stablewrite"), 0) // it was started as "exe"
+	runtime.LockOSThread()                                    // the kernel takes requests from the thread that traces only
+	// A terminal's signals do not come here. Others may be sent to all of a service;
+	// the program may open files while it ends.
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
+	const options = unix.PTRACE_O_TRACESECCOMP | unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEEXEC |
+		unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACECLONE
+	if err := ptrace(unix.PTRACE_SEIZE, j.Thread, 0, options); err != nil {
+		return errors.New(whyNot(err))
+	}
+	t := &tracer{job: j, records: os.NewFile(guardReport, "report"), thread: unix.Gettid(), inCall: map[int]unix.PtraceRegs{}, processes: map[int]bool{}, tally: newTally()}
+	if statusField(t.file(j.Thread, "status"), "TracerPid") == "" {
+		return errors.New("/proc is not mounted, and descriptors cannot be looked at: mount it (mount -t proc proc /proc)")
+	}
+	answer("ok")
+	go t.lookNowAndThen()
+	for {
+		tid, ended, err := await()
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil: // ECHILD: nothing is left
+			if t.started {
+				t.report()
+			}
+			return nil
+		case ended && tid == j.Process && t.started:
+			// COMMAND has ended, and who started it does not know yet: the report
+			// comes before the next prompt.
+			t.report()
+			t.release()
+		}
+		var ws unix.WaitStatus
+		if _, err := unix.Wait4(tid, &ws, unix.WALL, nil); err != nil {
+			continue
+		}
+		if ws.Stopped() {
+			t.stopped(tid, ws)
+		} else {
+			delete(t.inCall, tid)
+			t.mu.Lock()
+			delete(t.processes, tid)
+			t.mu.Unlock()
+		}
+	}
+}
+
+// await waits for a thread that has stopped, or whose process has ended, and
+// leaves it so.
+func await() (tid int, ended bool, err error) {
+	var info struct { // siginfo_t
+		signo, errno, code, _ int32
+		pid                   int32
+		_                     [108]byte
+	}
+	err = unix.Waitid(unix.P_ALL, 0, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WEXITED|unix.WSTOPPED|unix.WNOWAIT|unix.WALL, nil)
+	const exited, killed, dumped = 1, 2, 3 // CLD_*
+	return int(info.pid), info.code == exited || info.code == killed || info.code == dumped, err
+}
+
+// stopped lets a thread go on that has stopped. That it is killed meanwhile is
+// all that can go wrong, and the next wait tells.
+func (t *tracer) stopped(tid int, ws unix.WaitStatus) {
+	t.mu.Lock()
+	t.tally.stops++
+	t.mu.Unlock()
+	sig, event := int(ws.StopSignal()), int(ws)>>16
+	request := unix.PTRACE_CONT
+	switch {
+	case event == unix.PTRACE_EVENT_SECCOMP:
+		if t.enter(tid) {
+			request = unix.PTRACE_SYSCALL // stop once more when it returns
+		}
+	case event == 0 && sig == int(unix.SIGTRAP)|0x80:
+		t.leave(tid)
+	case event == unix.PTRACE_EVENT_FORK, event == unix.PTRACE_EVENT_VFORK, event == unix.PTRACE_EVENT_CLONE:
+		if child, err := unix.PtraceGetEventMsg(tid); err == nil {
+			t.born(int(child))
+		}
+	case event == unix.PTRACE_EVENT_EXEC:
+		if former, err := unix.PtraceGetEventMsg(tid); err == nil {
+			delete(t.inCall, int(former))
+		}
+		delete(t.inCall, tid)
+		t.started = t.started || tid == t.Process
+		t.born(tid)
+		t.look(tid)
+	case event == unix.PTRACE_EVENT_STOP && sig != int(unix.SIGTRAP):
+		request = unix.PTRACE_LISTEN // stopped as by SIGSTOP, until SIGCONT
+	case event == 0:
+		ptrace(unix.PTRACE_CONT, tid, 0, uintptr(sig)) // a signal: deliver it
+		return
+	}
+	ptrace(request, tid, 0, 0)
+}
+
+// born adds a process. A thread that is no process is not added.
+func (t *tracer) born(tid int) {
+	if err := unix.Tgkill(tid, tid, 0); err == nil || err == unix.EPERM {
+		t.mu.Lock()
+		t.processes[tid] = true
+		t.mu.Unlock()
+	}
+}
+
+func ptrace(request, tid int, addr, data uintptr) error {
+	if _, _, errno := unix.Syscall6(unix.SYS_PTRACE, uintptr(request), uintptr(tid), addr, data, 0, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// whyNot says why a process cannot be traced, and what to do.
+func whyNot(err error) string {
+	const yama = "/proc/sys/kernel/yama/ptrace_scope"
+	scope := strings.TrimSpace(readFile(yama))
+	if err == unix.EPERM && (scope == "2" || scope == "3") {
+		return fmt.Sprintf("tracing is restricted on this machine (%s is %s): set it to 1, or at 2 run as root", yama, scope)
+	}
+	return fmt.Sprintf("this process cannot be traced (%v): a container needs --cap-add SYS_PTRACE, or a seccomp profile that permits ptrace", err)
+}
+
+const (
+	often = 100 * time.Millisecond
+	share = 20 // looking takes at most so much of the time
+)
+
+// lookNowAndThen looks at the descriptors of all guarded processes, for ever.
+func (t *tracer) lookNowAndThen() {
+	for pause := often; ; {
+		time.Sleep(pause)
+		began := time.Now()
+		t.mu.Lock()
+		all := make([]int, 0, len(t.processes))
+		for pid := range t.processes {
+			all = append(all, pid)
+		}
+		t.mu.Unlock()
+		for _, pid := range all {
+			t.look(pid)
+		}
+		pause = max(often, share*time.Since(began))
+	}
+}
