@@ -136,6 +136,16 @@ func checkPrecision(r record.Precision) error {
 	return c.err
 }
 
+func checkGuard(r record.Guard) error {
+	var c check
+	c.count("opens", r.Opens)
+	c.count("cleared", r.Cleared)
+	c.count("refused", r.Refused)
+	c.count("stops", r.Stops)
+	within(&c, "seconds", r.Seconds, 0, mostSeconds)
+	return c.err
+}
+
 func checkProbe(r record.Probe) error {
 	var c check
 	c.count("writes", r.Writes)

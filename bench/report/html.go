@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"stablepages/bench/cost"
+	"stablepages/bench/guard"
 	"stablepages/bench/mutator"
 	"stablepages/bench/probe"
 	"stablepages/bench/prove"
@@ -352,6 +353,9 @@ func (p *page) addSystems(res Results, all []group) {
 	}
 	for _, r := range res.Probes {
 		add(r.System, [2]string{"probed", r.Path}, [2]string{"advice", probe.Advice(r)})
+	}
+	for _, of := range guardsBySystem(res.Guards) {
+		add(of[0].System, [2]string{"guarded", guard.Text(of, len(of))})
 	}
 }
 

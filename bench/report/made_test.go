@@ -56,6 +56,10 @@ func made() (all []any) {
 		Kind: record.KindProbe, Path: "/made/up", MemAlign: 512, OffsetAlign: 512, AlignSource: "made up", Direct: stablewrite.DirectYes,
 		Measured: "the device", Writes: 64, Reached: 60, System: system, Version: record.Version,
 	})
+	for i, g := range []record.Guard{{File: "/made/up/data", Opens: 12}, {File: "/made/up/log", Opens: 1, Cleared: 2}, {Refused: 1}} {
+		g.Kind, g.Comm, g.PID, g.Stops, g.Seconds, g.System, g.Version = record.KindGuard, "madeup", 100+i, 49, 60, system, record.Version
+		all = append(all, g)
+	}
 	return all
 }
 

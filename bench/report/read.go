@@ -100,6 +100,7 @@ var kinds = map[string]struct {
 	record.KindCost:      {[]string{"strategy", "size", "depth", "mutated", "round", "bytes", "seconds"}, parse(checkCost)},
 	record.KindPrecision: {[]string{"strategy", "detect", "mutator", "size", "blocks", "torn", "resubmitted", "both"}, parse(checkPrecision)},
 	record.KindProve:     {append([]string{"scenario", "kernel", "victim", "needs_stable_pages"}, raceFields...), parse(checkProve)},
+	record.KindGuard:     {[]string{"comm", "pid", "file", "opens", "cleared", "refused"}, parse(checkGuard)},
 	record.KindProbe:     {[]string{"path", "writes", "reached"}, parse(checkProbe)},
 }
 

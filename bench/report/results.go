@@ -14,6 +14,7 @@ type Results struct {
 	Precisions []record.Precision
 	Proofs     []record.Prove
 	Probes     []record.Probe
+	Guards     []record.Guard
 
 	races      map[raceKey]int // where in Races
 	precisions map[precisionKey]int
@@ -73,12 +74,15 @@ func (res *Results) Add(rec any) {
 	case record.Probe:
 		r.System = res.system(r.System)
 		res.Probes = append(res.Probes, r)
+	case record.Guard:
+		r.System = res.system(r.System)
+		res.Guards = append(res.Guards, r)
 	}
 }
 
 // Len is how many Records are kept.
 func (res *Results) Len() int {
-	return len(res.Races) + len(res.Costs) + len(res.Precisions) + len(res.Proofs) + len(res.Probes)
+	return len(res.Races) + len(res.Costs) + len(res.Precisions) + len(res.Proofs) + len(res.Probes) + len(res.Guards)
 }
 
 // system is the one System equal to s, so that their pointers can be compared.

@@ -68,7 +68,7 @@ func Summary(out io.Writer, res Results) error {
 			return err
 		}
 	}
-	return nil
+	return writeGuards(out, gap, res.Guards)
 }
 
 func writeJudgement(out io.Writer, v Verdict) {
