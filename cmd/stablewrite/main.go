@@ -6,12 +6,14 @@ package main
 import (
 	"os"
 
+	"stablepages/bench/guard"
 	"stablepages/bench/mutator"
 	"stablepages/bench/prove"
 )
 
 func main() {
 	mutator.Main()
+	guard.Main()
 	prove.Main()
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

@@ -85,7 +85,7 @@ what the fix costs.
 
 Exit codes: 0 done and clean; 1 failed, or inconclusive; 2 wrong arguments;
 3 torn data (repro, bench), a broken promise (evaluate, prove); 130 interrupted before
-the planned end.`,
+the planned end. run has those of the command that it guards.`,
 		Example: `  stablewrite evaluate
   stablewrite repro --strategy verify --mutator aba --gate --duration 10s`,
 		Args:          positional(cobra.NoArgs),
@@ -95,7 +95,7 @@ the planned end.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.SetHelpCommand(newHelp(root))
-	root.AddCommand(newEvaluate(), newRepro(), newBench(), newReport(), newProbe(), newProve())
+	root.AddCommand(newEvaluate(), newRepro(), newBench(), newReport(), newProbe(), newProve(), newGuard())
 	return root
 }
 

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"stablepages/bench/guard"
+)
+
+func newGuard() *cobra.Command {
+	var report string
+	var json bool
+	cmd := &cobra.Command{
+		Use:   "run [flags] -- COMMAND [ARGS]",
+		Short: "Run a program whose files open without O_DIRECT",
+		Long: `run guards a program that changes its buffers while they are written and that
+cannot be changed: COMMAND, and all that it starts, open their files without
+O_DIRECT. The kernel then copies what is written before a device or a checksum
+sees it, whatever the program writes by: write, libaio, io_uring, splice.
+Nothing else of the program is touched: it has its process, terminal, signals
+and standard streams, and its ordinary writes are not slowed down.
+
+Where a program has a switch of its own for buffered I/O, use that instead
+(QEMU cache=writeback, MariaDB innodb_flush_method=fsync, PostgreSQL
+debug_io_direct=''): it knows then that its writes need an fsync, and how large a
+cache of its own makes sense.
+
+When COMMAND ends, a text on standard error says from which files O_DIRECT was
+taken, if it was; with --json Records do. Standard output is COMMAND's. A guard
+stays behind as a process until the last process that COMMAND left behind has
+ended. If it is killed, the program goes on, and its further opens with O_DIRECT
+fail with ENOSYS.
+
+Not guarded: 32-bit, setuid and setgid programs, those with file capabilities,
+and a process that is traced already, by strace, gdb or another guard. Unless
+run as root, sudo and the like have no effect inside. go doc
+stablepages/bench/guard says what else is not promised.
+
+Exit code: that of COMMAND; 2 wrong arguments; and if nothing was started 125 (the
+guard cannot work here), 126 (COMMAND cannot be run, or not under a guard),
+127 (COMMAND was not found).`,
+		Example: `  stablewrite run -- mariadbd --datadir=/srv/db
+  stablewrite run --report taken.jsonl -- fio --direct=1 job.fio; stablewrite report taken.jsonl`,
+		Args: positional(cobra.MinimumNArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			o := guard.Options{JSON: json}
+			if report != "" {
+				f, err := os.OpenFile(report, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
+				if err != nil {
+					return &exit{guard.CodeCannotGuard, err}
+				}
+				o.Report = f
+			}
+			err := guard.Exec(o, args)
+			code := guard.CodeCannotGuard
+			if e := (*guard.Error)(nil); errors.As(err, &e) {
+				code = e.Code
+			}
+			return &exit{code, err}
+		},
+	}
+	fl := cmd.Flags()
+	fl.SetInterspersed(false) // what follows COMMAND is its own
+	fl.SortFlags = false
+	fl.StringVar(&report, "report", "", "add Records of what was taken to `FILE`")
+	fl.BoolVar(&json, "json", false, "print Records to standard error instead of a text")
+	return cmd
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"stablepages/stablewrite/testenv"
+)
+
+// A service manager ignores signals for what it starts, and a terminal is the
+// program's: a guard in between changes neither.
+func TestRunKeepsSignalsAndTerminal(t *testing.T) {
+	program := filepath.Join(testenv.DirectDir(t), "stablewrite")
+	build := exec.Command("go", "build", "-o", program, ".") // as users have it: a test has no symbols
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	terminal, name := pty(t)
+	defer terminal.Close()
+	slave, err := os.OpenFile(name, os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slave.Close()
+	said := func(command string) string {
+		cmd := exec.Command("sh", "-c", "trap '' PIPE QUIT USR1 HUP CHLD; ulimit -n 512; exec "+command)
+		cmd.Stdin = slave
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+		return string(out)
+	}
+	const look = `sh -c 'tty; ulimit -n; exec grep -E "^(SigIgn|SigBlk|NoNewPrivs)" /proc/self/status'`
+	want := said(look)
+	if got := said(program + " run -- " + look); got != want || !strings.Contains(got, "/dev/pts/") {
+		t.Errorf("guarded:\n%s\nunguarded:\n%s", got, want)
+	}
+}
