@@ -96,9 +96,11 @@ func await() (tid int, ended bool, err error) {
 // stopped lets a thread go on that has stopped. That it is killed meanwhile is
 // all that can go wrong, and the next wait tells.
 func (t *tracer) stopped(tid int, ws unix.WaitStatus) {
-	t.mu.Lock()
-	t.tally.stops++
-	t.mu.Unlock()
+	if t.started {
+		t.mu.Lock()
+		t.tally.stops++
+		t.mu.Unlock()
+	}
 	sig, event := int(ws.StopSignal()), int(ws)>>16
 	request := unix.PTRACE_CONT
 	switch {
