@@ -66,5 +66,6 @@
 //   - A program that forks and threads much is slower: each new thread or process
 //     takes two to three stops.
 //
-// Linux 5.11 and later on amd64; on arm64 it compiles and was never run. /proc must be mounted.
+// Linux 5.11 and later on amd64; on arm64 it compiles and was never run. /proc must
+// be mounted, and show the PID namespace of this process.
 package guard

@@ -43,6 +43,9 @@ func Exec(o Options, argv []string) error {
 		return err
 	}
 	runtime.LockOSThread() // one thread is traced, has the filter, and becomes COMMAND
+	if readLink("/proc/self") != strconv.Itoa(os.Getpid()) {
+		return &Error{CodeCannotGuard, errors.New("/proc is not mounted, or shows another PID namespace: mount it (mount -t proc proc /proc, unshare --mount-proc)")}
+	}
 	if by := statusField("/proc/thread-self/status", "TracerPid"); by != "0" {
 		comm, _ := os.ReadFile("/proc/" + by + "/comm")
 		return &Error{CodeCannotGuard, fmt.Errorf("process %s (%s) traces this one already, as a debugger or another guard, and there can be only one: run COMMAND outside of it", by, strings.TrimSpace(string(comm)))}

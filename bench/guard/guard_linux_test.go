@@ -650,6 +650,25 @@ func TestADaemonLeftBehindIsGuardedOn(t *testing.T) {
 	}
 }
 
+// The first process of a PID namespace, as in a container, takes its guard with it
+// when it ends: the report comes before.
+func TestTheFirstProcessOfANamespace(t *testing.T) {
+	testenv.Tool(t, "unshare")
+	dir := testenv.DirectDir(t)
+	report := filepath.Join(dir, "report")
+	for mount, code := range map[string]int{"--mount-proc": 6, "--mount": CodeCannotGuard} {
+		p := command(t, false, "unshare", "--fork", "--pid", mount, self(), "guarded", report, "sh", "-c", compile(t)+" check f; exit 6")
+		p.Dir, p.report = dir, report
+		if p.Run(); p.ProcessState.ExitCode() != code {
+			t.Errorf("%s: %v: %s", mount, p.ProcessState, p.errs)
+		}
+	}
+	p := program{report: report}
+	if sum := p.sum(t); sum.Opens != 1 {
+		t.Errorf("%+v", sum)
+	}
+}
+
 func TestWithoutPrivileges(t *testing.T) {
 	root(t) // to have none
 	name, dir := compile(t), testenv.DirectDir(t)
@@ -791,8 +810,11 @@ func TestDescriptorsOfARunningProgramShowNoODirect(t *testing.T) {
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan error, 1)
+	go func() { ended <- p.Wait() }()
 	seen := 0
-	for began := time.Now(); time.Since(began) < 1200*time.Millisecond; time.Sleep(time.Millisecond) {
+	for len(ended) == 0 {
+		time.Sleep(time.Millisecond)
 		names, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", p.Process.Pid))
 		for _, name := range names {
 			if target := readLink(name); target != filepath.Join(p.Dir, "f") {
@@ -804,7 +826,7 @@ func TestDescriptorsOfARunningProgramShowNoODirect(t *testing.T) {
 			}
 		}
 	}
-	if err := p.Wait(); err != nil || seen == 0 {
+	if err := <-ended; err != nil || seen == 0 {
 		t.Errorf("%v, seen %d times\n%s%s", err, seen, p.out, p.errs)
 	}
 }

@@ -31,11 +31,14 @@ func Text(all []record.Guard, files int) string {
 			continue
 		}
 		if shown++; shown <= files {
-			file := printable(g.File)
-			if g.Refused > 0 {
-				file = "refused"
+			what := fmt.Sprintf("%s (%d)  %s", printable(g.Comm), g.PID, printable(g.File))
+			switch {
+			case g.PID == 0:
+				what = "others"
+			case g.Refused > 0:
+				what += "refused"
 			}
-			fmt.Fprintf(&b, "\n  %d  %s (%d)  %s", g.Taken()+g.Refused, printable(g.Comm), g.PID, file)
+			fmt.Fprintf(&b, "\n  %d  %s", g.Taken()+g.Refused, what)
 		}
 	}
 	if shown > files {

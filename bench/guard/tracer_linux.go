@@ -38,15 +38,15 @@ func guard(j job) error {
 	// A terminal's signals do not come here. Others may be sent to all of a service;
 	// the program may open files while it ends.
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
-	const options = unix.PTRACE_O_TRACESECCOMP | unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEEXEC |
+	options := unix.PTRACE_O_TRACESECCOMP | unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEEXEC |
 		unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACECLONE
-	if err := ptrace(unix.PTRACE_SEIZE, j.Thread, 0, options); err != nil {
+	if j.Process == 1 { // when the first process of a namespace ends the guard is killed, too
+		options |= unix.PTRACE_O_TRACEEXIT
+	}
+	if err := ptrace(unix.PTRACE_SEIZE, j.Thread, 0, uintptr(options)); err != nil {
 		return errors.New(whyNot(err))
 	}
 	t := &tracer{job: j, records: os.NewFile(guardReport, "report"), thread: unix.Gettid(), inCall: map[int]unix.PtraceRegs{}, processes: map[int]bool{}, tally: newTally()}
-	if statusField(t.file(j.Thread, "status"), "TracerPid") == "" {
-		return errors.New("/proc is not mounted, and descriptors cannot be looked at: mount it (mount -t proc proc /proc)")
-	}
 	answer("ok")
 	go t.lookNowAndThen()
 	for {
@@ -122,6 +122,9 @@ func (t *tracer) stopped(tid int, ws unix.WaitStatus) {
 		t.started = t.started || tid == t.Process
 		t.born(tid)
 		t.look(tid)
+	case event == unix.PTRACE_EVENT_EXIT && tid == t.Process:
+		t.report()
+		t.release()
 	case event == unix.PTRACE_EVENT_STOP && sig != int(unix.SIGTRAP):
 		request = unix.PTRACE_LISTEN // stopped as by SIGSTOP, until SIGCONT
 	case event == 0:
