@@ -48,8 +48,8 @@
 //     keeps O_DIRECT, and so do files in a table that a single thread does not
 //     share with its process.
 //   - What was in flight when a descriptor was cleared was direct.
-//   - A call at which the guard has just stopped a program when the guard is
-//     killed goes on with O_DIRECT.
+//   - If the guard is killed while a thread is stopped at a call, that one call goes
+//     on with O_DIRECT.
 //   - Opens that need O_DIRECT to fail (a file system without direct I/O)
 //     succeed.
 //   - Without CAP_SYS_ADMIN the filter needs no_new_privs: setuid, setgid and
@@ -63,8 +63,11 @@
 //   - Standard descriptors that were closed are /dev/null (the Go runtime opens
 //     them). Signals that were ignored or blocked stay so if this program has its
 //     symbol table and is no position-independent executable.
-//   - A program that forks and threads much is slower: each new thread or process
-//     takes two to three stops.
+//   - An open with O_DIRECT takes two stops, some 60 µs. A program that forks and
+//     threads much is slower: each new thread or process takes two or three.
+//   - If SIGSTOP reaches a child between vfork and execve, its parent cannot stop
+//     until the child goes on. That is so without a guard; with one the time between
+//     is longer.
 //
 // Linux 5.11 and later on amd64; on arm64 it compiles and was never run. /proc must
 // be mounted, and show the PID namespace of this process.

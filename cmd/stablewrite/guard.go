@@ -23,9 +23,9 @@ Nothing else of the program is touched: it has its process, terminal, signals
 and standard streams, and its ordinary writes are not slowed down.
 
 Where a program has a switch of its own for buffered I/O, use that instead
-(QEMU cache=writeback, MariaDB innodb_flush_method=fsync, PostgreSQL
-debug_io_direct=''): it knows then that its writes need an fsync, and how large a
-cache of its own makes sense.
+(QEMU cache=writeback; MariaDB innodb_flush_method=fsync, and for its redo log
+innodb_log_file_buffering=ON; PostgreSQL debug_io_direct=''): it knows then that
+there is a second cache.
 
 When COMMAND ends, a text on standard error says from which files O_DIRECT was
 taken, if it was; with --json Records do. Standard output is COMMAND's. A guard
