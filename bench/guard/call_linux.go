@@ -109,7 +109,7 @@ func readHow(tid int, regs *unix.PtraceRegs) (how, error) {
 	}
 	h := how{flags: binary.NativeEndian.Uint64(b), mode: binary.NativeEndian.Uint64(b[8:])}
 	resolve := binary.NativeEndian.Uint64(b[16:])
-	const known = unix.O_ACCMODE | unix.O_CREAT | unix.O_EXCL | unix.O_NOCTTY | unix.O_TRUNC | unix.O_APPEND | unix.O_NONBLOCK |
+	const known = largeFile | unix.O_ACCMODE | unix.O_CREAT | unix.O_EXCL | unix.O_NOCTTY | unix.O_TRUNC | unix.O_APPEND | unix.O_NONBLOCK |
 		unix.O_SYNC | unix.O_ASYNC | unix.O_DIRECT | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NOATIME | unix.O_CLOEXEC | unix.O_TMPFILE
 	makes := h.flags&(unix.O_CREAT|unix.O_TMPFILE&^unix.O_DIRECTORY) != 0
 	h.plain = resolve == 0 && *argument(regs, 3) == uint64(len(b)) && h.flags&^known == 0 && (h.mode == 0 || makes && h.mode&^0o7777 == 0)

@@ -21,8 +21,10 @@ func find(name string) (path string, err error) {
 	switch {
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return "", &Error{CodeNotFound, fmt.Errorf("%s: not found; check the name, or give its path", name)}
+	case errors.Is(err, fs.ErrPermission):
+		return "", &Error{CodeCannotRun, fmt.Errorf("%s: permission denied: chmod +x makes a program of a file", name)}
 	case err != nil && !errors.Is(err, exec.ErrDot): // a PATH that has . in it is the user's own
-		return "", &Error{CodeCannotRun, fmt.Errorf("%s: %w; chmod +x makes a program of a file", name, errors.Unwrap(err))}
+		return "", &Error{CodeCannotRun, fmt.Errorf("%s: %w", name, errors.Unwrap(err))}
 	}
 	for file, depth := path, 0; file != "" && depth < 5; depth++ {
 		if file, err = inspect(file); err != nil {

@@ -254,7 +254,7 @@ func ways(dir string) {
 		fd, err := unix.Openat2(at, name, &how)
 		say(way, fd, err)
 	}
-	openat2("openat2", at, "../f", unix.OpenHow{Flags: unix.O_RDWR | d | unix.O_CLOEXEC})
+	openat2("openat2", at, "../f", unix.OpenHow{Flags: unix.O_RDWR | d | unix.O_CLOEXEC | largeFile})
 	openat2("openat2, new", at, "new2", unix.OpenHow{Flags: unix.O_RDWR | d | unix.O_CREAT, Mode: 0o666})
 	openat2("openat2, beneath, without O_DIRECT", at, "../f", unix.OpenHow{Flags: unix.O_RDWR, Resolve: unix.RESOLVE_BENEATH})
 	openat2("openat2, beneath, in it", at, "new2", unix.OpenHow{Flags: unix.O_RDWR, Resolve: unix.RESOLVE_BENEATH})

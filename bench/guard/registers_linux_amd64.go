@@ -2,9 +2,11 @@ package guard
 
 import "golang.org/x/sys/unix"
 
-const x32 = 0x40000000 // __X32_SYSCALL_BIT
-
-const nativeArch = unix.AUDIT_ARCH_X86_64
+const (
+	x32        = 0x40000000 // __X32_SYSCALL_BIT
+	nativeArch = unix.AUDIT_ARCH_X86_64
+	largeFile  = 0o100000 // O_LARGEFILE, which package unix has as 0
+)
 
 var (
 	native = numbers{

@@ -6,9 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const x32 = 0x80000000 // no such numbers
-
-const nativeArch = unix.AUDIT_ARCH_AARCH64
+const (
+	x32        = 0x80000000 // no such numbers
+	nativeArch = unix.AUDIT_ARCH_AARCH64
+	largeFile  = 0o400000 // O_LARGEFILE, which package unix has as 0
+)
 
 var (
 	native = numbers{
