@@ -25,8 +25,8 @@
 // A descriptor can have O_DIRECT without such a call: it was inherited, came
 // over a socket, or was opened by an io_uring. The guard looks at all
 // descriptors when the program starts, at every execve, and ten times a second
-// (less often if a look takes more than a twentieth of the time), and clears
-// O_DIRECT by F_SETFL on a duplicate. That holds for everyone who shares the
+// (less often if that takes more than a hundredth of the time, as with more than
+// some 200 open files), and clears O_DIRECT by F_SETFL on a duplicate. That holds for everyone who shares the
 // open file description, so also for an unguarded program that handed it down.
 //
 // Pipes keep O_DIRECT: there it means packets.

@@ -162,7 +162,7 @@ func whyNot(err error) string {
 
 const (
 	often = 100 * time.Millisecond
-	share = 20 // looking takes at most so much of the time
+	share = 100 // looking takes one part in so many of the time, at most
 )
 
 // lookNowAndThen looks at the descriptors of all guarded processes, for ever.
