@@ -60,8 +60,9 @@ lint: ## staticcheck
 
 # -count=1: what these tests ask is the machine, whose answers are not cached.
 
-unit: ## all tests, and that they allocate nothing where they must not
+unit: ## all tests, the library's on both engines, and that they allocate nothing where they must not
 	PATH=$$PATH:/usr/sbin:/sbin $(GO) test -count=1 ./...
+	PATH=$$PATH:/usr/sbin:/sbin STABLEPAGES_ENGINE=calls $(GO) test -count=1 ./stablewrite
 
 race: ## all tests under the race detector, the library's with poisoned memory
 	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 $(GO) test -race -tags invariants -count=1 ./...
@@ -72,8 +73,9 @@ portable: deps ## the checksums without assembly, and on an emulated arm64; the 
 	cd crcguard/_peers && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) run $(STATICCHECK) ./...
 	cd crcguard/_peers && $(GO) run . -rounds 6 -ring 16777216 -sizes 65536 -cores 1 >/dev/null
 
-load: ## two minutes of many writers in two processes, checked
-	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 STABLEPAGES_LOAD=2m $(GO) test -race -tags invariants -count=1 -timeout 15m -run '^TestLoad$$' -v ./stablewrite
+load: ## many writers in two processes, checked, a minute on each engine
+	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 STABLEPAGES_LOAD=1m $(GO) test -race -tags invariants -count=1 -timeout 15m -run '^TestLoad$$' -v ./stablewrite
+	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 STABLEPAGES_LOAD=1m STABLEPAGES_ENGINE=calls $(GO) test -race -tags invariants -count=1 -timeout 15m -run '^TestLoad$$' -v ./stablewrite
 
 adoption: ## bbolt's own tests, and kills of a writer, its file written through stablewrite
 	cd stablewrite/_examples/bbolt && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) run $(STATICCHECK) ./...

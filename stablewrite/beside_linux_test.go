@@ -6,14 +6,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"stablepages/crcguard"
 	"stablepages/stablewrite/testenv"
 )
 
@@ -264,11 +265,11 @@ func TestStreamsThatMeetOnABlockDevice(t *testing.T) {
 	}
 }
 
-// A buffer whose memory goes away is a panic of the caller's, on whatever
-// goroutine it was met.
-func TestMemoryThatGoesAway(t *testing.T) {
-	const size = 4 << 20
-	for range 5 {
+// A buffer whose memory goes away is EFAULT, as from a system call, under every
+// Strategy and at every length, wherever it is met.
+func TestMemoryThatGoesAwayIsEFAULT(t *testing.T) {
+	const size, there = 4 << 20, 512 << 10
+	for _, s := range Strategies() {
 		fd, err := newMemfd(size)
 		if err != nil {
 			t.Fatal(err)
@@ -277,33 +278,57 @@ func TestMemoryThatGoesAway(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := unix.Ftruncate(fd, 512<<10); err != nil {
+		if err := unix.Ftruncate(fd, there); err != nil {
 			t.Fatal(err)
 		}
-		f := newDisk(2*size).file(t, Options{})
-		for _, write := range []func(){
-			func() { f.WriteAt(p, 0) },
-			func() {
-				q := f.Queue(1)
-				if err := q.Start(&Write{Buf: p}); err != nil {
-					t.Error(err)
+		name := filepath.Join(testenv.DirectDir(t), "file")
+		if err := os.WriteFile(name, make([]byte, 2*size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file, err := Open(name, Options{Strategy: s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range []*File{newDisk(2*size).file(t, Options{Strategy: s}), file} {
+			if s == Raw && f != file { // nobody but the Device reads the memory
+				continue
+			}
+			for _, buf := range [][]byte{p, p[there-kib4:][:2*kib4], p[there:][:kib4], p[100:][:2<<20]} {
+				if s == Raw && !aligned(buf, f.geo.MemAlign) {
+					continue
 				}
-				q.Wait()
-			},
-		} {
-			func() {
-				defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-				defer func() {
-					if recover() == nil {
-						t.Error("no panic")
+				before := f.Stats().Failed
+				w := &Write{Buf: buf, Sums: make([]uint32, crcguard.Blocks(len(buf)))}
+				for name, write := range map[string]func() error{
+					"Do": func() error { return f.Do(w) },
+					"Queue": func() error {
+						q := f.Queue(1)
+						defer q.Close()
+						return errors.Join(q.Start(w), q.Wait().Err)
+					},
+				} {
+					e := (*WriteError)(nil)
+					if err := write(); !errors.Is(err, syscall.EFAULT) || !errors.As(err, &e) || e.Good > there || w.Receipt.N != e.Good {
+						t.Errorf("%v, %s of %d bytes: %v", s, name, len(buf), err)
 					}
-				}()
-				write()
-			}()
+				}
+				if failed := f.Stats().Failed - before; failed != 2 {
+					t.Errorf("%v: Stats tell of %d failed writes", s, failed)
+				}
+			}
+			st := f.StreamAt(0)
+			if n, err := st.Write(p); !errors.Is(err, syscall.EFAULT) || n > there {
+				t.Errorf("%v, Stream: %d, %v", s, n, err)
+			}
+			st.Close()
+			if _, err := f.ReadAt(p[there:][:100], 3); !errors.Is(err, syscall.EFAULT) {
+				t.Errorf("%v, ReadAt: %v", s, err)
+			}
+			if busyFile(f) {
+				t.Errorf("%v: memory or range leaked", s)
+			}
 		}
-		if f.lock.first != nil || f.opts.Pool.inUse != 0 {
-			t.Error("memory or range leaked")
-		}
+		file.Close()
 		unix.Munmap(p)
 		unix.Close(fd)
 	}

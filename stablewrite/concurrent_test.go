@@ -87,15 +87,15 @@ func TestRangeLocksAreForgotten(t *testing.T) {
 	d := newScripted(kib4)
 	a, _ := NewDevice(d, Options{})
 	b, _ := NewDevice(d, Options{})
-	if a.lock != b.lock {
+	if a.target != b.target {
 		t.Error("two Files on one Device do not share a lock")
 	}
 	a.Close()
-	if fileLocks.byKey[d] == nil {
+	if allTargets.files[d] == nil {
 		t.Error("the lock went with the first File")
 	}
 	b.Close()
-	if fileLocks.byKey[d] != nil {
+	if allTargets.files[d] != nil {
 		t.Error("the lock stayed after the last File")
 	}
 }
@@ -120,7 +120,7 @@ func TestRangeLock(t *testing.T) {
 		}()
 		for {
 			l.mu.Lock()
-			queued := l.last == s
+			queued := s.in != nil
 			l.mu.Unlock()
 			if queued {
 				return
@@ -145,7 +145,7 @@ func TestRangeLock(t *testing.T) {
 	if order[0] != "d" || order[1] != "c" {
 		t.Errorf("order %v", order)
 	}
-	if l.first != nil || l.last != nil {
+	if !l.idle() {
 		t.Error("spans left behind")
 	}
 }
@@ -182,66 +182,81 @@ func TestManyOverlappingWritersWithASmallPool(t *testing.T) {
 			t.Errorf("block %d is a mixture", b)
 		}
 	}
-	if peak := pool.Peak(); peak > 4*kib4 || peak == 0 {
+	if peak, _, _ := pool.use(); peak > 4*kib4 || peak == 0 {
 		t.Errorf("peak %d", peak)
 	}
+}
+
+// idle reports whether nothing is held or waited for.
+func (l *rangeLock) idle() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.root == nil
+}
+
+// busyFile reports whether a range of the File, or memory of its Pool, is held.
+func busyFile(f *File) bool {
+	p := f.opts.Pool
+	p.lock()
+	defer p.mu.Unlock()
+	return !f.target.idle() || p.inUse != 0
 }
 
 // A write that must wait for memory has submitted nothing yet: waiting never
 // holds a crash window or a range open.
 func TestMemoryIsReservedBeforeSubmitting(t *testing.T) {
 	d := newScripted(2 * kib4)
-	pool := NewPool(2 * kib4)
-	f := d.file(t, Options{Pool: pool})
-	taken := pool.get(kib4)
+	pool := NewPool(3 * kib4)
+	f := d.file(t, Options{Strategy: Bounce, Pool: pool})
+	var taken loan
+	pool.reserve(&taken, kib4, 2)
 	done := make(chan error)
 	go func() {
 		_, err := f.WriteAt(d.buf, 0)
 		done <- err
 	}()
-	for {
+	for waiting := false; !waiting; time.Sleep(time.Microsecond) {
 		pool.mu.Lock()
-		waiting := pool.next > pool.serving
+		waiting = pool.waiting.first != nil
 		pool.mu.Unlock()
-		if waiting {
-			break
-		}
-		time.Sleep(time.Microsecond)
 	}
-	f.lock.mu.Lock()
-	if len(d.calls) != 0 || f.lock.first != nil {
+	if len(d.calls) != 0 || !f.target.idle() {
 		t.Error("submitted or locked a range before its memory was there")
 	}
-	f.lock.mu.Unlock()
-	pool.put(taken)
+	pool.release(&taken)
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
 }
 
 func TestPoolStaysWithinItsBound(t *testing.T) {
-	if zero := new(Pool); len(zero.get(100)) != 100 || zero.limit != DefaultPoolBytes {
+	zero := new(Pool)
+	zero.lock()
+	if zero.mu.Unlock(); zero.limit != DefaultPoolBytes {
 		t.Error("the zero value is no Pool")
 	}
 	p := NewPool(64 << 10)
+	largest, _ := p.largest()
 	var wg sync.WaitGroup
 	for k := range 8 {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(uint64(k), 1))
 			for range 2000 {
-				n := 1 + rng.IntN(p.largest())
-				b := p.get(n)
-				if len(b) != n || !aligned(b, memoryAlign) {
-					t.Errorf("get(%d): %d bytes", n, len(b))
+				var l loan
+				n := 1 + rng.IntN(largest)
+				p.reserve(&l, n, 1)
+				b := l.chunks[0].bytes()
+				if len(b) < n || !aligned(b, memoryAlign) {
+					t.Errorf("reserve(%d): %d bytes", n, len(b))
 				}
 				b[0], b[n-1] = byte(k), byte(k)
-				p.put(b)
+				p.release(&l)
 			}
 		})
 	}
 	wg.Wait()
-	if p.peak > p.limit || p.inUse != 0 || p.idle > p.limit || p.next != p.serving {
-		t.Errorf("limit %d, peak %d, in use %d, idle %d", p.limit, p.peak, p.inUse, p.idle)
+	if mapped := p.copies.mapped + p.share.mapped; p.peak > p.limit || p.inUse != 0 || mapped > p.limit || p.waiting.first != nil {
+		t.Errorf("limit %d, peak %d, in use %d, mapped %d", p.limit, p.peak, p.inUse, mapped)
 	}
 }
 
@@ -262,7 +277,7 @@ func TestAPanickingDeviceLeaksNothing(t *testing.T) {
 			f.WriteAt(d.buf, 0)
 		}()
 	}
-	if pool.inUse != 0 || f.lock.first != nil {
+	if busyFile(f) {
 		t.Error("memory or range leaked")
 	}
 	if err := f.Close(); err != nil {

@@ -20,11 +20,14 @@ type Device interface {
 	Close() error
 }
 
-// Sized is a Device that knows how many bytes can be read of it. To one that does
-// not, the segments of a large write go out in order, as if it made it longer.
-type Sized interface {
-	Size() (int64, error)
+// GatherWriter is a Device that takes memory in parts.
+type GatherWriter interface {
+	// WriteGatherAt is Device.WriteAt of parts, at most 1024, one after the other.
+	WriteGatherAt(parts [][]byte, off int64) (n int, err error)
 }
+
+// maxGather is IOV_MAX of Linux.
+const maxGather = 1024
 
 // PartWriter is a Device that can write a part of a unit. On one that is not a
 // Stream must begin, be flushed and end at whole units.

@@ -1,6 +1,12 @@
 // Package stablewrite writes buffers that others may be changing, with direct
 // I/O (O_DIRECT), and returns a receipt that is true of the media.
 //
+// To write at an offset, call [File.WriteAt]; for the receipt, [File.Do].
+// To keep many writes in flight from one goroutine, use a [Queue].
+// To write bytes one after the other, of any length, use a [Stream].
+// If you are free to choose a strategy, choose [Bounce]; the zero value, [Verify],
+// is the fix proposed in 2011, which this package exists to try.
+//
 // # What is not promised
 //
 //   - No strategy makes a consistent snapshot of a buffer that is being
@@ -11,78 +17,111 @@
 //     describes. [Bounce] and [Buffered] do not have this hole.
 //   - Under these two a crash before Sync, of the machine or of the process
 //     before it resubmitted, can leave torn blocks: the crash window.
+//   - Buffered writes by others (another process, an os.File) to a page that a ring
+//     has a direct write of in flight can undo that, and make Sync fail: 396 of 1,113
+//     fsyncs failed in a trial (ext4, Linux 6.18), 0 of 383 with blocking calls.
+//     Options.Engine ByCalls is for files that are written both ways. Files of one
+//     process see to it themselves.
+//   - What a process had in flight on a ring can land after the process was
+//     killed. Options.Lock lets a successor wait for it.
 //   - Nothing is ordered against writers in other processes, nor against other
 //     names of the same bytes: a partition and its disk, a loop device and its
 //     file. Within a process, Files on one inode or block device are ordered.
-//   - A receipt speaks of the media at the moment the write returned. A write
-//     that overlaps it makes it history.
+//   - A receipt speaks of the media at the moment the write returned. A later
+//     write that overlaps it changes them.
 //   - A write is not atomic. One that fails, or is cut short by a crash, may
 //     have landed in part; a [WriteError] says in which.
 //   - A write in flight cannot be cancelled; no method takes a context.
-//   - [Raw] promises nothing; it is the measure of the others.
+//   - [Raw] promises nothing; the others are compared with it.
 //
 // # Ownership
 //
 // A buffer given to [File.WriteAt], [File.Do] or [Queue.Start] is read until the
-// write has returned, never written, and not kept. It may change meanwhile: that
+// write has ended, never written, and not kept. It may change meanwhile: that
 // is what the package is for. Under the race detector memory of the Go heap that
 // changes is reported all the same, and rightly: only memory that Go does not
 // manage, or the kernel's or another process's hand, is exempt from its memory
-// model. A [Stream] has copied what it was given when Write returns.
+// model. A buffer that cannot be read (a mapped file that was truncated) is EFAULT,
+// as from a system call. A [Stream] has copied what it was given when Write returns.
 //
-// Copies are made in memory of a [Pool], which bounds it. A write reserves what
-// it may need before it submits anything, so a full Pool delays the start of a
-// write and never its end. What waits for a range that another write holds has
-// its reservation already: enough such writes keep a Pool busy, and disjoint
-// ones, and reads that need private memory, wait for it. Streams have memory of
-// their own.
+// Copies are made in memory of a [Pool], which bounds it: one for the process unless
+// Options.Pool names another. A write that copies reserves its memory before it
+// submits anything, so a full Pool delays the start of a write and never its end.
+// What waits for a range that another write holds has its reservation already:
+// enough such writes keep a Pool busy, and disjoint ones, and reads that need private
+// memory, wait for it. Resubmissions have a share of the Pool to themselves. Streams
+// have memory of their own.
 //
 // # Ordering
 //
 // From the first submission to the last resubmission of a write its range is
 // locked against other writes of the process to the same file, so a
-// resubmission never overwrites a newer write. Disjoint writes do not wait for
-// each other's range. Reads wait for none: one that overlaps a write sees what
-// the device has, before or after a resubmission.
+// resubmission never overwrites a newer write. Writes that overlap go out in the
+// order in which Do or Start was called; others do not wait for each other. Reads
+// wait for none: one that overlaps a write sees what the device has, before or after
+// a resubmission. Truncate and Preallocate wait as writes do.
 //
-// A write longer than Options.SegmentBytes goes out in segments, several at a
-// time, so that one is summed while others are in flight. Where it makes the
+// A summed write longer than Options.SegmentBytes goes out in segments, several at
+// a time, so that one is summed while others are in flight. Where it makes the
 // file longer they go out in order, so that a write that is cut short leaves no
-// hole before data. Writes that are under way together, of several goroutines or
-// of a [Queue], are ordered only where they overlap, and then in any order.
-// Create, and OpenFile with O_TRUNC, empty a file before or after a write of the
-// process, not in its middle.
+// hole before data. Create, and OpenFile with O_TRUNC, empty a file before or after a
+// write of the process, not in its middle.
 //
 // # Durability and the crash window
 //
 // A write returns when its last submission landed. [File.Sync] covers writes
-// that returned before it began. A failed Sync is sticky: the kernel may have
-// dropped what it could not write, so every later Sync, and Close, returns the
-// error again. Sync does not cover the name of a newly created file; sync its
-// directory for that.
+// that returned before it began; concurrent Syncs share a call. A failed Sync is
+// sticky: the kernel may have dropped what it could not write, and tells one caller
+// once. So every later Sync and Close of every File of the process on that device
+// (partitions count as their disk) returns the error again, until the last of them is
+// closed. Sync does not cover the name of a newly created file; sync its directory
+// for that.
 //
 // Under Verify and Detect the crash window of a write is open from its first
 // submission, which may carry anything that the buffer held meanwhile, until the
-// first Sync that succeeds after the write returned: until then a volatile cache
-// may have kept the first submission and lost the resubmission.
-// What is on the media after a crash in the window matches no sum that anybody
-// holds: btrfs of Linux 6.1 then fails to read it, the legs of a mirror differ.
-// Under Bounce a crash does what it does to any write.
+// first Sync that succeeds after the write returned: until then a volatile cache may
+// have kept the first submission and lost the resubmission. What is on the media
+// after a crash in the window matches no sum that anybody holds: btrfs of Linux 6.1
+// then fails to read it, the legs of a mirror differ. Under Bounce a crash does what
+// it does to any write.
 //
 // # When to choose what
 //
 // Choose Bounce whenever changes may be restored, when a crash must not leave
 // torn blocks, or under fabrics where a write that timed out may land after its
-// retry. Choose Verify, the zero value, where changes are rare and not restored,
-// and the copy is too dear. Choose Detect, with aligned buffers ([AlignedBuffer]),
-// to learn that a program violates stable pages rather than to heal it;
-// Options.OnChanged tells it of Verify. Choose Buffered where the page cache is
-// welcome. [Strategy.Promise] holds all of this as data.
+// retry. Its copy lies in huge pages, which the kernel submits for less than the
+// small pages of most buffers: for writes of 64 KiB and more it is usually no slower
+// than Raw. Choose Verify where changes are rare and not restored, and memory is
+// scarce or the buffers lie in huge pages already ([AlignedBuffer], [Buffers]).
+// Choose Detect, with aligned buffers, to learn that a program violates stable pages
+// rather than to heal it; Options.OnChanged tells of every change under the others.
+// Choose Buffered where the page cache is welcome. [Strategy.Promise] holds all of
+// this as data.
+//
+// # How a write goes
+//
+//	WriteAt, Do ----+                                   +--> ring: io_uring (driver_linux.go)
+//	Queue.Start ----+-> progress: segments, window -----+
+//	Stream ---------+     |   ^                         +--> call: Device.WriteAt (call.go)
+//	                      v   | next submission                  |
+//	                    segment: steps of a strategy <-----------+ completion
+//	                      |   ^
+//	                      v   | private memory
+//	                    Pool: copies, resubmissions
+//
+// A segment says what to submit next and never blocks; the exhaustive exploration in
+// the tests runs the same steps. A step is taken by whoever sees the completion: the
+// caller in Do or Queue.Wait, the goroutine that made the call, or, on a Queue that
+// nobody waits for, a timer within a millisecond. Before a write begins it may wait
+// for memory of the Pool, then for its range, in this order; afterwards it waits for
+// nothing but the device. [File.Engine] says which engine a File has, and why.
 //
 // # Words
 //
 // Changed: the writer saw the buffer differ after the submission. Resubmit:
 // submit once more, from private memory. In flight: after a submission was
 // accepted, before its completion was reaped. Torn: the media is not what the
-// receipt says. Block: 4096 bytes of the file, on the file's grid.
+// receipt says. Block: 4096 bytes of the file, on the file's grid. Segment: a part of
+// a write that goes out as one submission. Window: the segments of one write that may
+// be in flight together.
 package stablewrite

@@ -20,8 +20,8 @@ var (
 )
 
 // WriteError is the error of a write that was begun and failed, or of a buffer of
-// a Stream. It divides the range of that in three: first Good bytes, then Spoiled bytes, then bytes
-// that were not touched.
+// a Stream. It divides the bytes of the write in three: first Good bytes, then
+// Spoiled bytes, then bytes that were not touched.
 type WriteError struct {
 	Name    string // of the file; "" on a Device
 	Off     int64

@@ -25,6 +25,7 @@ func ExampleQueue() {
 
 	const depth, size, writes = 4, 64 << 10, 32
 	q := f.Queue(depth)
+	defer q.Close()
 	for i := range writes {
 		var w *stablewrite.Write
 		if i < depth {
@@ -37,7 +38,7 @@ func ExampleQueue() {
 			log.Fatal(err)
 		}
 	}
-	for w := q.Wait(); w != nil; w = q.Wait() {
+	for w := range q.Drain() {
 		if w.Err != nil {
 			log.Fatal(w.Err)
 		}

@@ -94,7 +94,7 @@ func (s *simulation) WriteAt(p []byte, off int64) (int, error) {
 	}
 	block := int(off) / kib4
 	s.turn(block)
-	if e := &s.errors[s.segment(block)]; e.pending != nil && e.attempt == s.flights[s.segment(block)].attempt {
+	if e := &s.errors[s.segment(block)]; e.pending != nil && e.attempt == s.parts[s.segment(block)].attempt {
 		s.breaks("went on writing to a device that fails")
 	}
 	caller := within(p, s.p)
@@ -353,5 +353,5 @@ func (s *simulation) failing(ps []piece) (int, error) {
 // refuse notes an error, which must come out or be healed.
 func (s *simulation) refuse(ps []piece, err error) {
 	e := &s.errors[s.segment(ps[0].block)]
-	e.returned, e.pending, e.attempt = append(e.returned, err), err, s.flights[s.segment(ps[0].block)].attempt
+	e.returned, e.pending, e.attempt = append(e.returned, err), err, s.parts[s.segment(ps[0].block)].attempt
 }

@@ -22,7 +22,7 @@ type outcome struct {
 }
 
 func (s *simulation) outcome() (o outcome) {
-	fl := s.flights[0]
+	fl := s.parts[0]
 	o = outcome{seen: s.seen, held: s.held, sums: s.sums, good: fl.good, violations: s.violations, torn: s.tornParts}
 	for leg := range s.media {
 		o.legs[leg] = s.media[leg].now
@@ -36,7 +36,7 @@ func (s *simulation) outcome() (o outcome) {
 func outcomes(e exploration, d *simulatedDevice, steps int, every bool) (all map[outcome]int, runs int) {
 	all = map[outcome]int{}
 	for _, p := range append(programs(2, steps), make(program, 2)) {
-		s := newSimulation(e.Options, d, arbitrary, 2, 1)
+		s := newSimulation(e, d, arbitrary, 2, 1)
 		s.every = every
 		s.walk(p, func() {
 			all[s.outcome()]++
@@ -81,7 +81,7 @@ func compareOrders(t *testing.T, e exploration, d simulatedDevice) {
 	}
 }
 
-// Segments of one write that are under way together: their flights share a File
+// Segments of one write that are under way together: they share a File
 // and a Device and nothing else, in whichever order they go on.
 func TestEveryScheduleOfOverlappedSegments(t *testing.T) {
 	devices := slices.DeleteFunc(slices.Clone(simulatedDevices), func(d simulatedDevice) bool {

@@ -64,15 +64,19 @@ type exploration struct {
 	name, about string
 	others      bool
 	Options
+	joins  bool // what little lies between goes out with what changed
+	scarce bool // memory for a resubmission comes a unit at a time
 }
 
 func explorations() (all []exploration) {
 	for _, s := range Strategies() {
-		all = append(all, exploration{fmt.Sprintf("`%v`", s), s.About(), false, Options{Strategy: s}})
+		all = append(all, exploration{name: fmt.Sprintf("`%v`", s), about: s.About(), Options: Options{Strategy: s}})
 	}
 	return append(all,
-		exploration{"`verify`, whole", "as `verify`, but resubmits the whole segment", true, Options{Resubmit: Whole}},
-		exploration{"`verify`, by CRC-32C", "as `verify`, but compares by CRC-32C alone (the letter of the proposal)", true, Options{DetectBy: BySum}},
+		exploration{name: "`verify`, whole", about: "as `verify`, but resubmits the whole segment", others: true, Options: Options{Resubmit: Whole}},
+		exploration{name: "`verify`, by CRC-32C", about: "as `verify`, but compares by CRC-32C alone (the letter of the proposal)", others: true, Options: Options{DetectBy: BySum}},
+		exploration{name: "`verify`, joined", about: "as `verify`, but unchanged blocks between changed ones go out with them, as they do where little lies between", joins: true},
+		exploration{name: "`verify`, piecemeal", about: "as `verify`, but private memory for a resubmission comes a unit at a time", others: true, Options: Options{Resubmit: Whole}, scarce: true},
 	)
 }
 
@@ -122,21 +126,20 @@ func (n *tally) add(m *tally) {
 }
 
 // simulation is one run: caller memory, what the mutator still has to do, media.
-// It is the Device of the flights.
+// It is the Device of the segments.
 type simulation struct {
 	*choices
 	tally
-	options Options
+	options exploration
 	device  *simulatedDevice
 	family  family
 	every   bool // every order, not one of each schedule
 
 	p        []byte
-	segments int // flights, each of as many blocks
+	segments int // parts, each of as many blocks
 	private  []byte
-	flights  []*flight
+	parts    []*segment
 	lookers  []*looker
-	receipts []Receipt
 	file     *File
 	drivers  []func() (done, more bool) // coroutines
 	yields   [maxBlocks]func(done bool) bool
@@ -163,14 +166,14 @@ type simulation struct {
 	trace     *strings.Builder
 }
 
-// deviceErrors is what a device returned to a flight.
+// deviceErrors is what a device returned to a segment.
 type deviceErrors struct {
 	returned []error
 	pending  error // the last, unless a resubmission landed since
 	attempt  int   // in which that was
 }
 
-func newSimulation(o Options, d *simulatedDevice, fam family, blocks, segments int) *simulation {
+func newSimulation(o exploration, d *simulatedDevice, fam family, blocks, segments int) *simulation {
 	s := &simulation{choices: new(choices), options: o, device: d, family: fam, segments: segments, p: AlignedBuffer(blocks * kib4)}
 	s.options.Pool = new(Pool)
 	s.media = make([]media, max(1, d.legs))
@@ -180,10 +183,10 @@ func newSimulation(o Options, d *simulatedDevice, fam family, blocks, segments i
 	for i := range s.arrived {
 		s.arrived[i] = make([]byte, kib4)
 	}
-	s.private, s.receipts = AlignedBuffer(len(s.p)), make([]Receipt, segments)
+	s.private = AlignedBuffer(len(s.p))
 	for k := range segments {
 		l := &looker{simulation: s, base: k * blocks / segments}
-		s.lookers, s.flights = append(s.lookers, l), append(s.flights, new(flight))
+		s.lookers, s.parts = append(s.lookers, l), append(s.parts, new(segment))
 	}
 	return s
 }
@@ -311,7 +314,7 @@ func (s *simulation) order(n int) []int {
 	return order
 }
 
-// looker is the detector and the memory of the flight whose first block is base.
+// looker is the detector and the memory of the segment whose first block is base.
 type looker struct {
 	*simulation
 	crcguard.Guard
@@ -335,14 +338,15 @@ func (l *looker) look(p []byte, names *[maxBlocks]name) []byte {
 	return l.seen
 }
 
-func (l *looker) ArmAt(p []byte, off int64) uint32 {
+func (l *looker) ArmPartsAt(parts [][]byte, off int64) uint32 {
+	p := parts[0]
 	seen := l.look(p, &l.look1)
 	copy(l.held[l.base:], l.look1[l.base:l.base+len(p)/kib4])
 	return l.Guard.ArmAt(seen, off)
 }
 
-func (l *looker) AppendChanged(dst []Extent, p []byte) []Extent {
-	return l.Guard.AppendChanged(dst, l.look(p, &l.look2))
+func (l *looker) AppendChangedParts(dst []Extent, parts [][]byte) []Extent {
+	return l.Guard.AppendChanged(dst, l.look(parts[0], &l.look2))
 }
 
 func (l *looker) copyBlocks(dst, src []byte, off int64, sums []uint32) (sum uint32) {
@@ -371,7 +375,7 @@ func (s *simulation) crash(ph crashPhase) {
 	torn := uint(0)
 	for leg := range s.media {
 		for i := range s.blocks() {
-			if fl := s.flights[s.segment(i)]; ph != inFlight && margin+(i+1)*kib4 > int(fl.off)+fl.good {
+			if fl := s.parts[s.segment(i)]; ph != inFlight && margin+(i+1)*kib4 > int(fl.off)+fl.good {
 				continue // the caller was told
 			}
 			m := &s.media[leg]
@@ -406,7 +410,7 @@ func (s *simulation) survives(ph crashPhase, i int, c *content) bool {
 // write runs one write.
 func (s *simulation) write(p program) {
 	s.begin(p)
-	f, err := NewDevice(s, s.options)
+	f, err := NewDevice(s, s.options.Options)
 	if err != nil {
 		s.breaks(err.Error())
 		return
@@ -427,27 +431,33 @@ func (s *simulation) write(p program) {
 	s.judge()
 }
 
-// prepare makes the flight of segment k ready, as File.segments does.
+// prepare makes segment k ready, as progress.take does.
 func (s *simulation) prepare(k int, f *File) {
-	fl, l, n := s.flights[k], s.lookers[k], len(s.p)/s.segments
+	fl, l, n := s.parts[k], s.lookers[k], len(s.p)/s.segments
 	clear(s.private) // what it held before is of no use to anybody
-	l.SumOnly, s.receipts[k] = s.options.DetectBy == BySum, Receipt{}
-	fl.p, fl.private, fl.off = s.p[k*n:][:n:n], s.private[k*n:][:n:n], int64(margin+k*n)
-	fl.aligned, fl.whole, fl.unit, fl.guard, fl.mem = true, s.options.Resubmit == Whole, f.geo.OffsetAlign, l, l
+	l.SumOnly = s.options.DetectBy == BySum
+	fl.parts, fl.n, fl.private, fl.off = [][]byte{s.p[k*n:][:n:n]}, n, s.private[k*n:][:n:n], int64(margin+k*n)
+	fl.aligned, fl.whole, fl.unit, fl.steps, fl.guard, fl.mem = true, s.options.Resubmit == Whole, f.geo.OffsetAlign, f.row.steps, l, l
+	if s.options.joins {
+		fl.gap = len(s.p)
+	}
+	if s.options.scarce {
+		fl.private = fl.private[:fl.grain()]
+	}
 	if s.options.Strategy.Sums() {
 		fl.sums = s.sums[l.base:][:n/kib4]
 		return
 	}
 	// A layer that sums would do so before it submits.
-	l.ArmAt(fl.p, fl.off)
+	l.ArmPartsAt(fl.parts, fl.off)
 	copy(s.sums[l.base:], l.Sums())
 }
 
-// drive drives all flights to their end: several in turns, the walk deciding who
+// drive drives all segments to their end: several in turns, the walk deciding who
 // goes on whenever one is about to read memory or to submit.
 func (s *simulation) drive(f *File) {
 	if s.segments == 1 {
-		f.drive(s.flights[0], &s.receipts[0])
+		s.carry(f, s.parts[0])
 		return
 	}
 	s.file = f
@@ -461,13 +471,20 @@ func (s *simulation) drive(f *File) {
 	}
 }
 
-// driver makes a coroutine that drives the flight of a segment, of one run after
+// carry takes the steps of a segment, as progress does, with blocking calls.
+func (s *simulation) carry(f *File, seg *segment) {
+	for o := seg.start(); o != nil; o = seg.ended() {
+		o.call(f)
+	}
+}
+
+// driver makes a coroutine that drives a segment, of one run after
 // the other. It yields true at the end of each.
 func (s *simulation) driver(segment int) (stop func()) {
 	next, stop := iter.Pull(func(yield func(bool) bool) {
 		s.yields[segment] = yield
 		for more := true; more; more = yield(true) {
-			s.file.drive(s.flights[segment], &s.receipts[segment])
+			s.carry(s.file, s.parts[segment])
 		}
 	})
 	s.drivers = append(s.drivers, next)
@@ -479,7 +496,7 @@ func (s *simulation) judge() {
 	s.schedules = 1
 	wrong := false
 	var why [4]bool
-	for k, fl := range s.flights {
+	for k, fl := range s.parts {
 		s.judgeError(fl, &s.errors[k])
 		base := k * s.blocks() / s.segments
 		for i := range fl.good / kib4 {
@@ -509,8 +526,8 @@ func (s *simulation) judge() {
 	}
 }
 
-// judgeError holds the end of a flight against what the device did to it.
-func (s *simulation) judgeError(fl *flight, device *deviceErrors) {
+// judgeError holds the end of a segment against what the device did to it.
+func (s *simulation) judgeError(fl *segment, device *deviceErrors) {
 	refused := errors.Is(fl.err, ErrChanged)
 	known := slices.ContainsFunc(device.returned, func(err error) bool { return errors.Is(fl.err, err) })
 	unit := max(kib4, s.device.unit)
@@ -531,9 +548,9 @@ func (s *simulation) judgeError(fl *flight, device *deviceErrors) {
 		s.breaks(fmt.Sprintf("an error that the device did not return: %v", fl.err))
 	case device.pending != nil && !errors.Is(fl.err, device.pending):
 		s.breaks(fmt.Sprintf("%v of the device came to %v", device.pending, fl.err))
-	case fl.err == nil && fl.good != len(fl.p):
+	case fl.err == nil && fl.good != fl.n:
 		s.breaks(fmt.Sprintf("only %d bytes are good, without an error", fl.good))
-	case fl.good != len(fl.p) && fl.good%unit != 0 && s.options.Strategy.Sums():
+	case fl.good != fl.n && fl.good%unit != 0 && s.options.Strategy.Sums():
 		s.breaks(fmt.Sprintf("%d good bytes are not whole blocks and units", fl.good))
 	case fl.err != nil && !refused && s.options.Strategy.Sums() && s.device.faults == nil:
 		s.breaks(fmt.Sprintf("%v, of a device that does not fail", fl.err))
@@ -549,9 +566,9 @@ func (s *simulation) heals() bool {
 	return s.options.Strategy.Detects() && !s.options.Strategy.Promise().Refuses
 }
 
-// sawSame reports whether both looks of a flight saw the same bytes.
-func (s *simulation) sawSame(fl *flight) bool {
-	lo, n := (int(fl.off)-margin)/kib4, len(fl.p)/kib4
+// sawSame reports whether both looks of a segment saw the same bytes.
+func (s *simulation) sawSame(fl *segment) bool {
+	lo, n := (int(fl.off)-margin)/kib4, fl.n/kib4
 	return slices.Equal(s.look1[lo:lo+n], s.look2[lo:lo+n])
 }
 
@@ -639,7 +656,7 @@ type task struct {
 
 func (j *task) run() {
 	blocks := len(j.program)
-	s := newSimulation(j.of.Options, j.of.device, j.family, blocks, blocks/j.each)
+	s := newSimulation(j.of.exploration, j.of.device, j.family, blocks, blocks/j.each)
 	if s.segments > 1 {
 		for k := range s.segments {
 			defer s.driver(k)()
@@ -657,7 +674,7 @@ func (j *task) run() {
 func (s *simulation) show(p program) string {
 	s.trace = new(strings.Builder)
 	s.write(p)
-	text := fmt.Sprintf("%v pages, program %v, %v: error %v%v", s.family, p, s.broken, s.flights[0].err, s.trace)
+	text := fmt.Sprintf("%v pages, program %v, %v: error %v%v", s.family, p, s.broken, s.parts[0].err, s.trace)
 	s.trace = nil
 	return text
 }
@@ -667,6 +684,7 @@ func (s *simulation) show(p program) string {
 func explore(devices []simulatedDevice, sizes func(*simulatedDevice) []int, steps int, split bool) (all []*explored) {
 	var jobs []*task
 	for _, e := range explorations() {
+		steps := steps
 		for k := range devices {
 			x := &explored{exploration: e, device: &devices[k]}
 			all = append(all, x)
@@ -675,6 +693,9 @@ func explore(devices []simulatedDevice, sizes func(*simulatedDevice) []int, step
 				lengths = lengths[:1]
 			}
 			for _, blocks := range lengths {
+				if e.joins { // two changes have what lies between them
+					steps = min(steps, 2)
+				}
 				for _, p := range programs(blocks, steps) {
 					for fam := range families {
 						j := &task{of: x, family: fam, program: p, each: blocks}

@@ -6,8 +6,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"reflect"
+	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"stablepages/crcguard"
 )
@@ -16,48 +17,32 @@ import (
 // methods may be called concurrently.
 type File struct {
 	dev      Device
+	target   *target
+	first    bool            // the target's Syncs go out on dev
+	dropped  runtime.Cleanup // what Close does, if that is never called
 	opts     Options
 	geo      Geometry
 	row      *strategyRow
-	segment  int // the longest submission of a summed write
-	lanes    int // segments of one write that may be under way at a time
-	lock     *rangeLock
-	name     string // "" on a Device
+	segment  int  // Options.SegmentBytes, in whole units
+	copied   int  // the longest segment that the Pool has memory for
+	window   int  // how many of these
+	halves   bool // where Do copies, half of copied
+	gap      int  // see segment
+	maxParts int  // of memory that the Device takes in one submission
+	engine   engine
+	known    atomic.Int64 // the file was at least so long when that was asked last
+	held     *int         // of the Pool, if that is bounded
+	name     string       // "" on a Device
 	readOnly bool
 	pages    bool // writes hold whole pages
-	shared   bool // the Device may have other Files: the last one closes it
 	stats    counters
 	writes   sync.Pool // *Write, for WriteAt
 
 	open   sync.RWMutex // read-held by every call under way, write-held by Close
 	closed bool
 
-	sync *stickySync
-
 	mu      sync.Mutex
 	streams map[*Stream]struct{} // not closed
-}
-
-// stickySync remembers that a sync failed. Files on one Device share it, because
-// a kernel that lost data says so once per descriptor.
-type stickySync struct {
-	mu  sync.Mutex
-	err error
-}
-
-func (s *stickySync) do(sync func() error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err == nil {
-		s.err = sync()
-	}
-	return s.err
-}
-
-func (s *stickySync) failed() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.err
 }
 
 var (
@@ -126,26 +111,25 @@ func New(f *os.File, o Options) (*File, error) {
 }
 
 // NewDevice writes to d. Several Files may be made of one Device that is a
-// pointer: they are ordered against each other as Files on one inode are. Close
-// of the last of them closes d; if NewDevice fails, d stays the caller's.
+// pointer: they are ordered against each other as Files on one inode are, and share
+// what becomes of their Syncs. Close of the last of them closes d; if NewDevice
+// fails, d stays the caller's.
 func NewDevice(d Device, o Options) (*File, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("stablewrite: %w", err)
 	}
-	var key any = new(byte)
-	if v := reflect.ValueOf(d); v.Kind() == reflect.Pointer && v.Type().Elem().Size() > 0 { // all pointers to nothing may be equal
-		key = d
-	}
-	file, err := newFile(d, key, o)
+	key := deviceKey(d)
+	file, err := newFile(d, key, key, o)
 	if err != nil {
 		return nil, fmt.Errorf("stablewrite: %w", err)
 	}
-	file.shared, file.sync = true, &file.lock.sync
 	return file, nil
 }
 
-// newFile makes a File of a Device whose bytes are known by key.
-func newFile(d Device, key any, o Options) (*File, error) {
+// newFile makes a File of a Device whose bytes are known by key, and lie on the
+// disk known by diskKey.
+func newFile(d Device, key, diskKey any, o Options) (*File, error) {
+	halves := o.SegmentBytes == 0
 	o = o.withDefaults()
 	geo, err := d.Geometry().normal()
 	if err != nil {
@@ -154,17 +138,66 @@ func newFile(d Device, key any, o Options) (*File, error) {
 	if o.RequireDirect && geo.Direct == DirectNo {
 		return nil, fmt.Errorf("%w: %s", ErrNotDirect, geo.Why)
 	}
-	segment := min(o.SegmentBytes, o.Pool.largest())
-	if segment < geo.OffsetAlign {
-		return nil, fmt.Errorf("segments of %d bytes are less than the device's unit of %d: enlarge the Pool or SegmentBytes", segment, geo.OffsetAlign)
+	copies, share := o.Pool.largest()
+	copied := min(o.SegmentBytes, copies)
+	if min(copied, share) < geo.OffsetAlign {
+		return nil, fmt.Errorf("segments of %d bytes, or %d for a resubmission, are less than the device's unit of %d: enlarge the Pool or SegmentBytes",
+			copied, share, geo.OffsetAlign)
 	}
-	row := &strategies[o.Strategy]
-	segment -= segment % geo.OffsetAlign
-	return &File{
-		dev: d, opts: o, geo: geo, row: row,
-		segment: segment, lanes: max(1, min(maxLanes, o.Pool.largest()/segment)),
-		lock: lockOf(key), sync: new(stickySync),
-	}, nil
+	unit := max(geo.OffsetAlign, crcguard.BlockSize)
+	copied -= copied % unit
+	f := &File{
+		dev: d, opts: o, geo: geo, row: &strategies[o.Strategy], gap: joinGap, maxParts: 1, halves: halves,
+		segment: o.SegmentBytes / unit * unit, copied: copied, window: max(1, min(windowSegments, copies/(crcguard.BlockSize<<orderOf(copied)))),
+	}
+	if _, ok := d.(GatherWriter); ok {
+		f.maxParts = maxGather
+	}
+	if o.Pool == &processPool {
+		f.held = new(int)
+	}
+	if f.engine, err = f.chooseEngine(); err != nil {
+		return nil, err
+	}
+	f.target, f.first = targetOf(key, diskKey, d)
+	f.dropped = runtime.AddCleanup(f, func(r release) { go r.closing() }, f.holds())
+	if !f.row.direct {
+		f.target.cached.Add(1)
+		f.target.drain()
+	}
+	return f, nil
+}
+
+// release is what a File gives back when it is closed, or collected.
+type release struct {
+	target *target
+	dev    Device
+	first  bool
+	cached bool
+	locked bool
+}
+
+func (f *File) holds() release {
+	return release{f.target, f.dev, f.first, !f.row.direct, f.opts.Lock}
+}
+
+func (r release) closing() (err error) {
+	if r.cached {
+		r.target.cached.Add(-1)
+	}
+	if d, ok := r.dev.(interface{ unlock() }); ok && r.locked {
+		d.unlock() // the descriptor may stay open, for Syncs of other Files
+	}
+	for _, d := range r.target.release(r.dev, r.first) {
+		err = errors.Join(err, d.Close())
+	}
+	return err
+}
+
+// release gives back the File's descriptors and its place in the target.
+func (f *File) release() error {
+	f.dropped.Stop()
+	return f.holds().closing()
 }
 
 // Name is the name that the File was opened by, "" on a Device.
@@ -199,39 +232,37 @@ func (f *File) wrap(what string, err error) error {
 }
 
 // Sync makes durable all writes that returned before it began. An error is
-// final: the kernel may have dropped what it could not write, so every later
-// Sync of the File, and of others on the same Device, returns it again.
+// final: the kernel may have dropped what it could not write, and says so once. So
+// every later Sync and Close of every File of the process on that device returns
+// the error again, until the last of them is closed.
 func (f *File) Sync() error {
 	if err := f.enter(); err != nil {
 		return err
 	}
 	defer f.leave()
-	return f.sync.do(func() error {
-		if err := f.dev.Sync(); err != nil {
-			return f.wrap("sync", err)
-		}
-		return nil
-	})
+	return f.target.sync(func(err error) error { return f.wrap("sync", err) })
 }
 
-// Close waits for calls under way, then closes the File. It does not sync; it
-// returns the error of a Sync that failed, one that says what Streams of the
-// File had buffered and is lost, and its own. Every later call returns an error
-// that wraps os.ErrClosed.
+// Close waits for calls under way, then closes the File. It does not sync. Its error
+// joins three: that of a Sync that failed; one that says how many bytes given to
+// Streams are lost, because these were not closed; and that of closing. Every later
+// call of the File returns an error that wraps os.ErrClosed; a Stream that is still
+// open returns it when it next writes out what it has buffered.
 func (f *File) Close() error {
+	hurry()
 	f.open.Lock()
+	patient()
 	defer f.open.Unlock()
 	if f.closed {
 		return f.wrap("close", os.ErrClosed)
 	}
 	f.closed = true
-	var err error
-	if last := f.lock.release(); last || !f.shared {
-		if err = f.dev.Close(); err != nil {
-			err = f.wrap("close", err)
-		}
+	failed, lost := f.target.failed(), f.lost()
+	err := f.release()
+	if err != nil {
+		err = f.wrap("close", err)
 	}
-	return errors.Join(f.sync.failed(), f.lost(), err)
+	return errors.Join(failed, lost, err)
 }
 
 // lost is the error of Streams that were not closed.

@@ -17,7 +17,8 @@ import (
 type linuxFile struct {
 	f     *os.File // keeps fd open
 	fd    int
-	block bool // a block device
+	block bool   // a block device
+	disk  uint64 // the device that it is, or lies on
 	geo   Geometry
 
 	part   sync.Mutex // over the two below
@@ -27,6 +28,12 @@ type linuxFile struct {
 
 func (d *linuxFile) WriteAt(p []byte, off int64) (int, error) {
 	n, err := unix.Pwrite(d.fd, p, off)
+	return max(n, 0), err
+}
+
+// WriteGatherAt is pwritev.
+func (d *linuxFile) WriteGatherAt(parts [][]byte, off int64) (int, error) {
+	n, err := unix.Pwritev(d.fd, parts, off)
 	return max(n, 0), err
 }
 
@@ -51,11 +58,7 @@ func (d *linuxFile) ReadAt(p []byte, off int64) (n int, err error) {
 
 // Sync is fdatasync: the data, and of the metadata what reading them needs.
 func (d *linuxFile) Sync() error {
-	for {
-		if err := unix.Fdatasync(d.fd); err != unix.EINTR {
-			return err
-		}
-	}
+	return uninterrupted(func() error { return unix.Fdatasync(d.fd) })
 }
 
 // Size is that of the file; a block device is as long as one can seek.
@@ -68,6 +71,31 @@ func (d *linuxFile) Size() (int64, error) {
 	return st.Size, err
 }
 
+// Truncate is ftruncate; a block device has no size to set.
+func (d *linuxFile) Truncate(size int64) error {
+	if d.block {
+		return fmt.Errorf("%w: a block device", errors.ErrUnsupported)
+	}
+	return uninterrupted(func() error { return unix.Ftruncate(d.fd, size) })
+}
+
+// Preallocate is fallocate.
+func (d *linuxFile) Preallocate(off, n int64) error {
+	if d.block {
+		return fmt.Errorf("%w: a block device", errors.ErrUnsupported)
+	}
+	return uninterrupted(func() error { return unix.Fallocate(d.fd, 0, off, n) })
+}
+
+// uninterrupted makes a system call again as long as signals interrupt it.
+func uninterrupted(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
 func (d *linuxFile) Geometry() Geometry { return d.geo }
 
 func (d *linuxFile) Close() error {
@@ -78,11 +106,28 @@ func (d *linuxFile) Close() error {
 	return pathless(err)
 }
 
+// unlock gives back the lock of Options.Lock.
+func (d *linuxFile) unlock() { _ = unix.Flock(d.fd, unix.LOCK_UN) }
+
 // inode is what the range lock of a file goes by: block devices go by their
 // number, whatever node they were opened through.
 type inode struct {
 	dev, ino uint64
 	block    bool
+}
+
+// diskOf is the disk that a device number is a partition of, or the number.
+func diskOf(dev uint64) any {
+	dir := fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(dev), unix.Minor(dev))
+	if _, err := os.Stat(dir + "/partition"); err != nil {
+		return dev
+	}
+	text, err := os.ReadFile(dir + "/../dev")
+	var major, minor uint32
+	if _, scan := fmt.Sscanf(string(text), "%d:%d", &major, &minor); err != nil || scan != nil {
+		return dev
+	}
+	return unix.Mkdev(major, minor)
 }
 
 // openFile opens by name. Whatever can be refused is found out before anything
@@ -100,11 +145,13 @@ func openFile(name string, flag int, perm fs.FileMode, o Options) (*File, error)
 	file, err := adopt(f, o)
 	if err == nil && flag&os.O_TRUNC != 0 {
 		var all span // no write of the process is cut in the middle
-		file.lock.lock(&all, 0, math.MaxInt64)
+		file.target.lock(&all, 0, math.MaxInt64)
 		err = truncate(f)
-		file.lock.unlock(&all)
+		file.known.Store(0)
+		file.target.unlock(&all)
 		if err != nil {
-			file.lock.release()
+			file.release()
+			return nil, err
 		}
 	}
 	if err != nil {
@@ -130,8 +177,7 @@ func rehearse(name string, o Options) error {
 	if err != nil {
 		return err
 	}
-	file.lock.release()
-	return nil
+	return file.release()
 }
 
 // followed is where open would create name: at the end of its symbolic links.
@@ -198,17 +244,24 @@ func adopt(f *os.File, o Options) (*File, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, err
 	}
-	key := inode{dev: uint64(st.Dev), ino: st.Ino}
+	on := uint64(st.Dev)
+	key := inode{dev: on, ino: st.Ino}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 	case unix.S_IFBLK:
-		key = inode{dev: uint64(st.Rdev), block: true}
+		on = uint64(st.Rdev)
+		key = inode{dev: on, block: true}
 	case unix.S_IFDIR:
 		return nil, unix.EISDIR
 	default:
 		return nil, fmt.Errorf("%w: neither a regular file nor a block device", fs.ErrInvalid)
 	}
-	d := &linuxFile{f: f, fd: fd, block: key.block}
+	d := &linuxFile{f: f, fd: fd, block: key.block, disk: on}
+	if o.Lock {
+		if err := uninterrupted(func() error { return unix.Flock(fd, unix.LOCK_EX) }); err != nil {
+			return nil, fmt.Errorf("flock: %w", err)
+		}
+	}
 	if o.Strategy.Direct() {
 		if err := setDirect(fd); err != nil {
 			return nil, err
@@ -219,7 +272,7 @@ func adopt(f *os.File, o Options) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := newFile(d, key, o)
+	file, err := newFile(d, key, diskOf(on), o)
 	if err != nil {
 		return nil, err
 	}

@@ -50,13 +50,14 @@ func sectorSize(fd int, st *unix.Stat_t) int {
 		}
 		return n
 	}
-	dev := fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)))
-	for _, queue := range []string{"/queue", "/../queue"} { // a disk; a partition
-		b, err := os.ReadFile(dev + queue + "/logical_block_size")
-		if err != nil {
-			continue
-		}
-		if n, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil {
+	return queueValue(uint64(st.Dev), "logical_block_size")
+}
+
+// queueValue is what the queue of a block device has under name, or 0.
+func queueValue(dev uint64, name string) int {
+	for _, queue := range []string{"queue", "../queue"} { // a disk; a partition
+		b, _ := os.ReadFile(fmt.Sprintf("/sys/dev/block/%d:%d/%s/%s", unix.Major(dev), unix.Minor(dev), queue, name))
+		if n, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && n > 0 {
 			return n
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"testing"
 	"time"
 
@@ -93,12 +92,3 @@ func loadRound(t *testing.T, l *ledger, files []string, memory int, round uint64
 
 // patience is longer than any of this takes on any machine.
 const patience = 3 * time.Minute
-
-// watch ends the program with the stacks of all goroutines if what follows hangs.
-func watch(name string, patience time.Duration) (done func()) {
-	timer := time.AfterFunc(patience, func() {
-		debug.SetTraceback("all")
-		panic(name + " hangs")
-	})
-	return func() { timer.Stop() }
-}

@@ -18,22 +18,35 @@ type Options struct {
 	// DetectBy is what blocks are compared by. Default ByDigest.
 	DetectBy Detection
 
-	// Pool is where private memory comes from. Default: one of the File's own,
-	// of DefaultPoolBytes.
+	// Pool is where private memory comes from. Default: one of the process, of
+	// DefaultPoolBytes, of which no File may hold more than half, unless one Write
+	// of it takes more.
 	Pool *Pool
 
 	// SegmentBytes is the longest submission of a summed write, in bytes, a
-	// multiple of 4096; longer writes go out in segments of nearly equal
-	// length, several at a time, so that some are summed while others are in
+	// multiple of 4096, at most 1 GiB; longer writes go out in segments of nearly
+	// equal length, several at a time, so that some are summed while others are in
 	// flight. Those of a write that makes the file longer go out one after the
-	// other. Default DefaultSegmentBytes. It is lowered to what the Pool can
-	// give, and to whole units of the device.
+	// other. Default DefaultSegmentBytes, where Do copies half of that if it makes more
+	// segments. It is lowered to whole units of the device, and for copies to what the
+	// Pool can give.
 	SegmentBytes int
 
+	// Engine is how submissions reach a file. Default AnyEngine.
+	Engine Engine
+
+	// Lock makes opening a file wait for an exclusive flock(2) on the descriptor that
+	// it is written through. What a process had in flight on a ring lands after the
+	// process was killed, and after wait(2) told of that: 50 ms later was measured.
+	// A successor that opens the file with Lock, too, begins when all of it has
+	// landed. Another File of the same process on the same file waits as well, and so
+	// does New if its f holds a flock: for ever, since nothing else gives that back.
+	Lock bool
+
 	// OnChanged, if not nil, is called for every write whose buffer was seen to
-	// change, before the write returns, when it holds nothing of the File any
-	// more: a Close that waited for it may have returned. It may be called
-	// concurrently.
+	// change, before Do returns or Queue.Wait returns the Write, when it holds
+	// nothing of the File any more: a Close that waited for it may have returned. It
+	// may be called concurrently.
 	OnChanged func(Change)
 
 	// RequireDirect makes it an error, ErrNotDirect, to open a file that is
@@ -41,15 +54,12 @@ type Options struct {
 	RequireDirect bool
 }
 
-const (
-	// DefaultPoolBytes lets 16 writes of 1 MiB proceed at a time.
-	DefaultPoolBytes = 16 << 20
-	// DefaultSegmentBytes: of 128, 256 and 512 KiB and no segments at all it was
-	// the fastest for writes of 1 MiB and 16 MiB one at a time, and shorter
-	// writes in segments were slower than in one (BenchmarkSegments, ext4 on a
-	// virtio disk).
-	DefaultSegmentBytes = 512 << 10
-)
+// DefaultSegmentBytes: of 256, 512 and 1024 KiB the fastest for writes of 4 MiB and
+// more; at 1 MiB copies were faster with half of it (BenchmarkSegments, ext4 on a
+// virtio disk).
+const DefaultSegmentBytes = 512 << 10
+
+const maxSegmentBytes = 1 << 30
 
 // Resubmit says what of a changed write goes out again. After a submission that
 // failed it is always the whole segment.
@@ -109,10 +119,12 @@ func (o Options) Validate() error {
 		return fmt.Errorf("no such Resubmit: %d", uint8(o.Resubmit))
 	case o.DetectBy > BySum:
 		return fmt.Errorf("no such Detection: %d", uint8(o.DetectBy))
+	case int(o.Engine) >= len(engines):
+		return fmt.Errorf("no such Engine: %d", uint8(o.Engine))
 	case o.RequireDirect && !o.Strategy.Direct():
 		return fmt.Errorf("RequireDirect with the strategy %v, which is not direct", o.Strategy)
-	case o.SegmentBytes < 0 || o.SegmentBytes%crcguard.BlockSize != 0:
-		return fmt.Errorf("SegmentBytes %d is not a multiple of %d", o.SegmentBytes, crcguard.BlockSize)
+	case o.SegmentBytes < 0 || o.SegmentBytes > maxSegmentBytes || o.SegmentBytes%crcguard.BlockSize != 0:
+		return fmt.Errorf("SegmentBytes %d is not a multiple of %d up to %d", o.SegmentBytes, crcguard.BlockSize, maxSegmentBytes)
 	}
 	return nil
 }
@@ -120,10 +132,13 @@ func (o Options) Validate() error {
 // withDefaults fills in what was left zero.
 func (o Options) withDefaults() Options {
 	if o.Pool == nil {
-		o.Pool = NewPool(DefaultPoolBytes)
+		o.Pool = &processPool
 	}
 	if o.SegmentBytes == 0 {
 		o.SegmentBytes = DefaultSegmentBytes
+	}
+	if o.Engine == AnyEngine {
+		o.Engine = defaultEngine
 	}
 	return o
 }

@@ -36,12 +36,7 @@ func (d *linuxFile) through(p []byte, off int64) (n int, err error) {
 		n += m
 	}
 	const all = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
-	for {
-		if err = unix.SyncFileRange(fd, off, int64(len(p)), all); err != unix.EINTR {
-			break
-		}
-	}
-	if err != nil {
+	if err := uninterrupted(func() error { return unix.SyncFileRange(fd, off, int64(len(p)), all) }); err != nil {
 		return 0, err
 	}
 	return n, nil

@@ -97,9 +97,9 @@ func (p *party) run(moving []byte, tell func(note)) error {
 		})
 	}
 	wg.Wait()
-	if peak := p.pool.Peak(); peak > partyPool || p.pool.inUse != 0 || p.pool.next != p.pool.serving {
-		p.fail(fmt.Errorf("of a Pool of %d bytes %d were in use at a time and %d are now; %d asked, %d were served",
-			partyPool, peak, p.pool.inUse, p.pool.next, p.pool.serving))
+	if peak, _, _ := p.pool.use(); peak > partyPool || p.pool.inUse != 0 || p.pool.waiting.first != nil {
+		p.fail(fmt.Errorf("of a Pool of %d bytes %d were in use at a time and %d are now",
+			partyPool, peak, p.pool.inUse))
 	}
 	return p.err
 }
@@ -262,6 +262,7 @@ func (h *hand) writeAt() error {
 // queue has all its errands under way, in one Queue, three times over.
 func (h *hand) queue() error {
 	q := h.f.Queue(len(h.errands))
+	defer q.Close()
 	for i := range h.errands {
 		h.prepare(&h.errands[i])
 		if err := q.Start(&h.errands[i].w); err != nil {
@@ -269,7 +270,7 @@ func (h *hand) queue() error {
 		}
 	}
 	again := 2 * len(h.errands)
-	for w := q.Wait(); w != nil; w = q.Wait() {
+	for w := range q.Drain() {
 		for i := range h.errands {
 			if j := &h.errands[i]; &j.w == w {
 				if err := h.finish(j); err != nil {

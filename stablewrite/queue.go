@@ -1,137 +1,259 @@
 package stablewrite
 
-import "sync"
+import (
+	"iter"
+	"os"
+	"sync"
+	"sync/atomic"
+)
 
 // Queue keeps several Writes under way from one goroutine. File.Queue makes one:
 //
 //	q := f.Queue(32)
+//	defer q.Close()
 //	for w := range requests {
 //		if err := q.Start(w); err != nil ... // waits while 32 are under way
 //	}
-//	for w := q.Wait(); w != nil; w = q.Wait() { // in the order in which they ended
+//	for w := range q.Drain() { // in the order in which they ended
 //		if w.Err != nil ...
 //	}
 //
-// From Start until Wait returns it a Write, its Buf (but for changes of its
-// bytes) and its Sums are the Queue's. Overlapping Writes that are under way
-// together go out one after the other, in no particular order. Nothing of a
-// Queue must be closed; Close of the File waits for what is under way. Methods
-// may be called concurrently, but OnChanged, called for a Write of a Queue, waits
-// for itself if it uses that Queue.
-//
-// Each Write under way is a goroutine in a system call, which keeps a processor of
-// the Go runtime (GOMAXPROCS) until the runtime notices, which may take longer than
-// a write. With GOMAXPROCS less than depth fewer writes are in flight than could be.
+// From Start until Wait, Poll or Drain returned it, a Write, its memory (but for
+// changes of its bytes) and its Sums are the Queue's. Writes that overlap go out
+// one after the other, in the order of Start. Methods may be called concurrently.
 type Queue struct {
-	f     *File
-	depth int
+	f       *File
+	depth   int
+	waiting atomic.Int32
 
 	mu          sync.Mutex
-	ended       sync.Cond // on underWay and first
+	ring        *driver   // nil: all submissions are blocking calls
+	change      sync.Cond // on changes
+	changes     uint64    // of what follows, and of who is to drive the ring
+	asked       bool      // for a ring
+	closed      bool
 	underWay    int
-	first, last *Write // what ended and was not waited for, in that order
-}
-
-// queued is what a Write keeps of the Queue it is in.
-type queued struct {
-	in    *Queue
-	start func() // run; go of a func value does not allocate
-	next  *Write
-	panic *PanicError
+	first, last *Write // what ended and was not returned, in that order
 }
 
 // Queue returns a Queue that has at most depth Writes under way, at least one.
 func (f *File) Queue(depth int) *Queue {
 	q := &Queue{f: f, depth: max(depth, 1)}
-	q.ended.L = &q.mu
+	q.change.L = &q.mu
 	return q
 }
 
-// Start begins w and returns as soon as fewer than depth others are under way.
-// If it returns an error, w was not begun and Wait will not return it: the File
-// is closed (os.ErrClosed), or w is under way already (ErrUnderWay).
-func (q *Queue) Start(w *Write) error {
+// Start begins w, as soon as fewer than the Queue's depth are under way and, where
+// it copies, there is private memory. It does not wait for Writes that w overlaps:
+// w goes out when its turn comes, and counts as under way. If it returns an error,
+// w was not begun and Wait will not return it: it can not be written as it is, the
+// File or the Queue is closed (os.ErrClosed), or w is under way already
+// (ErrUnderWay).
+func (q *Queue) Start(w *Write) error { return q.startSummed(w, nil, nil) }
+
+// startSummed is Start of a buffer of a Stream, whose sums are known.
+func (q *Queue) startSummed(w *Write, sums []uint32, pending *atomic.Int64) error {
 	if err := w.claim(); err != nil {
 		return err
 	}
-	q.mu.Lock()
-	for q.underWay >= q.depth {
-		q.ended.Wait()
-	}
-	q.underWay++
-	q.mu.Unlock()
-	if err := q.f.enter(); err != nil {
+	if err := q.enter(w, sums); err != nil {
 		w.release()
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.underWay--
-		q.ended.Broadcast()
 		return err
 	}
-	st := &w.state.queued
-	if st.start == nil {
-		st.start = func() { st.in.run(w) }
+	if w.state.pending = pending; w.state.n > 0 {
+		q.start(w.state)
+	} else {
+		q.end(w)
 	}
-	st.in = q
-	go st.start()
 	return nil
 }
 
-// run is a Write on its goroutine. A panic is brought to whoever waits for it.
-func (q *Queue) run(w *Write) {
-	st := &w.state.queued
-	defer func() {
-		if st.panic != nil {
-			w.Err = st.panic
+// start begins a Write that was admitted.
+func (q *Queue) start(st *progress) {
+	st.queue = q
+	st.reserve()
+	st.locked.parked = st
+	if q.f.place(&st.locked, st.w.Off, st.w.Off+int64(st.n)) {
+		st.begin().elsewhere()
+	}
+}
+
+// enter waits for a place in the Queue.
+func (q *Queue) enter(w *Write, sums []uint32) error {
+	if err := q.f.enter(); err != nil {
+		return err
+	}
+	err := q.admit(w, sums)
+	if err != nil || w.state.n == 0 {
+		q.f.leave()
+	}
+	return err
+}
+
+func (q *Queue) admit(w *Write, sums []uint32) error {
+	if w.state.admit(q.f, sums, false); w.Err != nil {
+		return w.Err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for !q.closed && q.underWay >= q.depth {
+		q.wait()
+	}
+	if q.closed {
+		return q.f.wrap("start", os.ErrClosed)
+	}
+	q.underWay++
+	st := w.state
+	if !q.asked && q.f.rings() && q.f.inside(w.Off+int64(st.n)) {
+		q.asked = true
+		if ring, err := newDriver(q.depth); err == nil {
+			q.ring = ring
+			ring.watched()
 		}
-		q.end(w)
-	}()
-	catch(&st.panic, func() { q.f.finish(w) })
+	}
+	st.ring = q.ring
+	return nil
+}
+
+// wait returns when something may have changed. It drives the ring, unless
+// somebody else does. mu is held, but not meanwhile.
+func (q *Queue) wait() {
+	before := q.changes
+	q.waiting.Add(1)
+	defer q.waiting.Add(-1)
+	if ring := q.ring; ring.busy() && ring.claim() { // under mu: what ends from here on stirs it
+		q.mu.Unlock()
+		ring.drive()
+		q.mu.Lock()
+		q.changed() // somebody else may have to drive now
+		return
+	}
+	for q.changes == before {
+		q.change.Wait()
+	}
+}
+
+func (q *Queue) changed() {
+	q.changes++
+	q.change.Broadcast()
+}
+
+// submitted wakes those who wait and may have to drive the ring now.
+func (q *Queue) submitted() {
+	if q.waiting.Load() > 0 {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.changed()
+	}
 }
 
 // end lists w as ended.
 func (q *Queue) end(w *Write) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	w.state.link = nil
 	if q.last == nil {
 		q.first = w
 	} else {
-		q.last.state.queued.next = w
+		q.last.state.link = w
 	}
 	q.last = w
 	q.underWay--
-	q.ended.Broadcast()
+	q.changed()
+	q.ring.stir()
 }
 
-// Wait returns a Write that ended, the one that ended first, waiting for one if
-// it must; nil if none is under way. If the Device or OnChanged panicked, Wait
-// panics with that PanicError, which is in Write.Err too.
-func (q *Queue) Wait() *Write {
-	w := q.next()
-	if w == nil {
-		return nil
+// Wait returns a Write that ended, the one that ended first, and waits for one if
+// it must; if nothing is under way it waits for another goroutine to Start one. It
+// returns nil once the Queue is closed and all Writes were returned. OnChanged is
+// called before Wait returns. If the Device panicked, Wait, Poll and Drain panic with
+// that PanicError, which is in Write.Err, too.
+func (q *Queue) Wait() *Write { return q.handOver(q.await(true)) }
+
+// await returns what ended first, and waits for it as long as anything is under way,
+// or may come.
+func (q *Queue) await(mayCome bool) *Write {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.first == nil && (q.underWay > 0 || mayCome && !q.closed) {
+		q.wait()
 	}
-	p := w.state.queued.panic
-	w.state.queued = queued{start: w.state.queued.start}
-	w.release() // from here on it may be somebody else's
-	if p != nil {
-		panic(p)
-	}
+	return q.unlink()
+}
+
+// take is Wait for a Stream, which has something under way, is told of no changes,
+// and takes a panic from the Write.
+func (q *Queue) take() *Write {
+	w := q.await(false)
+	w.release()
 	return w
 }
 
-func (q *Queue) next() *Write {
+// Poll returns a Write that ended, or nil if none has.
+func (q *Queue) Poll() *Write {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	for q.first == nil && q.underWay > 0 {
-		q.ended.Wait()
+	ring := q.ring
+	q.mu.Unlock()
+	if ring.busy() {
+		ring.look()
 	}
+	q.mu.Lock()
+	w := q.unlink()
+	q.mu.Unlock()
+	return q.handOver(w)
+}
+
+// Drain returns what ended, until nothing is under way.
+func (q *Queue) Drain() iter.Seq[*Write] {
+	return func(yield func(*Write) bool) {
+		for {
+			if w := q.handOver(q.await(false)); w == nil || !yield(w) {
+				return
+			}
+		}
+	}
+}
+
+// handOver gives w, if any, back to the caller.
+func (q *Queue) handOver(w *Write) *Write {
+	if w == nil {
+		return nil
+	}
+	defer w.release()
+	if died := w.state.panic; died != nil {
+		panic(died)
+	}
+	q.f.watch(w)
+	return w
+}
+
+// unlink takes what ended first out of the list.
+func (q *Queue) unlink() *Write {
 	w := q.first
 	if w == nil {
 		return nil
 	}
-	if q.first = w.state.queued.next; q.first == nil {
+	if q.first = w.state.link; q.first == nil {
 		q.last = nil
 	}
+	w.state.link, w.state.queue, w.state.ring = nil, nil, nil
 	return w
+}
+
+// Close returns when nothing is under way. After it Start fails, and Wait returns
+// what has ended, then nil. A Queue that is not closed holds a descriptor until it
+// is collected.
+func (q *Queue) Close() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	again := q.closed
+	q.closed = true
+	q.changed()
+	for q.underWay > 0 {
+		q.wait()
+	}
+	if again {
+		return q.f.wrap("close a Queue of", os.ErrClosed)
+	}
+	return q.ring.close()
 }

@@ -37,7 +37,7 @@ func TestQueueKeepsDepthWritesUnderWay(t *testing.T) {
 		}
 	}
 	seen := 0
-	for w := q.Wait(); w != nil; w = q.Wait() {
+	for w := range q.Drain() {
 		if seen++; w.Err != nil {
 			t.Error(w.Err)
 		}
@@ -46,7 +46,7 @@ func TestQueueKeepsDepthWritesUnderWay(t *testing.T) {
 	if seen != writes || tooMany.Load() > 0 {
 		t.Errorf("%d writes returned, %d times too many were in flight", seen, tooMany.Load())
 	}
-	if q.Wait() != nil {
+	if q.Poll() != nil {
 		t.Error("an empty queue returned a Write")
 	}
 }
@@ -62,7 +62,7 @@ func TestQueueSaysThatTheFileIsClosed(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if q.Wait() != nil {
+	if q.Poll() != nil {
 		t.Error("a Write that was not begun came back")
 	}
 }
@@ -90,7 +90,7 @@ func TestAWriteIsUnderWayOnce(t *testing.T) {
 		t.Error(err)
 	}
 	close(release)
-	if q.Wait() != w || w.Err != nil || q.Wait() != nil {
+	if q.Wait() != w || w.Err != nil || q.Poll() != nil {
 		t.Error(w.Err)
 	}
 	if err := f.Do(w); err != nil {
@@ -142,7 +142,7 @@ func TestAQueueOfManyGoroutines(t *testing.T) {
 		})
 	}
 	all.Wait()
-	for q.Wait() != nil {
+	for range q.Drain() {
 		back.Add(1)
 	}
 	if back.Load() != 4*each {
@@ -199,7 +199,7 @@ func TestOneStartOfManyCounts(t *testing.T) {
 		}
 		all.Wait()
 		back := int32(0)
-		for q.Wait() != nil {
+		for range q.Drain() {
 			back++
 		}
 		if back != started.Load() || back == 0 {

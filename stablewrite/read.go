@@ -73,15 +73,20 @@ func (f *File) readPrivate(p []byte, off int64) (n int, err error) {
 	align := f.geo.OffsetAlign
 	units := func(n int) int { return (n + align - 1) &^ (align - 1) }
 	into := func(off int64) int { return int(off % int64(align)) }
-	private := f.opts.Pool.get(min(units(into(off)+len(p)), f.segment))
-	defer f.opts.Pool.put(private)
+	var c loan
+	f.opts.Pool.reserve(&c, min(units(into(off)+len(p)), f.copied), 1)
+	defer f.opts.Pool.release(&c)
+	private := c.chunks[0].bytes()
 	for n < len(p) && err == nil {
 		at := off + int64(n)
 		skip := into(at)
 		var got int
 		got, err = f.readDevice(private[:min(len(private), units(skip+len(p)-n))], at-int64(skip))
 		if got > skip {
-			n += copy(p[n:], private[skip:got])
+			m, fault := copyPlain(p[n:], private[skip:got])
+			if n += m; fault != nil {
+				err = fault
+			}
 		}
 	}
 	if n == len(p) { // all that was asked for is here, whatever came after it

@@ -58,7 +58,6 @@ type strategyRow struct {
 	about   string
 	promise Promise
 	steps   strategy
-	private bool // every write reserves private memory
 	copies  bool // every write copies
 	direct  bool // writes with O_DIRECT
 	sums    bool // receipts carry sums
@@ -70,7 +69,7 @@ var strategies = [...]strategyRow{
 	Verify: {
 		name: "verify", about: "sum, submit, sum again, resubmit what changed from private memory (the 2011 proposal)",
 		promise: Promise{Changed: true, CrashWindow: true},
-		steps:   verify{}, private: true, direct: true, sums: true, detects: true,
+		steps:   verify{}, direct: true, sums: true, detects: true,
 	},
 	Detect: {
 		name: "detect", about: "as verify, but a change is an error (OpenZFS 2.3)",
@@ -80,7 +79,7 @@ var strategies = [...]strategyRow{
 	Bounce: {
 		name: "bounce", about: "always copy, sum the copy, submit the copy (semantically Linux 7.0)",
 		promise: Promise{Changed: true, Restored: true},
-		steps:   bounce{}, private: true, copies: true, direct: true, sums: true,
+		steps:   bounce{}, copies: true, direct: true, sums: true,
 	},
 	Raw: {
 		name: "raw", about: "one submission, no sum: a plain O_DIRECT program",
@@ -89,27 +88,9 @@ var strategies = [...]strategyRow{
 	Buffered: {
 		name: "buffered", about: "copy and sum, then write the copy through the page cache",
 		promise: Promise{Changed: true, Restored: true, AfterSync: true},
-		steps:   bounce{}, private: true, copies: true, sums: true,
+		steps:   bounce{}, copies: true, sums: true,
 	},
 }
-
-// raw submits the caller's memory once. It keeps no sums, so its good bytes are
-// those that the device accepted.
-type raw struct{}
-
-func (raw) begin(fl *flight) { fl.submit(fl.p) }
-
-func (raw) landed(fl *flight) {
-	o := fl.ops[0]
-	fl.good, fl.err, fl.ops = o.n, o.err, fl.ops[:0]
-}
-
-// bounce submits a private copy, whose sum is taken while it is made. It is the
-// whole of Bounce and, on a descriptor without O_DIRECT, of Buffered.
-type bounce struct{}
-
-func (bounce) begin(fl *flight)  { fl.bounce() }
-func (bounce) landed(fl *flight) { fl.settle() }
 
 // Strategies lists every Strategy, the zero value first.
 func Strategies() []Strategy {

@@ -6,47 +6,64 @@ import "fmt"
 // what changed from private memory; or, refusing, returns ErrChanged.
 type verify struct{ refuse bool }
 
-func (verify) begin(fl *flight) {
-	if !fl.aligned { // the device would refuse p itself: a copy is due anyway
-		fl.bounce()
-		return
+func (verify) begin(s *segment) error {
+	if !s.aligned { // the device would refuse it: a copy is due anyway
+		return s.bounce()
 	}
-	fl.sum = fl.guard.ArmAt(fl.p, fl.off)
-	copy(fl.sums, fl.guard.Sums())
-	fl.submit(fl.p)
+	if err := s.arm(); err != nil {
+		return err
+	}
+	s.submit(s.parts, s.n, s.off)
+	return nil
 }
 
-func (v verify) landed(fl *flight) {
-	if fl.stable {
-		fl.settle()
-		return
+func (v verify) landed(s *segment) error {
+	if err := s.look(); err != nil {
+		return err
 	}
-	o := fl.ops[0]
-	fl.changed = fl.guard.AppendChanged(fl.changed[:0], fl.p)
-	good := o.n
-	if len(fl.changed) > 0 {
-		good = min(good, fl.changed[0].Off)
+	good, err := s.op.n, s.op.err
+	if len(s.changed) > 0 {
+		good = min(good, s.changed[0].Off)
 	}
 	// A refusal for a guard tag proves a change even where it was restored
 	// before we looked; an I/O error does where we saw one.
-	refused := isIntegrity(o.err) || isMedia(o.err) && len(fl.changed) > 0
+	refused := isIntegrity(err) || isMedia(err) && len(s.changed) > 0
 	switch {
-	case o.err != nil && !refused:
-		fl.fail(good, o.err)
-	case o.err == nil && len(fl.changed) == 0:
-		fl.done()
-	case v.refuse && o.err != nil:
-		fl.fail(good, fmt.Errorf("%w: %w", ErrChanged, o.err))
+	case err != nil && !refused:
+		s.fail(good, err)
+	case err == nil && len(s.changed) == 0: // done
+	case v.refuse && err != nil:
+		s.fail(good, fmt.Errorf("%w: %w", ErrChanged, err))
 	case v.refuse:
-		fl.fail(good, ErrChanged)
+		s.fail(good, ErrChanged)
+	case refused || s.whole: // nothing of a failed submission is known to have landed
+		s.again = append(s.again[:0], Extent{Off: 0, Len: s.n})
 	default:
-		fl.again = append(fl.again[:0], fl.changed...)
-		// Nothing of a failed submission is known to have landed, blocks that
-		// did not change included.
-		if refused || fl.whole {
-			fl.again = append(fl.again[:0], Extent{Off: 0, Len: len(fl.p)})
-		}
-		fl.widen()
-		fl.resubmit()
+		s.again = append(s.again[:0], s.changed...)
+		s.join()
 	}
+	return nil
+}
+
+// bounce submits a private copy, whose sum is taken while it is made. It is the
+// whole of Bounce and, on a descriptor without O_DIRECT, of Buffered.
+type bounce struct{}
+
+func (bounce) begin(s *segment) error { return s.bounce() }
+func (bounce) landed(*segment) error  { return nil }
+
+// raw submits the caller's memory once. It keeps no sums, so its good bytes are
+// those that the device accepted.
+type raw struct{}
+
+func (raw) begin(s *segment) error {
+	s.submit(s.parts, s.n, s.off)
+	return nil
+}
+
+func (raw) landed(s *segment) error {
+	if s.op.err != nil {
+		s.good, s.err = s.op.n, s.op.err
+	}
+	return nil
 }

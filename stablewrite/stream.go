@@ -1,12 +1,14 @@
 package stablewrite
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"math"
 	"os"
+	"slices"
 	"sync/atomic"
 
 	"stablepages/crcguard"
@@ -14,8 +16,8 @@ import (
 
 // Stream writes bytes one after the other, of any number, from any offset on. It
 // copies all of them, so that under every Strategy they are as safe as under
-// Bounce, and writes one buffer while the next is filled. File.StreamAt makes
-// one.
+// Bounce, and writes buffers while the next is filled: several at a time within the
+// file, one where they make it longer. File.StreamAt makes one.
 //
 // No byte outside of what was written changes. Where a Stream begins, is flushed
 // or ends within a unit of the device (Geometry.OffsetAlign), that part goes out
@@ -24,8 +26,8 @@ import (
 // device by reading the unit and writing it again, which takes permission to
 // read.
 //
-// A Stream has memory of its own, up to twice Options.SegmentBytes from the first
-// Write to Close, which is not of the Pool. Its methods are for one goroutine.
+// A Stream has memory of its own, up to five times Options.SegmentBytes from the
+// first Write to Close, which is not of the Pool. Its methods are for one goroutine.
 // An error is final: every later call but Sum and Landed returns it.
 type Stream struct {
 	// BlockSums, if set before the first Write, is called with the CRC-32C of
@@ -36,15 +38,15 @@ type Stream struct {
 	// Sum and Landed.
 	BlockSums func(off int64, sums []uint32)
 
-	f       *File
-	start   int64
-	at      int64         // where in the file what is in fill begins
-	fill    *buffer       // nil until there is something to put in
-	flying  *buffer       // nil if none is
-	spare   []*buffer     // to be filled again; there are two in all
-	landing chan struct{} // the end of run
-	fly     func()        // run; go of a func value does not allocate
-	span    span
+	f      *File
+	q      *Queue // of what is flying; nil until something is
+	start  int64
+	at     int64     // where in the file what is in fill begins
+	fill   *buffer   // nil until there is something to put in
+	flying []*buffer // in order
+	spare  []*buffer // to be filled again
+	made   int       // buffers
+	span   span
 
 	sum     uint32       // of all that was launched
 	good    int64        // bytes from start on the media
@@ -59,20 +61,24 @@ type Stream struct {
 
 // buffer is a part of the file on its way, in private memory.
 type buffer struct {
-	mem  []byte // mem[0] is where a grain of the file begins
-	base int64  // where that is in the file
-	lo   int    // mem[lo:hi] is of the Stream
-	hi   int
-	sums []uint32
-	err  error
-	died *PanicError // of the Device
+	mem   []byte // mem[0] is where a grain of the file begins
+	base  int64  // where that is in the file
+	lo    int    // mem[lo:hi] is of the Stream
+	hi    int
+	sums  []uint32
+	w     Write
+	ended bool
+
+	middle segment // the whole units of a buffer of which parts go out by themselves
 }
+
+// streamDepth is how many buffers of a Stream are in flight at a time.
+const streamDepth = 4
 
 // StreamAt returns a Stream that begins at off. Close it, or what it has
 // buffered is lost, and Close of the File says so.
 func (f *File) StreamAt(off int64) *Stream {
-	s := &Stream{f: f, start: off, at: off, openAt: off, landing: make(chan struct{}, 1)}
-	s.fly = s.run
+	s := &Stream{f: f, start: off, at: off, openAt: off}
 	if s.err = f.enter(); s.err != nil {
 		return s
 	}
@@ -121,30 +127,47 @@ func (s *Stream) usable() bool {
 // room is where the next bytes go, at least one.
 func (s *Stream) room() []byte {
 	if s.fill == nil {
-		if k := len(s.spare) - 1; k >= 0 {
-			s.fill, s.spare = s.spare[k], s.spare[:k]
-		} else {
-			s.fill = s.f.newBuffer()
+		if len(s.spare) == 0 && s.made <= streamDepth {
+			s.makeBuffers()
 		}
+		s.reap(streamDepth)
+		last := len(s.spare) - 1
+		s.fill, s.spare = s.spare[last], s.spare[:last]
 		s.fill.place(s.at, s.f.grain())
 	}
 	return s.fill.mem[s.fill.hi:]
 }
 
-func (f *File) newBuffer() *buffer {
-	return &buffer{mem: AlignedBuffer(max(f.grain(), f.segment/f.grain()*f.grain()))}
+// makeBuffers makes the first buffer alone, and the others in one piece, for huge
+// pages: most Streams are short.
+func (s *Stream) makeBuffers() {
+	n := 1
+	if s.made > 0 {
+		n = streamDepth
+	}
+	for _, mem := range Buffers(n, s.f.segment) {
+		s.spare = append(s.spare, &buffer{mem: mem})
+	}
+	s.made += n
 }
 
 // place makes b empty, for what begins at at.
 func (b *buffer) place(at int64, grain int) {
 	b.lo = int(at % int64(grain))
-	b.hi, b.base, b.err, b.died = b.lo, at-int64(b.lo), nil, nil
+	b.hi, b.base, b.ended = b.lo, at-int64(b.lo), false
 }
 
 // Write copies p, and returns when all of it is on its way or buffered.
 func (s *Stream) Write(p []byte) (n int, err error) {
 	for n < len(p) && s.usable() {
-		m := copy(s.room(), p[n:])
+		room := s.room()
+		if s.err != nil {
+			break
+		}
+		m, err := copyPlain(room, p[n:])
+		if err != nil { // nothing of p from here on was taken
+			return n, s.wrap(err)
+		}
 		n += m
 		s.took(m)
 	}
@@ -157,6 +180,9 @@ func (s *Stream) Write(p []byte) (n int, err error) {
 func (s *Stream) ReadFrom(r io.Reader) (n int64, err error) {
 	for idle := 0; s.usable(); {
 		room := s.room()
+		if s.err != nil {
+			break
+		}
 		m, err := r.Read(room)
 		if m < 0 || m > len(room) {
 			return n, s.wrap(errors.New("the reader returned an impossible count"))
@@ -194,7 +220,7 @@ func (s *Stream) Flush() error {
 	if s.usable() && s.fill != nil && s.fill.hi > s.fill.lo {
 		s.launch()
 	}
-	s.reap()
+	s.reap(0)
 	return s.err
 }
 
@@ -214,6 +240,9 @@ func (s *Stream) Close() error {
 func (s *Stream) end() {
 	s.sum, s.closed = s.Sum(), true
 	s.fill, s.spare = nil, nil
+	if s.q != nil {
+		_ = s.q.Close() // a ring on which nothing is in flight
+	}
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
 	delete(s.f.streams, s)
@@ -231,41 +260,68 @@ func (s *Stream) Sum() uint32 {
 // media. It is what was written, after Flush without an error.
 func (s *Stream) Landed() int64 { return s.good }
 
-// launch sends what is buffered on its way, once what was before it landed.
+// launch sends what is buffered on its way. What makes the file longer, or begins
+// or ends within a unit, waits for all that was before it.
 func (s *Stream) launch() {
-	if s.reap(); s.err != nil {
+	b, unit := s.fill, s.f.geo.OffsetAlign
+	whole := b.lo%unit == 0 && b.hi%unit == 0
+	most := streamDepth - 1
+	if !whole || s.f.extends(b.base+int64(b.hi)) {
+		most = 0
+	}
+	if s.reap(most); s.err != nil {
 		return
 	}
-	if s.err = s.f.enter(); s.err != nil {
-		return
-	}
-	b := s.fill
 	data := b.mem[b.lo:b.hi]
-	if blocks := crcguard.BlocksAt(s.at, len(data)); cap(b.sums) < blocks {
-		b.sums = make([]uint32, blocks)
-	} else {
-		b.sums = b.sums[:blocks]
+	blocks := crcguard.BlocksAt(s.at, len(data))
+	b.sums = slices.Grow(b.sums[:0], blocks)[:blocks]
+	sum := crcguard.Combine(s.sum, crcguard.ChecksumBlocksAt(data, s.at, b.sums), int64(len(data)))
+	b.w.Buf, b.w.Off, b.w.Tag = data, s.at, b
+	if whole {
+		if s.q == nil {
+			s.q = s.f.Queue(streamDepth)
+		}
+		if s.err = s.q.startSummed(&b.w, b.sums, &s.pending); s.err != nil {
+			return
+		}
 	}
-	s.sum = crcguard.Combine(s.sum, crcguard.ChecksumBlocksAt(data, s.at, b.sums), int64(len(data)))
+	s.sum, s.fill = sum, nil
 	s.at += int64(len(data))
-	s.fill, s.flying = nil, b
-	go s.fly()
+	if s.flying = append(s.flying, b); !whole {
+		defer s.land(b) // if the Device panics, too
+		s.writeParts(b)
+	}
 }
 
-// reap waits for the buffer on its way, if there is one.
-func (s *Stream) reap() {
-	b := s.flying
-	if b == nil {
-		return
+// reap waits until at most so many buffers are on their way, or none if one failed.
+func (s *Stream) reap(most int) {
+	var died *PanicError
+	for len(s.flying) > most || s.err != nil && len(s.flying) > 0 {
+		w := s.q.take()
+		died = cmp.Or(died, w.state.panic)
+		s.land(w.Tag.(*buffer))
 	}
-	<-s.landing
-	s.flying, s.spare = nil, append(s.spare, b)
-	if b.died != nil {
-		s.err = s.wrap(errors.New("the Device panicked"))
-		panic(b.died)
+	if died != nil {
+		panic(died)
 	}
-	if s.err = b.err; s.err == nil {
-		s.account(b)
+}
+
+// land accounts for the buffers that ended, in order.
+func (s *Stream) land(b *buffer) {
+	b.ended = true
+	for len(s.flying) > 0 && s.flying[0].ended {
+		b := s.flying[0]
+		s.flying = append(s.flying[:0], s.flying[1:]...)
+		s.spare = append(s.spare, b)
+		switch p, died := b.w.Err.(*PanicError); {
+		case s.err != nil:
+		case died:
+			s.err = s.wrap(fmt.Errorf("the Device panicked: %v", p.Value))
+		case b.w.Err != nil:
+			s.err = b.w.Err
+		default:
+			s.account(b)
+		}
 	}
 }
 
@@ -303,65 +359,73 @@ func (s *Stream) report(off int64, sums []uint32) {
 	}
 }
 
-// run writes the buffer on its way.
-func (s *Stream) run() {
-	b := s.flying
-	defer func() {
-		s.f.leave()
-		s.landing <- struct{}{}
-	}()
-	catch(&b.died, func() {
-		if b.err = s.f.writeBuffer(b, &s.span); b.err == nil {
-			s.pending.Add(int64(b.lo - b.hi))
-		}
-	})
-}
-
-// writeBuffer writes b: whole units as they are, and the parts of units that it
-// may begin and end with by themselves.
-func (f *File) writeBuffer(b *buffer, locked *span) error {
-	unit := f.geo.OffsetAlign
+// writeParts writes a buffer that begins or ends within a unit: whole units as they
+// are, and the parts by themselves.
+func (s *Stream) writeParts(b *buffer) {
+	f, unit := s.f, s.f.geo.OffsetAlign
+	if b.w.Err = f.enter(); b.w.Err != nil {
+		return
+	}
+	defer f.leave()
+	b.w.Err = errDied // until the Device has returned
+	var failed error
 	lo := min(roundUp(b.lo, unit), b.hi)
 	hi := max(b.hi/unit*unit, lo)
-	f.hold(locked, b.base+int64(b.lo/unit*unit), b.base+int64(roundUp(b.hi, unit)))
-	defer f.lock.unlock(locked)
-	pieces := [...]op{b.piece(b.lo, lo), b.piece(lo, hi), b.piece(hi, b.hi)}
+	from, to := b.base+int64(b.lo/unit*unit), b.base+int64(roundUp(b.hi, unit))
+	if !f.pages { // nothing is in flight while a part goes through the page cache, see target.cached
+		from, to = 0, math.MaxInt64
+	}
+	f.hold(&s.span, from, to)
+	defer f.target.unlock(&s.span)
 	good, calls := 0, 0
-	var err error
-	for i := range pieces {
-		o := &pieces[i]
-		if len(o.buf) == 0 {
+	for i, cut := range [...][2]int{{b.lo, lo}, {lo, hi}, {hi, b.hi}} {
+		mem, off := b.mem[cut[0]:cut[1]], b.base+int64(cut[0])
+		if len(mem) == 0 {
 			continue
 		}
+		var n int
+		var err error
 		if i == 1 {
-			calls += f.submit(o)
+			whole := &b.middle
+			whole.counts = Receipt{}
+			whole.submitPrivate(mem, off)
+			whole.op.call(f)
+			if whole.op.panic != nil {
+				panic(whole.op.panic)
+			}
+			n, err = whole.op.n, whole.op.err
+			calls += whole.counts.Submissions
 		} else {
+			n, err = f.writePart(mem, off)
 			calls++
-			o.n, o.err = f.submitPart(o)
 		}
-		if good, err = good+o.n, o.err; err != nil {
+		if good += n; err != nil {
 			n := b.hi - b.lo
-			err = &WriteError{Name: f.name, Off: b.base + int64(b.lo), Len: n, Good: good, Spoiled: n - good, Attempt: 1, Err: err}
+			failed = &WriteError{Name: f.name, Off: b.base + int64(b.lo), Len: n, Good: good, Spoiled: n - good, Attempt: 1, Err: err}
 			break
 		}
 	}
-	f.stats.stream(b.hi-b.lo, calls, err)
-	return err
+	if b.w.Err = failed; failed == nil {
+		s.pending.Add(int64(b.lo - b.hi))
+	}
+	f.stats.count(Receipt{N: b.hi - b.lo, Submissions: calls}, failed, false)
 }
 
-func (b *buffer) piece(lo, hi int) op { return op{buf: b.mem[lo:hi], off: b.base + int64(lo)} }
+// errDied is that of a Device that did not return. It is a variable so that nothing
+// allocates.
+var errDied error = &PanicError{}
 
-// submitPart writes a part of one unit.
-func (f *File) submitPart(o *op) (int, error) {
+// writePart writes a part of one unit.
+func (f *File) writePart(p []byte, off int64) (int, error) {
 	d, ok := f.dev.(PartWriter)
 	if !ok {
 		return 0, fmt.Errorf("%w: this Device takes whole units of %d", ErrUnaligned, f.geo.OffsetAlign)
 	}
-	n, err := d.WritePart(o.buf, o.off)
+	n, err := d.WritePart(p, off)
 	switch {
-	case n < 0 || n > len(o.buf):
+	case n < 0 || n > len(p):
 		return 0, errCount
-	case err == nil && n < len(o.buf):
+	case err == nil && n < len(p):
 		return n, io.ErrShortWrite
 	case isMedia(err):
 		return 0, err

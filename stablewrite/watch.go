@@ -13,7 +13,8 @@ type Change struct {
 
 // watch tells those who asked that w changed.
 func (f *File) watch(w *Write) {
-	if f.opts.OnChanged != nil && (len(w.Changed) > 0 || w.Receipt.Refused > 0) {
-		f.opts.OnChanged(Change{Name: f.name, Off: w.Off, Len: len(w.Buf), Extents: w.Changed, Receipt: w.Receipt, Err: w.Err})
+	if len(w.Changed) == 0 && w.Receipt.Refused == 0 || f.opts.OnChanged == nil {
+		return
 	}
+	f.opts.OnChanged(Change{Name: f.name, Off: w.Off, Len: w.state.n, Extents: w.Changed, Receipt: w.Receipt, Err: w.Err})
 }

@@ -22,7 +22,7 @@ func TestEveryChangeIsReported(t *testing.T) {
 	var seen []Change
 	var f *File
 	f = d.file(t, Options{OnChanged: func(c Change) {
-		if f.lock.first != nil || f.opts.Pool.inUse != 0 {
+		if busyFile(f) {
 			t.Error("called while the write holds its range or memory")
 		}
 		seen = append(seen, c)
@@ -77,7 +77,7 @@ func TestAPanicInOnChangedLeavesNothingHeld(t *testing.T) {
 			f.WriteAt(p, 0)
 		}()
 	}
-	if f.lock.first != nil || f.opts.Pool.inUse != 0 {
+	if busyFile(f) {
 		t.Error("memory or range leaked")
 	}
 }

@@ -1,10 +1,8 @@
 package cost
 
 import (
-	"cmp"
 	"context"
-	"sync"
-	"sync/atomic"
+	"runtime"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -19,26 +17,40 @@ type cell struct {
 	g       group
 	w       writer
 	f       *stablewrite.File
-	changes *changes     // nil: nothing is changed
-	buffers [][][]byte   // of each lane, in the round under way
-	own     int64        // slots of each writer
-	begun   atomic.Int64 // writes, of all lanes
-	cached  sync.RWMutex // see enter
+	pool    *stablewrite.Pool
+	queue   *stablewrite.Queue // nil at depth 1
+	changes *changes           // nil: nothing is changed
+	media   *media             // nil: the media are not checked
+	buffers [][][]byte         // of each lane, in the round under way
+	own     int64              // slots of each lane
 	lanes   []*lane
-	media   *media // nil: the media are not checked
+
+	// Of the lap under way.
+	begun, syncs int64
+	syncing      chan error // nil: no Sync is under way
+	latencies    *hdrhistogram.Histogram
+	sum          uint32 // that Summed takes
 }
 
 func newCell(r *run, g group, w writer) (*cell, error) {
-	c := &cell{run: r, g: g, w: w, own: r.region / int64(g.size) / int64(g.depth)}
+	c := &cell{
+		run: r, g: g, w: w, own: r.region / int64(g.size) / int64(g.depth),
+		pool: stablewrite.NewPool(poolBytes), latencies: hdrhistogram.New(1, longest, digits),
+	}
 	if g.mutated > 0 || g.twoSteps {
 		c.changes = newChanges(g.mutated, r.ChangedBlocks, g.size, c.own*int64(g.depth))
 	}
 	var err error
-	if c.f, err = r.file(w, c.changes); err != nil {
+	if c.f, err = r.file(w, c.pool, c.changes); err != nil {
 		return nil, err
 	}
-	for range g.depth {
-		c.lanes = append(c.lanes, &lane{write: c.way(), next: r.mem.walk(g, len(c.lanes)), latencies: hdrhistogram.New(1, longest, digits)})
+	if g.depth > 1 {
+		c.queue = c.f.Queue(g.depth)
+	}
+	for i := range g.depth {
+		l := &lane{index: i, next: r.mem.walk(g, i), own: r.mem.own[i*g.size:][:g.size]}
+		l.w.Tag = l
+		c.lanes = append(c.lanes, l)
 	}
 	promised := w.strategy.Promise()
 	if g.mutated > 0 && r.Target != nil && promised.Changed && !promised.Refuses {
@@ -51,7 +63,11 @@ func newCell(r *run, g group, w writer) (*cell, error) {
 }
 
 func (c *cell) close() {
+	if c.queue != nil {
+		c.queue.Close()
+	}
 	c.f.Close()
+	runtime.GC() // unmaps the Pool of a cell before this one, which the collector does not know to be large
 	if c.media != nil {
 		c.media.close()
 	}
@@ -63,7 +79,11 @@ func (c *cell) time(ctx context.Context, round int) (record.Cost, error) {
 	if !c.w.strategy.Direct() {
 		defer dropCache(c.run.Target, c.run.region)
 	}
-	c.buffers = c.run.mem.buffers(c.g.size, c.g.depth, c.window(round))
+	area := c.run.mem.area
+	if c.w.variant == record.Huge {
+		area = c.run.mem.huge
+	}
+	c.buffers = c.run.mem.buffers(area, c.g.size, c.g.depth, c.window(round))
 	if err := c.lap(ctx, c.run.Time/10); err != nil {
 		return record.Cost{}, err
 	}
@@ -84,29 +104,18 @@ func (c *cell) time(ctx context.Context, round int) (record.Cost, error) {
 		Amplification: float64(bytes+did.Resubmitted-before.Resubmitted) / float64(bytes),
 		PoolPeak:      did.PoolPeak, Direct: c.f.Geometry().Direct,
 	}
+	if kind, _ := c.f.Engine(); c.run.disk() {
+		rec.Engine = kind.String()
+	}
+	if did.PoolPeak > 0 && did.PoolHuge >= 0 {
+		rec.Private = shareBacking(int64(did.PoolMapped), int64(did.PoolHuge))
+	}
+	rec.Backing = backingOf(area)
 	c.sumUp(&rec)
 	if c.media != nil {
 		rec.Checked, rec.Torn, err = c.check()
 	}
 	return rec, err
-}
-
-// lap is depth writers, each with one write under way, for a time, and a Sync.
-func (c *cell) lap(ctx context.Context, d time.Duration) error {
-	c.begun.Store(0)
-	var stop atomic.Bool
-	defer context.AfterFunc(ctx, func() { stop.Store(true) })()
-	end := time.Now().Add(d)
-	var writers sync.WaitGroup
-	for i := range c.lanes {
-		writers.Go(func() { c.write(i, end, &stop) })
-	}
-	writers.Wait()
-	errs := make([]error, 0, len(c.lanes)+1)
-	for _, l := range c.lanes {
-		errs = append(errs, l.err)
-	}
-	return cmp.Or(append(errs, c.f.Sync())...) // the first: a failed Sync fails all that follow
 }
 
 // window is the memory to write from. Raw once more has that of raw in another round:
@@ -120,10 +129,8 @@ func (c *cell) window(round int) int {
 
 // sumUp adds what the lanes saw.
 func (c *cell) sumUp(rec *record.Cost) {
-	all := hdrhistogram.New(1, longest, digits)
 	for _, l := range c.lanes {
-		all.Merge(l.latencies)
 		rec.Overlapped += l.changed
 	}
-	rec.P50NS, rec.P99NS, rec.P999NS = all.ValueAtQuantile(50), all.ValueAtQuantile(99), all.ValueAtQuantile(99.9)
+	rec.P50NS, rec.P99NS, rec.P999NS = c.latencies.ValueAtQuantile(50), c.latencies.ValueAtQuantile(99), c.latencies.ValueAtQuantile(99.9)
 }

@@ -61,9 +61,11 @@ type Comparison struct {
 	P99           float64 // 0 where a round had fewer than 100 writes: it would be the slowest of them
 	P999          float64 // 0 where one had fewer than 1000
 	Amplification float64
-	PoolPeak      int                    // bytes, the largest
-	Extents       int                    // of the file, the most; 0 where that cannot be asked
-	Direct        stablewrite.Directness // not known where rounds differ
+	PoolPeak      int // bytes, the largest
+	// As in record.Cost; "" where rounds differ.
+	Backing, Private, Engine string
+	Extents                  int                    // of the file, the most; 0 where that cannot be asked
+	Direct                   stablewrite.Directness // not known where rounds differ
 	// Ratio of throughput to raw's in the same round: median and 95% interval
 	// by order statistics, which assumes nothing of the distribution. It takes
 	// 6 rounds; with fewer Lo and Hi are infinite. All are 0 where raw was not
@@ -159,7 +161,7 @@ func compare(k Cell, rounds, raw map[int]record.Cost) Comparison {
 		Amplification: over(func(r record.Cost) float64 { return r.Amplification }),
 	}
 	for _, r := range rounds {
-		c.Direct = r.Direct
+		c.Direct, c.Backing, c.Private, c.Engine = r.Direct, r.Backing, r.Private, r.Engine
 	}
 	for _, r := range rounds {
 		if n := writes(r); n < 1000 {
@@ -175,6 +177,7 @@ func compare(k Cell, rounds, raw map[int]record.Cost) Comparison {
 		if r.Direct != c.Direct {
 			c.Direct = stablewrite.DirectUnknown
 		}
+		c.Backing, c.Private, c.Engine = same(c.Backing, r.Backing), same(c.Private, r.Private), same(c.Engine, r.Engine)
 		c.Checked += r.Checked
 		c.Torn += r.Torn
 	}
@@ -183,6 +186,13 @@ func compare(k Cell, rounds, raw map[int]record.Cost) Comparison {
 		c.Ratio, c.Lo, c.Hi = s.Center, s.Lo, s.Hi
 	}
 	return c
+}
+
+func same(a, b string) string {
+	if a != b {
+		return ""
+	}
+	return a
 }
 
 // writes is how many r is of.

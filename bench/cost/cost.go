@@ -3,7 +3,7 @@ package cost
 import (
 	"context"
 	"fmt"
-	"runtime"
+	"slices"
 
 	"stablepages/bench/record"
 	"stablepages/stablewrite"
@@ -26,6 +26,7 @@ func Run(ctx context.Context, p Plan, progress func(), emit func(record.Cost) er
 		return err
 	}
 	defer r.contexts.close()
+	defer r.mem.close()
 	if progress == nil {
 		progress = func() {}
 	}
@@ -61,7 +62,7 @@ func newRun(p Plan) (*run, error) {
 			return nil, fmt.Errorf("filling %d MiB to overwrite: %w", region>>20, err)
 		}
 	}
-	r.mem, err = newMemory(p.largest(), p.Rounds+2, p.Cold)
+	r.mem, err = newMemory(p.largest(), p.Rounds+2, p.Cold, slices.Contains(p.Variants, record.Huge))
 	return r, err
 }
 
@@ -89,8 +90,7 @@ func (r *run) fill() error {
 func (r *run) group(ctx context.Context, g group, progress func(), emit func(record.Cost) error) error {
 	writers := r.writers(g)
 	r.plain = 0
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(r.procs(g)))
-	user, hit := "", make([]int64, len(writers))
+	hit := make([]int64, len(writers))
 	for round := range r.Rounds + 1 {
 		for i := range writers {
 			at := (i + round + len(writers) - 1) % len(writers) // round 1 begins with the first
@@ -106,11 +106,8 @@ func (r *run) group(ctx context.Context, g group, progress func(), emit func(rec
 			if !ok || round == 0 {
 				continue
 			}
-			if user == "" {
-				user = r.backing(g)
-			}
 			hit[at] += rec.Overlapped
-			r.describe(&rec, g, w, round, user)
+			r.describe(&rec, g, w, round)
 			if err := emit(rec); err != nil {
 				return err
 			}
@@ -156,7 +153,7 @@ func failed(g group, w writer, err error) error {
 }
 
 // describe says what rec is of.
-func (r *run) describe(rec *record.Cost, g group, w writer, round int, backing string) {
+func (r *run) describe(rec *record.Cost, g group, w writer, round int) {
 	rec.Kind, rec.Version, rec.System = record.KindCost, record.Version, r.system
 	rec.Strategy, rec.Variant, rec.Target = w.strategy, w.variant, r.On
 	rec.Size, rec.Depth, rec.Mutated, rec.TwoSteps, rec.Cold, rec.Round = g.size, g.depth, g.mutated, g.twoSteps, r.Cold, round
@@ -165,8 +162,6 @@ func (r *run) describe(rec *record.Cost, g group, w writer, round int, backing s
 	}
 	if w.variant.Peer() {
 		rec.Direct = r.direct
-	} else {
-		rec.Backing, rec.Procs = backing, runtime.GOMAXPROCS(0)
 	}
 	if r.On == record.OnDelay {
 		rec.DelayLatencyNS, rec.DelayBytesPerSecond = r.Latency.Nanoseconds(), r.Bandwidth
@@ -174,17 +169,6 @@ func (r *run) describe(rec *record.Cost, g group, w writer, round int, backing s
 	if r.On == record.OnFile {
 		rec.Extents = extents(r.Target)
 	}
-}
-
-// backing is the pages behind the writers' memory. It notes where those of the
-// strategies' own are others: whether the kernel backs memory with 4 KiB or huge
-// pages can make more difference than a strategy does.
-func (r *run) backing(g group) string {
-	user, private := r.mem.backing(g.size)
-	if user != private {
-		r.Note(fmt.Sprintf("%d bytes, depth %d: the writers' memory is backed by pages of %q and private memory by %q, so the strategies are not compared fairly", g.size, g.depth, user, private))
-	}
-	return user
 }
 
 // bench is a writer in a group.

@@ -9,10 +9,18 @@ import (
 	"stablepages/stablewrite"
 )
 
+// poolBytes is what a File may have of the Pool that users' Files share by default:
+// half for copies, and what is set aside for resubmissions. Each File here has a
+// Pool of its own, so that no cell begins with memory that another one made ready.
+const poolBytes = stablewrite.DefaultPoolBytes/2 + 2<<20
+
 // file opens what w writes to. Where nothing is changed that is a File as users
 // have it; where something is, all Files submit in two steps.
-func (r *run) file(w writer, ch *changes) (*stablewrite.File, error) {
-	o := stablewrite.Options{Strategy: w.strategy, RequireDirect: w.strategy.Direct()}
+func (r *run) file(w writer, pool *stablewrite.Pool, ch *changes) (*stablewrite.File, error) {
+	o := stablewrite.Options{Strategy: w.strategy, RequireDirect: w.strategy.Direct(), Pool: pool}
+	if w.variant == record.Calls {
+		o.Engine = stablewrite.ByCalls
+	}
 	var inFlight func(int64, int)
 	if ch != nil {
 		inFlight = ch.inFlight
@@ -27,7 +35,7 @@ func (r *run) file(w writer, ch *changes) (*stablewrite.File, error) {
 		delay.inFlight = inFlight
 		d = delay
 	case w.variant == record.Unsummed:
-		o = stablewrite.Options{Strategy: stablewrite.Raw} // on a Device that is not direct
+		o.Strategy, o.RequireDirect = stablewrite.Raw, false // on a Device that is not direct
 		d, err = scratch.OpenCached(r.Target)
 	case ch != nil:
 		var plain *stablewrite.File

@@ -51,9 +51,9 @@ func (p *peer) fioJob(name string, own int64) []string {
 	case record.FioPsync, record.FioPsyncSum:
 		args = append(args, "--ioengine=psync")
 	default:
-		args = append(args, "--ioengine=io_uring", fmt.Sprintf("--iodepth=%d", p.g.depth))
+		args = append(args, "--ioengine=io_uring", "--fixedbufs", "--registerfiles", fmt.Sprintf("--iodepth=%d", p.g.depth))
 	}
-	if p.variant == record.FioPsyncSum || p.variant == record.FioUringSum {
+	if p.variant == record.FioPsyncSum {
 		// Without a pattern fio would make new random data for each write.
 		args = append(args, "--verify=crc32c", "--verify_pattern=0x5aa5c33c", "--do_verify=0", "--verify_state_save=0")
 	}

@@ -1,23 +1,26 @@
 package cost
 
 import (
+	"context"
 	"sync/atomic"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
+	"stablepages/bench/record"
+	"stablepages/crcguard"
 	"stablepages/stablewrite"
 )
 
-// lane is one of depth writers. It has slots of the region to itself, so that no
-// two writes under way overlap or are in one place.
+// lane is one of depth Writes that are under way at a time. It has slots of the
+// region to itself, so that no two Writes under way overlap or are in one place.
 type lane struct {
-	write     func(*stablewrite.Write) error
-	latencies *hdrhistogram.Histogram
-	next      *int // of its buffers: cold, the walk goes on from cell to cell
-	writes    int64
-	changed   int64 // in flight
-	err       error
+	w       stablewrite.Write
+	index   int
+	slot    int64 // of the Write under way
+	began   time.Time
+	next    *int   // of its buffers: cold, the walk goes on from cell to cell
+	own     []byte // what Copied copies to
+	writes  int64
+	changed int64 // in flight
 }
 
 // longest is what latencies are cut at, in ns, and digits how many of each are
@@ -27,65 +30,112 @@ const (
 	digits  = 3
 )
 
-// write is one lane's part of a lap: one write at least.
-func (c *cell) write(i int, end time.Time, stop *atomic.Bool) {
-	l := c.lanes[i]
-	l.latencies.Reset()
-	l.writes, l.changed, l.err = 0, 0, nil
-	bufs, size, depth := c.buffers[i], int64(c.g.size), int64(c.g.depth)
-	var w stablewrite.Write
-	for start := time.Now(); l.writes == 0 || start.Before(end) && !stop.Load(); l.writes++ {
-		slot := l.writes%c.own*depth + int64(i)
-		if k := c.begun.Add(1) - 1; k > 0 && k%(c.own*depth) == 0 { // as much as the region, by all together
-			if l.err = c.sync(); l.err != nil {
-				return
+// lap keeps depth Writes under way for a time, at least one of each lane, and
+// syncs. At depth 1 it waits for each, as most programs do; deeper it is one
+// goroutine with a Queue.
+func (c *cell) lap(ctx context.Context, d time.Duration) error {
+	var stop atomic.Bool
+	defer context.AfterFunc(ctx, func() { stop.Store(true) })()
+	depth := int64(c.g.depth)
+	c.latencies.Reset()
+	c.begun, c.syncs = 0, 0
+	idle := make([]*lane, 0, depth)
+	for _, l := range c.lanes {
+		l.writes, l.changed = 0, 0
+		idle = append(idle, l)
+	}
+	for end := time.Now().Add(d); ; {
+		for len(idle) > 0 && (c.begun < depth || time.Now().Before(end) && !stop.Load()) {
+			if c.begun == (c.syncs+1)*c.own*depth { // as much as the region
+				if !c.w.strategy.Direct() && len(idle) < c.g.depth {
+					break // until nothing is under way: it would be to memory that is written back later
+				}
+				if err := c.sync(); err != nil {
+					return err
+				}
 			}
-			start = time.Now() // a Sync is in the throughput, not in the latency of a write
+			l := idle[0]
+			if err := c.begin(l); err != nil {
+				return err
+			}
+			if idle = idle[1:]; c.queue == nil {
+				c.landed(l)
+				idle = append(idle, l)
+			}
 		}
-		if c.enter() {
-			start = time.Now() // nor is that of another lane
+		if len(idle) == c.g.depth {
+			break
 		}
-		w.Buf, w.Off = bufs[*l.next], slot*size
-		*l.next = (*l.next + 1) % len(bufs)
-		if c.media != nil {
-			w.Sums = c.media.of(slot)
+		w := c.queue.Wait()
+		if w.Err != nil {
+			return w.Err
 		}
-		if c.changes != nil {
-			c.changes.begin(slot, w.Buf)
-		}
-		l.err = l.write(&w)
-		c.leave()
-		if l.err != nil {
-			return
-		}
-		if c.changes != nil && c.changes.end(slot) {
-			l.changed++
-		}
-		landed := time.Now()
-		_ = l.latencies.RecordValue(min(max(1, landed.Sub(start).Nanoseconds()), longest)) // within its range
-		start = landed
+		l := w.Tag.(*lane)
+		c.landed(l)
+		idle = append(idle, l)
 	}
-}
-
-// enter lets a write through the page cache begin when no lane syncs. Written
-// meanwhile, it would be to memory that is written back later, together with what
-// is written over it.
-func (c *cell) enter() (waited bool) {
-	if c.w.strategy.Direct() {
-		return false
+	if err := c.synced(); err != nil {
+		return err
 	}
-	c.cached.RLock()
-	return true
-}
-
-func (c *cell) leave() {
-	if !c.w.strategy.Direct() {
-		c.cached.RUnlock()
-	}
-}
-
-func (c *cell) sync() error {
-	c.cached.Lock()
-	defer c.cached.Unlock()
 	return c.f.Sync()
+}
+
+// begin starts a lane's next Write; without a Queue it has landed.
+func (c *cell) begin(l *lane) error {
+	l.began = time.Now()
+	l.slot = l.writes%c.own*int64(c.g.depth) + int64(l.index)
+	bufs := c.buffers[l.index]
+	l.w.Buf, l.w.Off = bufs[*l.next], l.slot*int64(c.g.size)
+	*l.next = (*l.next + 1) % len(bufs)
+	switch c.w.variant {
+	case record.Summed:
+		c.sum = crcguard.Update(c.sum, l.w.Buf)
+	case record.Copied:
+		copy(l.own, l.w.Buf)
+		l.w.Buf = l.own
+	}
+	if c.media != nil {
+		l.w.Sums = c.media.of(l.slot)
+	}
+	if c.changes != nil {
+		c.changes.begin(l.slot, l.w.Buf)
+	}
+	c.begun++
+	if c.queue == nil {
+		return c.f.Do(&l.w)
+	}
+	return c.queue.Start(&l.w)
+}
+
+// landed counts a Write that returned.
+func (c *cell) landed(l *lane) {
+	if c.changes != nil && c.changes.end(l.slot) {
+		l.changed++
+	}
+	l.writes++
+	_ = c.latencies.RecordValue(min(max(1, time.Since(l.began).Nanoseconds()), longest)) // within its range
+}
+
+// sync makes durable what landed. Direct writes of a Queue go on meanwhile.
+func (c *cell) sync() error {
+	c.syncs++
+	if c.queue == nil || !c.w.strategy.Direct() {
+		return c.f.Sync()
+	}
+	if err := c.synced(); err != nil {
+		return err
+	}
+	c.syncing = make(chan error, 1)
+	go func(done chan<- error) { done <- c.f.Sync() }(c.syncing)
+	return nil
+}
+
+// synced waits for the Sync under way, if there is one.
+func (c *cell) synced() error {
+	if c.syncing == nil {
+		return nil
+	}
+	err := <-c.syncing
+	c.syncing = nil
+	return err
 }

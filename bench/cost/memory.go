@@ -3,6 +3,7 @@ package cost
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
 
 	"stablepages/crcguard"
 	"stablepages/stablewrite"
@@ -12,7 +13,10 @@ import (
 // faster or slower, hot ones by a fifth and more, for as long as it lies there: hot
 // writers write from another window of it in each round.
 type memory struct {
-	area    []byte
+	area    []byte // in small pages, as a plain program has it
+	huge    []byte // as much in huge ones, if the system has them; nil if nobody writes from it
+	own     []byte // in small pages: what Copied copies to
+	unmap   []func()
 	cold    bool
 	windows int
 	next    map[group][]int // by lane, where it is in its buffers
@@ -25,7 +29,7 @@ const placesBytes = 256 << 20
 // newMemory makes room for the largest writes at the largest depth, for each of so
 // many windows. Cold, there is one, twice the last-level cache at least, so that a
 // block that was written is out of it when its turn comes again.
-func newMemory(largest int64, windows int, cold bool) (*memory, error) {
+func newMemory(largest int64, windows int, cold, huge bool) (*memory, error) {
 	bytes := max(largest, min(placesBytes, largest*int64(windows), availableMemory()/4))
 	if cold {
 		windows, bytes = 1, largest
@@ -36,21 +40,55 @@ func newMemory(largest int64, windows int, cold bool) (*memory, error) {
 		bytes = max(bytes, 2*cache)
 	}
 	// The File's Pools and the race detector's shadows want room as well.
-	if available := availableMemory(); available > 0 && bytes > available/2 {
-		return nil, fmt.Errorf("buffers of %d MiB are too much with %d MiB of memory available", bytes>>20, available>>20)
+	all := bytes + largest
+	if huge {
+		all += bytes
 	}
-	return &memory{area: pattern(int(bytes)), cold: cold, windows: windows}, nil
+	if available := availableMemory(); available > 0 && all > available/2 {
+		return nil, fmt.Errorf("buffers of %d MiB are too much with %d MiB of memory available", all>>20, available>>20)
+	}
+	m := &memory{cold: cold, windows: windows}
+	var err error
+	if m.area, err = m.mapped(bytes, false); err == nil && huge {
+		m.huge, err = m.mapped(bytes, true)
+	}
+	if err == nil {
+		m.own, err = m.mapped(largest, false)
+	}
+	if err != nil {
+		m.close()
+		return nil, fmt.Errorf("buffers of %d MiB: %w", all>>20, err)
+	}
+	return m, nil
 }
 
-// buffers are those of each of depth writers, in a window: one, or cold all that
-// fit, which are used in turn.
-func (m *memory) buffers(size, depth, window int) [][][]byte {
+// mapped is memory in huge pages or in small ones, filled.
+func (m *memory) mapped(bytes int64, huge bool) ([]byte, error) {
+	p, unmap, err := mapPages(int(bytes), huge)
+	if err != nil {
+		return nil, err
+	}
+	m.unmap = append(m.unmap, unmap)
+	fill(p)
+	return p, nil
+}
+
+// close unmaps all. Nothing may be in flight.
+func (m *memory) close() {
+	for _, unmap := range m.unmap {
+		unmap()
+	}
+}
+
+// buffers are those of each of depth lanes, in a window of the area: one, or cold all
+// that fit, which are used in turn.
+func (m *memory) buffers(area []byte, size, depth, window int) [][][]byte {
 	each := 1
 	if m.cold {
-		each = len(m.area) / (size * depth)
+		each = len(area) / (size * depth)
 	}
 	all := make([][][]byte, depth)
-	rest := m.area[m.offset(size*depth, window):]
+	rest := area[m.offset(size*depth, window):]
 	for i := range all {
 		for range each {
 			all[i] = append(all[i], rest[:size:size])
@@ -85,37 +123,30 @@ func (m *memory) offset(bytes, window int) int {
 // pattern is a buffer that neither compresses nor is all zeros.
 func pattern(n int) []byte {
 	p := stablewrite.AlignedBuffer(n)
+	fill(p)
+	return p
+}
+
+func fill(p []byte) {
 	x := uint64(88172645463325252)
-	for i := 0; i+8 <= n; i += 8 {
+	for i := 0; i+8 <= len(p); i += 8 {
 		x ^= x << 13
 		x ^= x >> 7
 		x ^= x << 17
 		binary.LittleEndian.PutUint64(p[i:], x)
 	}
-	return p
 }
 
-// backing is the pages behind the memory of writers, and behind memory of a Pool
-// as large as one write's.
-func (m *memory) backing(size int) (user, private string) {
-	private = "none"
-	spy := &null{}
-	f, err := stablewrite.NewDevice(spyDevice{spy, &private}, stablewrite.Options{Strategy: stablewrite.Bounce})
-	if err != nil {
-		return "", ""
+// shareBacking names the pages of so many bytes, of which some are in huge ones.
+// The ends of memory that is not aligned to those may be in small ones.
+func shareBacking(bytes, huge int64) string {
+	switch {
+	case bytes == 0:
+		return ""
+	case huge == 0:
+		return fmt.Sprintf("%dk", os.Getpagesize()>>10)
+	case huge >= bytes/10*9:
+		return "huge"
 	}
-	defer f.Close()
-	_, _ = f.WriteAt(m.area[:min(size, stablewrite.DefaultSegmentBytes)], 0) // one submission, and null takes everything
-	return backingOf(m.area), private
-}
-
-// spyDevice looks at the memory that it is handed.
-type spyDevice struct {
-	*null
-	saw *string
-}
-
-func (d spyDevice) WriteAt(p []byte, off int64) (int, error) {
-	*d.saw = backingOf(p)
-	return len(p), nil
+	return "mixed"
 }

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // lastLevelCache is the bytes of all caches of the highest level, 0 if that is
@@ -46,4 +48,21 @@ func availableMemory() int64 {
 		}
 	}
 	return 0
+}
+
+// mapPages maps n bytes in huge pages, as far as the system has them for who asks,
+// or in small ones.
+func mapPages(n int, huge bool) (p []byte, unmap func(), err error) {
+	const hugePage = 2 << 20
+	all, err := unix.Mmap(-1, 0, n+hugePage, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return nil, nil, err
+	}
+	advice := unix.MADV_NOHUGEPAGE
+	if huge {
+		advice = unix.MADV_HUGEPAGE
+	}
+	_ = unix.Madvise(all, advice) // a kernel without huge pages knows neither
+	p = all[int(-address(all)%hugePage):][:n:n]
+	return p, func() { _ = unix.Munmap(all) }, nil
 }

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"unsafe"
 
-	"golang.org/x/sys/unix"
-
 	"stablepages/stablewrite"
 	"stablepages/stablewrite/testenv"
 )
@@ -58,7 +56,7 @@ AnonHugePages:      2048 kB
 7f0000800000-7f0000900000 rw-p 00000000 00:00 0
 Rss:                   0 kB
 `
-	page := strings.TrimSuffix(backingOf([]byte("x")), "k") // this machine's
+	page := fmt.Sprint(os.Getpagesize() >> 10)
 	for address, want := range map[uint64]string{
 		0x7f0000000000: page + "k", 0x7f00000fffff: page + "k", 0x7f0000100000: "", 0x7f0000200000: "huge", 0x7f0000400010: "mixed", 0x7f0000800000: "", 1: "",
 	} {
@@ -72,7 +70,7 @@ func TestNoTwoWritersShareABuffer(t *testing.T) {
 	for _, cold := range []bool{false, true} {
 		m := &memory{area: make([]byte, 100*4096), cold: cold, windows: 1}
 		seen := map[*byte]bool{}
-		for i, own := range m.buffers(8192, 3, 0) {
+		for i, own := range m.buffers(m.area, 8192, 3, 0) {
 			if want := map[bool]int{false: 1, true: 16}[cold]; len(own) != want {
 				t.Errorf("cold %v: writer %d has %d buffers, want %d", cold, i, len(own), want)
 			}
@@ -89,7 +87,7 @@ func TestNoTwoWritersShareABuffer(t *testing.T) {
 
 func TestColdMemoryIsTwiceTheLastLevelCache(t *testing.T) {
 	cache := lastLevelCache()
-	m, err := newMemory(4096, 9, true)
+	m, err := newMemory(4096, 9, true, false)
 	switch {
 	case cache == 0:
 		if err == nil {
@@ -102,72 +100,41 @@ func TestColdMemoryIsTwiceTheLastLevelCache(t *testing.T) {
 	case int64(len(m.area)) < 2*cache:
 		t.Errorf("%d bytes, and the cache has %d", len(m.area), cache)
 	}
-	if _, err := newMemory(1<<60, 9, false); err == nil {
+	if _, err := newMemory(1<<60, 9, false, false); err == nil {
 		t.Error("memory that is not there is no error")
 	}
 }
 
-// mapped is anonymous memory that the kernel is advised about, touched all over.
-func mapped(t *testing.T, advice int) []byte {
-	t.Helper()
-	p, err := unix.Mmap(-1, 0, 8<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+func TestMemoryIsOfThePagesThatWereAskedFor(t *testing.T) {
+	m, err := newMemory(1<<20, 9, false, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = unix.Munmap(p) })
-	if err := unix.Madvise(p, advice); err != nil {
-		t.Fatal(err)
+	defer m.close()
+	if got, want := backingOf(m.area), fmt.Sprintf("%dk", os.Getpagesize()>>10); got != want {
+		t.Errorf("small pages: %q", got)
 	}
-	for i := 0; i < len(p); i += 4096 {
-		p[i] = 1
+	how, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/enabled")
+	if err != nil || strings.Contains(string(how), "[never]") {
+		testenv.Missing(t, "huge pages")
 	}
-	return p
-}
-
-func TestBackingIsThatOfThePagesThemselves(t *testing.T) {
-	small := mapped(t, unix.MADV_NOHUGEPAGE)
-	if _, ok := scanBacking(small); !ok {
-		testenv.Missing(t, "PAGEMAP_SCAN, which Linux has from 6.7 on")
+	if got := backingOf(m.huge); got != "huge" && got != "mixed" { // where memory is short the kernel gives fewer
+		t.Errorf("huge pages: %q", got)
 	}
-	if got, want := backingOf(small), fmt.Sprintf("%dk", os.Getpagesize()>>10); got != want {
-		t.Errorf("small pages: %q, want %q", got, want)
-	}
-	if _, ok := scanBacking(nil); ok {
-		t.Error("no memory has pages")
-	}
-	// Whether there are huge pages to be had is the kernel's: both ways of asking
-	// have to agree.
-	large := mapped(t, unix.MADV_HUGEPAGE)
-	smaps, err := os.Open("/proc/self/smaps")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer smaps.Close()
-	want := parseBacking(smaps, address(large))
-	if got := backingOf(large); got != want {
-		t.Errorf("huge pages: %q, by the mapping %q", got, want)
-	}
-	// A part of a mapping is told apart from the rest of it.
-	if err := unix.Madvise(large[:4<<20], unix.MADV_DONTNEED); err != nil {
-		t.Fatal(err)
-	}
-	if got := backingOf(large[:4<<20]); got == "huge" || got == "mixed" {
-		t.Errorf("pages that are gone: %q", got)
-	}
-	if got := backingOf(large); want == "huge" && got != "mixed" {
-		t.Errorf("half of it huge: %q", got)
+	if len(m.huge) != len(m.area) || address(m.huge)%(2<<20) != 0 {
+		t.Errorf("%d bytes at %#x, want %d", len(m.huge), address(m.huge), len(m.area))
 	}
 }
 
 func TestEachRoundHasMemoryOfItsOwn(t *testing.T) {
-	m, err := newMemory(1<<20, 9, false)
+	m, err := newMemory(1<<20, 9, false, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, size := range []int{4096, 1 << 20} {
 		seen := map[*byte]bool{}
 		for window := range 9 {
-			own := m.buffers(size, 1, window)[0]
+			own := m.buffers(m.area, size, 1, window)[0]
 			if p := unsafe.SliceData(own[0]); len(own) != 1 || len(own[0]) != size || seen[p] {
 				t.Errorf("window %d: %d buffers of %d bytes, seen %v", window, len(own), len(own[0]), seen[p])
 			} else {
@@ -176,7 +143,7 @@ func TestEachRoundHasMemoryOfItsOwn(t *testing.T) {
 		}
 	}
 	// Where there is no room for so many, the windows overlap, and none is out of it.
-	large, err := newMemory(placesBytes/2, 9, false)
+	large, err := newMemory(placesBytes/2, 9, false, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,13 +151,13 @@ func TestEachRoundHasMemoryOfItsOwn(t *testing.T) {
 		t.Errorf("%d bytes", n)
 	}
 	for window := range 9 {
-		large.buffers(placesBytes/4, 2, window)
+		large.buffers(large.area, placesBytes/4, 2, window)
 	}
 }
 
 // What one writer left in the cache is not where the next one begins.
 func TestAColdWalkGoesOnInTheNextCell(t *testing.T) {
-	m := &memory{area: make([]byte, 64<<20), cold: true, windows: 1}
+	m := &memory{area: make([]byte, 64<<20), own: make([]byte, 2<<20), cold: true, windows: 1}
 	r := &run{Plan: nullPlan(), region: regionBytes, mem: m}
 	r.Cold, r.Time = true, 0
 	g := group{size: 1 << 20, depth: 2}

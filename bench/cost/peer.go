@@ -16,8 +16,9 @@ import (
 // the same size and as many at a time, to the same region, with an fdatasync for
 // each time that they write as much as that and at the end, within the time.
 //
-// What is not the same: their memory is theirs, and always hot. fio fills it once
-// and takes the CRC-32C of a write, where it does, over a header of its own in it
+// What is not the same: their memory is theirs, and always hot. fio fills it once,
+// scrambles nothing (--scramble_buffers=0), by io_uring registers it and the file, and
+// takes the CRC-32C of a write, where it does, over a header of its own in it
 // too. dd is given as many bytes to write as raw wrote before, at most the region,
 // instead of a time; it reads them from /dev/zero, which takes processor time, of
 // which the process's start is a part, and counts no latencies.
@@ -28,7 +29,7 @@ func Peers() (installed []record.Variant, missing []string) {
 		program  string
 		variants []record.Variant
 	}{
-		{"fio", []record.Variant{record.FioPsync, record.FioPsyncSum, record.FioUring, record.FioUringSum}},
+		{"fio", []record.Variant{record.FioPsync, record.FioPsyncSum, record.FioUring}},
 		{"dd", []record.Variant{record.DD}},
 	} {
 		if _, err := exec.LookPath(p.program); err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"time"
 
@@ -28,7 +27,7 @@ type Plan struct {
 	Strategies []stablewrite.Strategy
 	Variants   []record.Variant // rows besides: see Variants and Peers
 	Sizes      []int            // bytes of each write, multiples of 4096
-	Depths     []int            // writers at a time, each with one write in flight
+	Depths     []int            // writes in flight at a time
 	// Mutated are shares of writes that are changed in flight, 0 to 1. Default
 	// none. Strategies that refuse changed writes, variants but Again, and peers
 	// are timed with none changed only. Where there are others than 0, raw, verify and
@@ -41,13 +40,6 @@ type Plan struct {
 	// Cold has the writers go around in memory twice as large as the last-level
 	// cache. Peers, whose memory is theirs, are then left out.
 	Cold bool
-
-	// Procs is GOMAXPROCS while writers of a file or a device run. Default: as it is,
-	// and one more for each submission that may be in flight. A goroutine in a
-	// system call keeps others from running until the runtime notices: with the usual
-	// number, that of processors, hardly more than that many writes are in flight,
-	// whatever the depth.
-	Procs int
 
 	Rounds int
 	Time   time.Duration // of each cell, before its Sync; a tenth more goes before, to warm up
@@ -64,10 +56,10 @@ const (
 )
 
 // Variants are rows that show what the others are made of: raw once more, for the
-// noise; raw in segments; raw with a sum; raw with a copy; through the page cache
-// without a sum.
+// noise; raw from huge pages; raw with a sum; raw with a copy; through the page cache
+// without a sum. Besides these there is Calls.
 func Variants() []record.Variant {
-	return []record.Variant{record.Again, record.Segmented, record.Summed, record.Copied, record.Unsummed}
+	return []record.Variant{record.Again, record.Huge, record.Summed, record.Copied, record.Unsummed}
 }
 
 // regionBytes is the part of the target that is written, from start to end and
@@ -134,7 +126,7 @@ func (p Plan) Validate() error {
 		return errors.New("depths must be at least 1")
 	case slices.ContainsFunc(p.Mutated, func(s float64) bool { return !(s >= 0 && s <= 1) }):
 		return errors.New("shares of changed writes must be from 0 to 1")
-	case p.Rounds < 1 || p.Time <= 0 || p.Procs < 0 || p.ChangedBlocks < 0 || p.Latency < 0 || p.Bandwidth < 0:
+	case p.Rounds < 1 || p.Time <= 0 || p.ChangedBlocks < 0 || p.Latency < 0 || p.Bandwidth < 0:
 		return errors.New("rounds and time must be more than 0, and nothing less")
 	}
 	return nil
@@ -169,21 +161,6 @@ func (p Plan) groups() (all []group) {
 // disk reports whether writes go to the kernel.
 func (p Plan) disk() bool { return p.On == record.OnFile || p.On == record.OnDevice }
 
-// procs is GOMAXPROCS for g.
-func (p Plan) procs(g group) int {
-	now := runtime.GOMAXPROCS(0)
-	switch {
-	case !p.disk(): // nothing waits in a system call
-		return now
-	case p.Procs > 0:
-		return p.Procs
-	}
-	return now + g.depth*min(atATime, (g.size+stablewrite.DefaultSegmentBytes-1)/stablewrite.DefaultSegmentBytes)
-}
-
-// atATime is how many segments of a large write the library has in flight.
-const atATime = 4
-
 // writer is who writes in a cell.
 type writer struct {
 	strategy stablewrite.Strategy
@@ -205,13 +182,15 @@ func (p Plan) writers(g group) (all []writer) {
 		}
 	}
 	for _, v := range p.Variants {
+		if v == record.Calls {
+			all = append(all, p.calling(g)...)
+			continue
+		}
 		w := writer{stablewrite.Raw, v}
 		applies := g.mutated == 0
 		switch {
 		case v == record.Again:
 			applies = true
-		case v == record.Segmented:
-			applies = applies && g.size > stablewrite.DefaultSegmentBytes
 		case v == record.Unsummed:
 			w.strategy = stablewrite.Buffered
 			applies = applies && p.disk()
@@ -220,6 +199,19 @@ func (p Plan) writers(g group) (all []writer) {
 		}
 		if applies {
 			all = append(all, w)
+		}
+	}
+	return all
+}
+
+// calling are those whose writes a ring would take.
+func (p Plan) calling(g group) (all []writer) {
+	if !p.disk() || g.mutated > 0 || g.depth == 1 && g.size <= stablewrite.DefaultSegmentBytes {
+		return nil
+	}
+	for _, s := range p.Strategies {
+		if s.Direct() && (s.Sums() || g.depth > 1) {
+			all = append(all, writer{s, record.Calls})
 		}
 	}
 	return all

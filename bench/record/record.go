@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/json"
 	"io"
+	"strings"
 
 	"stablepages/bench/mutator"
 	"stablepages/stablewrite"
@@ -99,9 +100,11 @@ type Cost struct {
 	Target        Target               `json:"target"`            // what was written to
 	Cold          bool                 `json:"cold"`              // buffers were a ring larger than the last-level cache
 	Backing       string               `json:"backing"`           // pages behind the writers' memory: "4k", "huge", "mixed", "" if not known
+	Private       string               `json:"private,omitempty"` // pages behind private memory; "" if there was none, or not known
+	Engine        string               `json:"engine,omitempty"`  // how submissions went out: "ring", where one serves, or "calls"; "" on what is no file
 	Size          int                  `json:"size"`
 	Depth         int                  `json:"depth"`
-	Procs         int                  `json:"procs,omitempty"`     // GOMAXPROCS: goroutines that run or wait in a system call at a time, before others are late
+	Procs         int                  `json:"procs,omitempty"`     // GOMAXPROCS, in Records of when each write in flight had a goroutine; no longer written
 	Mutated       float64              `json:"mutated"`             // share of writes changed in flight, 0 to 1
 	TwoSteps      bool                 `json:"two_steps,omitempty"` // submitted and reaped apart though nothing changes between, as where something does
 	Round         int                  `json:"round"`
@@ -149,27 +152,23 @@ const (
 type Variant string
 
 const (
-	Again     Variant = "again"     // the same once more: what two equal things differ by is noise
-	Segmented Variant = "segmented" // raw, in as many submissions as other strategies make of a large write
-	Copied    Variant = "copied"    // raw, from memory that what is written is copied to before each write: that it was just written costs, too
-	Summed    Variant = "summed"    // raw, and a CRC-32C before each write, as a checksumming user takes one
-	Unsummed  Variant = "unsummed"  // buffered without the private copy and its sum: a plain program that writes through the page cache
+	Again    Variant = "again"    // the same once more: what two equal things differ by is noise
+	Huge     Variant = "huge"     // raw, from huge pages
+	Calls    Variant = "calls"    // by blocking calls only (Options.Engine), where a ring would serve
+	Copied   Variant = "copied"   // raw, from memory that what is written is copied to before each write: that it was just written costs, too
+	Summed   Variant = "summed"   // raw, and a CRC-32C before each write, as a checksumming user takes one
+	Unsummed Variant = "unsummed" // buffered without the private copy and its sum: a plain program that writes through the page cache
 
 	// Peers: other programs on the same target. Their strategy is raw.
 	FioPsync    Variant = "fio psync"
 	FioPsyncSum Variant = "fio psync, crc32c"
-	FioUring    Variant = "fio io_uring"
-	FioUringSum Variant = "fio io_uring, crc32c"
+	FioUring    Variant = "fio io_uring, fixed" // registered buffers and files
 	DD          Variant = "dd"
 )
 
 // Peer reports whether v is another program.
 func (v Variant) Peer() bool {
-	switch v {
-	case FioPsync, FioPsyncSum, FioUring, FioUringSum, DD:
-		return true
-	}
-	return false
+	return v == DD || strings.HasPrefix(string(v), "fio ")
 }
 
 // Writer names who wrote: a strategy, a strategy and what differs from it, or

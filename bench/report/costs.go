@@ -65,19 +65,12 @@ func wayOf(c cost.Cell) costWay { return costWay{placeOf(c), c.Mutated, c.TwoSte
 // raw. Other programs come last.
 type costKind struct {
 	cost.Cell // the kind; Strategy and Variant mean nothing
-	kindRuntime
-	rows []cost.Comparison
-}
-
-// kindRuntime is what this program's writers of a kind ran on.
-type kindRuntime struct {
-	backing string // pages behind the writers' memory; "" if not known, or not the same
-	procs   int    // GOMAXPROCS, the least; 0 if not known
+	rows      []cost.Comparison
 }
 
 // costSets parts the timings of one system.
 func costSets(recs []record.Cost) (all []costSet) {
-	runtimes, at := runtimeOf(recs), map[costWay]int{}
+	at := map[costWay]int{}
 	for _, c := range cost.Compare(recs) {
 		i, ok := at[wayOf(c.Cell)]
 		if !ok {
@@ -86,7 +79,7 @@ func costSets(recs []record.Cost) (all []costSet) {
 		}
 		s := &all[i]
 		if n := len(s.kinds); n == 0 || s.kinds[n-1].Cell != c.Base() {
-			s.kinds = append(s.kinds, costKind{Cell: c.Base(), kindRuntime: runtimes[c.Base()]})
+			s.kinds = append(s.kinds, costKind{Cell: c.Base()})
 		}
 		last := &s.kinds[len(s.kinds)-1]
 		last.rows = append(last.rows, c)
@@ -123,25 +116,20 @@ func (p place) rank() int {
 	return rank
 }
 
-// runtimeOf is the kindRuntime of each kind.
-func runtimeOf(recs []record.Cost) map[cost.Cell]kindRuntime {
-	all := map[cost.Cell]kindRuntime{}
-	for _, r := range recs {
-		if r.Variant.Peer() {
-			continue
+// pages are those that k is written from, but by who asks for others; "" if that is
+// not known, or not the same.
+func (k costKind) pages() string {
+	all := map[string]bool{}
+	pages := ""
+	for _, c := range k.rows {
+		if !c.Variant.Peer() && c.Variant != record.Huge {
+			all[c.Backing], pages = true, c.Backing
 		}
-		kind := cost.CellOf(r).Base()
-		of, ok := all[kind]
-		switch {
-		case !ok:
-			of = kindRuntime{r.Backing, r.Procs}
-		case r.Backing != of.backing:
-			of.backing = ""
-		}
-		of.procs = min(of.procs, r.Procs)
-		all[kind] = of
 	}
-	return all
+	if len(all) > 1 {
+		return ""
+	}
+	return pages
 }
 
 func peerLast(c cost.Comparison) int {
@@ -160,8 +148,8 @@ func (k costKind) again() (lo, hi float64, ok bool) {
 // where is "a file, hot buffers of 4k pages".
 func (s costSet) where() string {
 	text := s.on() + ", " + s.buffers()
-	pages := s.kinds[0].backing
-	if slices.ContainsFunc(s.kinds, func(k costKind) bool { return k.backing != pages }) {
+	pages := s.kinds[0].pages()
+	if slices.ContainsFunc(s.kinds, func(k costKind) bool { return k.pages() != pages }) {
 		pages = ""
 	}
 	if pages != "" {

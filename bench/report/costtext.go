@@ -113,7 +113,7 @@ const latencyNote = "(p50, p99, p99.9: without the Syncs between writes; - where
 // sheet has what strategies cost.
 func (s costSet) sheet() sheet {
 	besides := s.writers(func(c cost.Comparison) bool {
-		return s.target != record.OnNull && (c.Variant == record.Again || c.Variant == record.Copied)
+		return s.target != record.OnNull && (c.Variant == record.Again || c.Variant == record.Huge || c.Variant == record.Copied)
 	})
 	return s.table(append(besides, s.strategies()...), s.brief)
 }
@@ -157,8 +157,8 @@ func (s costSet) brief(k costKind, c cost.Comparison) string {
 // write writes all that was timed of k.
 func (k costKind) write(out io.Writer, s costSet) error {
 	title := fmt.Sprintf("%s, depth %d, %s, on %s, %s", sizeText(k.Size), k.Depth, s.changing(), s.on(), s.buffers())
-	if k.backing != "" {
-		title += " of " + k.backing + " pages"
+	if pages := k.pages(); pages != "" {
+		title += " of " + pages + " pages"
 	}
 	fmt.Fprintf(out, "\n%s\n\n", prove.Wrap(title))
 	last, value := "ampl", func(c cost.Comparison) string { return fmt.Sprintf("%.2f", c.Amplification) }

@@ -15,11 +15,11 @@ import (
 // the names.
 var csvColumns = []string{
 	"kind", "system", "kernel", "victim", "scenario", "writer", "mutator", "gate", "in", "target", "delay_latency_ns", "delay_bytes_per_second", "memory", "backing",
-	"size_bytes", "depth", "gomaxprocs", "hold_ns", "mutated_share", "two_steps", "changed_blocks",
+	"size_bytes", "depth", "hold_ns", "mutated_share", "two_steps", "changed_blocks",
 	"writes", "overlapped", "changed", "resubmitted", "refused", "write_errors", "read_errors", "diverged", "checked", "torn", "promised",
 	"blocks", "torn_blocks", "resubmitted_blocks", "both_blocks",
 	"rounds", "bytes_per_second", "ratio", "ratio_lo", "ratio_hi", "raw_again_lo", "raw_again_hi", "noise", "cpu_user_s_per_gib", "cpu_system_s_per_gib",
-	"p50_ns", "p99_ns", "p999_ns", "amplification", "pool_peak_bytes", "extents", "direct",
+	"p50_ns", "p99_ns", "p999_ns", "amplification", "pool_peak_bytes", "private", "engine", "extents", "direct",
 }
 
 // line is one of a CSV file, by column.
@@ -76,12 +76,12 @@ func raceCSV(r record.Repro) line {
 func costCSV(k costKind, c cost.Comparison, s *record.System) line {
 	l := line{
 		"kind": record.KindCost, "system": describe(s), "kernel": s.Kernel,
-		"writer": c.Writer(), "target": string(c.Target), "memory": memory(c.Cold), "backing": k.backing,
+		"writer": c.Writer(), "target": string(c.Target), "memory": memory(c.Cold), "backing": c.Backing,
 		"size_bytes": strconv.Itoa(c.Size), "depth": strconv.Itoa(c.Depth), "mutated_share": float(c.Mutated), "two_steps": strconv.FormatBool(inTwoSteps(c.Cell)),
 		"rounds": strconv.Itoa(c.N), "bytes_per_second": float(c.Throughput),
 		"cpu_user_s_per_gib": float(c.CPUUser), "cpu_system_s_per_gib": float(c.CPUSystem),
 		"amplification": float(c.Amplification), "pool_peak_bytes": strconv.Itoa(c.PoolPeak),
-		"direct": c.Direct.String(),
+		"private": c.Private, "engine": c.Engine, "direct": c.Direct.String(),
 	}
 	for name, ns := range map[string]float64{"p50_ns": c.P50, "p99_ns": c.P99, "p999_ns": c.P999} {
 		if ns > 0 { // else there were too few writes
@@ -93,9 +93,6 @@ func costCSV(k costKind, c cost.Comparison, s *record.System) line {
 	}
 	if c.Extents > 0 {
 		l["extents"] = strconv.Itoa(c.Extents)
-	}
-	if k.procs > 0 && !c.Variant.Peer() {
-		l["gomaxprocs"] = strconv.Itoa(k.procs)
 	}
 	if c.Mutated > 0 {
 		l["changed_blocks"] = "all"

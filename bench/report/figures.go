@@ -17,14 +17,6 @@ type figure struct {
 	Data    grid
 }
 
-// name is cellName and how many writers had room to run.
-func (k costKind) name() string {
-	if k.procs > 0 {
-		return fmt.Sprintf("%s, GOMAXPROCS %d", cellName(k.Cell), k.procs)
-	}
-	return cellName(k.Cell)
-}
-
 // peers heads the rows of other programs.
 const peers = "other programs"
 
@@ -130,7 +122,7 @@ func shortRatio(v float64) string {
 
 // grid is all that was timed of k but latencies.
 func (k costKind) grid(s costSet) grid {
-	data := grid{Caption: k.name(), Head: []string{"", "MB/s", "against raw", "95% interval", "user s/GiB", "system s/GiB", "amplification", "pool KiB", "extents", "direct", "rounds"}}
+	data := grid{Caption: cellName(k.Cell), Head: []string{"", "MB/s", "against raw", "95% interval", "user s/GiB", "system s/GiB", "amplification", "pool KiB", "extents", "direct", "rounds"}}
 	null := s.target == record.OnNull
 	if s.simulated() {
 		data.Head = append(data.Head, "ns/write")
@@ -193,7 +185,7 @@ func (s costSet) latencyFigures() (all []figure) {
 		}
 		name := cellName(k.Cell)
 		chart := dotChart{title: name, axis: timeAxis(values), ref: math.NaN(), about: "Latency of a write: p50, p99 and p99.9."}
-		data := grid{Caption: k.name(), Head: []string{"", "p50", "p99", "p99.9", "rounds"}}
+		data := grid{Caption: cellName(k.Cell), Head: []string{"", "p50", "p99", "p99.9", "rounds"}}
 		for _, c := range k.rows {
 			if c.P50 == 0 {
 				continue

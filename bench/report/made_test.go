@@ -30,10 +30,17 @@ func made() (all []any) {
 					}
 					c.Kind, c.Version, c.Size, c.Depth, c.Round, c.Backing = record.KindCost, record.Version, size, 1, round, "4k"
 					c.Target, c.Cold, c.System = at.target, at.cold, at.system
-					if c.Procs = 9; c.Variant.Peer() {
-						c.Backing, c.Procs = "", 0
+					switch {
+					case c.Variant.Peer():
+						c.Backing = ""
+					case c.Variant == record.Huge:
+						c.Backing = "huge"
+					}
+					if c.Strategy == stablewrite.Bounce {
+						c.Private, c.PoolPeak = "huge", size
 					}
 					if c.Target == record.OnFile {
+						c.Engine = "ring"
 						c.Direct, c.Extents = stablewrite.DirectYes, new(round)
 					}
 					if c.Target == record.OnDelay {
@@ -65,7 +72,7 @@ func made() (all []any) {
 
 // madeWriters have times relative to raw's in Seconds.
 func madeWriters() (all []record.Cost) {
-	for _, v := range []record.Variant{"", record.Again, record.Segmented, record.Summed, record.FioPsync, record.DD} {
+	for _, v := range []record.Variant{"", record.Again, record.Huge, record.Summed, record.FioPsync, record.DD} {
 		all = append(all, record.Cost{Strategy: stablewrite.Raw, Variant: v, Seconds: 1, Amplification: 1})
 	}
 	for _, c := range []record.Cost{

@@ -131,7 +131,7 @@ func (a axis) thin(from, to px, size func(string) px) (kept []tick) {
 func lineHeight(string) px { return 12 }
 
 // width is about that of text.
-func width(text string) px { return px(len([]rune(text))) * 6.9 }
+func width(text string) px { return px(len([]rune(text)))*6.9 + px(strings.Count(text, "m"))*3 }
 
 // ratioAxis is a logarithmic one around values, with 1 on it.
 func ratioAxis(values []float64) axis {

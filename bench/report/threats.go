@@ -61,10 +61,6 @@ var threats = []threat{
 		timing(func(c record.Cost) bool { return c.Variant == record.Copied })},
 	{"What pages back the buffers was not recorded. 4 KiB or huge pages can make more difference than strategies.",
 		timing(func(c record.Cost) bool { return c.Backing == "" && !c.Variant.Peer() })},
-	{"Depth is a number of writers, and there was room for fewer of them in the Go runtime (GOMAXPROCS): fewer writes than the depth says were in flight at a time.",
-		timing(func(c record.Cost) bool {
-			return c.Procs > 0 && c.Procs < c.Depth && !placeOf(cost.CellOf(c)).simulated()
-		})},
 	{"Changes that are in flight for certain need a submission in two steps, by every writer, raw too. Columns in which writes change are to be held against \"nothing changing, in two steps\", if that was timed, and not against writes in one step.",
 		timing(func(c record.Cost) bool { return c.Mutated > 0 && inTwoSteps(cost.CellOf(c)) })},
 	{"Some timings of a share of changed writes saw no change: they were too short for that share.", unchanged},
@@ -78,7 +74,7 @@ var threats = []threat{
 		timing(func(c record.Cost) bool { return c.P50NS > 0 })},
 	{"The targets null and delay are memory. They show what the software costs, and no disk.",
 		timing(func(c record.Cost) bool { return c.Target == record.OnNull || c.Target == record.OnDelay })},
-	{"Other programs are timed by their own clocks and write what they like: dd zeros, fio what it made at its start.", timing(func(c record.Cost) bool { return c.Variant.Peer() })},
+	{"Other programs are timed by their own clocks and write what they like: dd zeros, fio what it made at its start (its buffers are not scrambled).", timing(func(c record.Cost) bool { return c.Variant.Peer() })},
 	{"Inside QEMU processors are emulated, without AVX-512, and disks are files. What is seen to fail does fail; how often it would elsewhere is not shown.",
 		func(res Results) bool {
 			return slices.ContainsFunc(res.Proofs, func(r record.Prove) bool { return r.Accel == "tcg" })

@@ -119,7 +119,7 @@ func (r *race) open() (err error) {
 	if r.cfg.Gate {
 		// The gate is for one submission at a time.
 		opts.SegmentBytes = r.cfg.Size
-		opts.Pool = stablewrite.NewPool(2 * r.cfg.Size) // whose largest piece holds a write of any size
+		opts.Pool = stablewrite.NewPool(4 * r.cfg.Size) // whose largest piece for a copy, a power of two, holds a write of any size
 		if r.gate, err = newGate(r.cfg, direct, geo, r.m); err != nil {
 			return err
 		}

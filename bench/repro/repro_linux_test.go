@@ -323,3 +323,20 @@ func ExampleJudge() {
 	// 972 writes, 453 changed in flight, 123 torn: verify does not protect against aba
 	// by the measure of 2011, which only asks whether reading fails: no read failed
 }
+
+// A gate is for one submission at a time: the first, and what is resubmitted.
+func TestTheGatePassesWholeWritesOfAnySize(t *testing.T) {
+	f := target(t)
+	for _, size := range []int{4 << 10, 20 << 10, 1<<20 + 4<<10} {
+		for s, want := range map[stablewrite.Strategy]int{stablewrite.Bounce: 1, stablewrite.Verify: 2} {
+			most := 0
+			runRace(t, Config{Target: f, Strategy: s, Mutator: mutator.Storm, Gate: true, Seed: 1, Size: size, Writes: 5, Landed: func(submission int) error {
+				most = max(most, submission)
+				return nil
+			}})
+			if most != want {
+				t.Errorf("%v of %d bytes: %d submissions, want %d", s, size, most, want)
+			}
+		}
+	}
+}

@@ -25,7 +25,7 @@ type benchFlags struct {
 	mutated           []percent
 	target, out       string
 	bandwidth         float64 // MB/s
-	peers             bool
+	peers, calls      bool
 	keep, force, json bool
 }
 
@@ -57,26 +57,27 @@ which leaves the disk out. Neither has a FILE.
 With --mutated a share of all writes is changed in flight: after the kernel
 accepted the submission, before its completion is reaped. All writers, raw too,
 then submit by io_submit, change and reap, and are compared with raw that
-changes as often; writes that nothing changes go out by pwrite, as in a program.
+changes as often; writes that nothing changes go out as in a program.
 What was written last is read back and held against the receipts.
 
-For --depths writes to be in flight at a time the Go runtime must have room for
-them: GOMAXPROCS is raised by as many. --procs 4 shows what a program on four
-processors gets that leaves it alone.
+At depth 1 each write is waited for. Deeper, one goroutine keeps that many in
+flight by a Queue, which goes by io_uring where it can; --calls has rows that go
+by blocking calls, as they do elsewhere.
 
-Rows besides: raw again, whose ratio to raw is noise; raw in as many segments as
-strategies that sum make of large writes; raw with a CRC-32C before each write;
-raw from memory that the data was copied to just before, as programs have it that
-make their data; through the page cache without the private copy and its sum; and, with nothing
-changing and if they are installed, fio (psync and io_uring, without and with
-its crc32c) and dd (depth 1). Results go to results.jsonl in a new directory, one
-JSON object (a Record) a line.
+Writers' memory is in pages of 4 KiB. Rows besides: raw again, whose ratio to raw
+is noise; raw from huge pages; raw with a CRC-32C before each write; raw from
+memory that the data was copied to just before, as programs have it that make
+their data; through the page cache without the private copy and its sum; and, with
+nothing changing and if they are installed, fio (psync, also with its crc32c, and
+io_uring with registered buffers; buffers are not scrambled) and dd (depth 1).
+Results go to results.jsonl in a new directory, one JSON object (a Record) a line.
 
 Strategies:
 ` + strategyChoices(),
 		Example: `  stablewrite bench
   stablewrite bench --sizes 4k,64k,1M,16M --depths 1,4,16,64 --mutated 0,1,10,50,100 /mnt/scratch/f
   stablewrite bench --strategies verify,bounce --target null --depths 1
+  stablewrite bench --strategies verify,bounce --sizes 4k,64k,1M,4M --depths 1,4,16,32 --mutated 0 --calls
   stablewrite bench --force --cold /dev/nvme1n1`,
 		Args: positional(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -90,16 +91,16 @@ Strategies:
 	fl.SortFlags = false
 	fl.Var(values[stablewrite.Strategy]{&f.plan.Strategies, parseStrategy, "names"}, "strategies", "what to time; raw always is")
 	fl.Var(values[size]{&f.sizes, parseSize, "sizes"}, "sizes", "bytes of each write, multiples of 4096")
-	fl.Var(values[int]{&f.plan.Depths, strconv.Atoi, "numbers"}, "depths", "writers at a time, each with one write in flight")
+	fl.Var(values[int]{&f.plan.Depths, strconv.Atoi, "numbers"}, "depths", "writes in flight at a time")
 	fl.Var(values[percent]{&f.mutated, parsePercent, "percentages"}, "mutated", "of all writes, how many change in flight")
 	fl.IntVar(&f.plan.ChangedBlocks, "changed-blocks", 0, "in how many blocks of 4 KiB such a write changes (0: in all)")
-	fl.IntVar(&f.plan.Procs, "procs", 0, "GOMAXPROCS for writes to a file (0: room for all that are in flight)")
 	fl.IntVar(&f.plan.Rounds, "rounds", f.plan.Rounds, "rounds; with fewer than 6 there are no intervals")
 	fl.DurationVar(&f.plan.Time, "time", f.plan.Time, "of each cell in each round")
 	fl.StringVar(&f.target, "target", f.target, "what to write to: a `file` (or block device), null or delay")
 	fl.DurationVar(&f.plan.Latency, "delay-latency", f.plan.Latency, "of the target delay")
 	fl.Float64Var(&f.bandwidth, "delay-bandwidth", f.bandwidth, "of the target delay, in `MB/s`")
 	fl.BoolVar(&f.plan.Cold, "cold", false, "write from memory twice as large as the last-level cache (without peers)")
+	fl.BoolVar(&f.calls, "calls", false, "time strategies by blocking calls too, where they go by a ring")
 	fl.BoolVar(&f.peers, "peers", f.peers, "time fio and dd too, if they are installed")
 	fl.StringVar(&f.out, "out", "", "`directory` for results.jsonl (default stablewrite-DATE, new)")
 	fl.BoolVar(&f.keep, "keep", false, "leave the file that was created")
@@ -152,6 +153,9 @@ func (f *benchFlags) check(args []string) error {
 	if !slices.Contains(p.Strategies, stablewrite.Buffered) {
 		p.Variants = slices.DeleteFunc(p.Variants, func(v record.Variant) bool { return v == record.Unsummed })
 	}
+	if f.calls {
+		p.Variants = append(p.Variants, record.Calls)
+	}
 	p.Bandwidth = f.bandwidth * 1e6
 	switch {
 	case f.target != string(record.OnFile) && f.target != string(record.OnNull) && f.target != string(record.OnDelay):
@@ -164,10 +168,8 @@ func (f *benchFlags) check(args []string) error {
 		return usagef("--rounds and --time must be more than 0")
 	case p.Rounds > maxRounds:
 		return usagef("--rounds must be at most %d", maxRounds)
-	case p.Procs > maxProcs:
-		return usagef("--procs must be at most %d", maxProcs)
-	case p.ChangedBlocks < 0 || p.Procs < 0:
-		return usagef("--changed-blocks and --procs must not be negative")
+	case p.ChangedBlocks < 0:
+		return usagef("--changed-blocks must not be negative")
 	case p.Latency <= 0 || p.Latency > time.Minute:
 		return usagef("--delay-latency must be more than 0 and at most a minute")
 	case !(f.bandwidth >= 1 && f.bandwidth <= 1e9):
@@ -176,12 +178,8 @@ func (f *benchFlags) check(args []string) error {
 	return nil
 }
 
-// More rounds than anybody has time for, and than report reads; more processors
-// than there is memory for.
-const (
-	maxRounds = 1 << 20
-	maxProcs  = 1 << 14
-)
+// maxRounds is more than anybody has time for, and than report reads.
+const maxRounds = 1 << 20
 
 // maxDepth is more than what any disk has room for, and what io_setup gives
 // without privileges.

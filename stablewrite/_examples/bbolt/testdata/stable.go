@@ -15,9 +15,7 @@ import (
 	"stablepages/stablewrite"
 )
 
-// stableOptions: one Pool for all databases bounds their private memory.
-var stableOptions = func() stablewrite.Options {
-	o := stablewrite.Options{Pool: stablewrite.NewPool(stablewrite.DefaultPoolBytes)}
+var stableOptions = func() (o stablewrite.Options) {
 	if err := o.Strategy.UnmarshalText([]byte(os.Getenv("BBOLT_STRATEGY"))); err != nil {
 		panic("BBOLT_STRATEGY: " + err.Error())
 	}

@@ -1,0 +1,117 @@
+package stablewrite
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"syscall"
+)
+
+// Blocking calls are the engine of a Device, and on a file of what a ring does
+// badly. A call is made by whoever is here, if they have nothing better to do, and
+// by a goroutine of its own if they have.
+
+// elsewhere submits o, if any, on a goroutine of its own.
+func (o *op) elsewhere() {
+	if o != nil {
+		go o.goes()
+	}
+}
+
+// run submits o, and what the steps that follow ask for.
+func (o *op) run() {
+	now := o
+	defer func() {
+		if v := recover(); v != nil { // a bug of this package, or of a build that looks for them
+			panic(v)
+		}
+		now.abandoned()
+	}()
+	for now != nil {
+		now = now.carry()
+	}
+}
+
+// abandoned takes the step of a submission whose Device ended the goroutine it was
+// called on.
+func (o *op) abandoned() {
+	if o == nil {
+		return
+	}
+	o.panic = &PanicError{}
+	st := o.seg.of
+	st.mu.Lock()
+	st.ended(o)
+	st.leave().elsewhere()
+}
+
+// carry submits o, takes the step that follows, and returns what is to be
+// submitted next.
+func (o *op) carry() *op {
+	st := o.seg.of
+	o.call(st.f)
+	st.mu.Lock()
+	st.ended(o)
+	return st.leave()
+}
+
+// maxIdle bounds how often in a row a call may be interrupted with nothing landed.
+const maxIdle = 100
+
+// call makes o land whole, or fail. A panic of the Device is kept: it must not
+// end the program where the caller of the write would recover.
+func (o *op) call(f *File) {
+	defer o.died(debug.SetPanicOnFault(true))
+	for idle, more := 0, true; more; {
+		before := o.n
+		n, err := f.writeDevice(o)
+		o.seg.counts.Submissions++
+		if idle++; errors.Is(err, syscall.EINTR) && idle < maxIdle {
+			err = nil
+			if n == 0 {
+				continue
+			}
+		}
+		if more = o.landed(n, err, f.geo.OffsetAlign); o.n > before {
+			idle = 0
+		}
+	}
+}
+
+// writeDevice is one call of the Device.
+func (f *File) writeDevice(o *op) (int, error) {
+	bufs := o.left()
+	if len(bufs) == 1 {
+		return f.dev.WriteAt(bufs[0], o.off+int64(o.n))
+	}
+	return f.dev.(GatherWriter).WriteGatherAt(bufs, o.off+int64(o.n))
+}
+
+// died, deferred, keeps a panic in o.
+func (o *op) died(was bool) {
+	debug.SetPanicOnFault(was)
+	switch v := recover().(type) {
+	case nil:
+	case *PanicError: // brought here already
+		o.panic = v
+	default:
+		o.panic = &PanicError{v, debug.Stack()}
+	}
+}
+
+// PanicError is a panic of a Device, brought to the caller of the write as another
+// panic, with this value, once nothing of the write is in flight.
+type PanicError struct {
+	Value any // of the panic; nil if the goroutine was ended by runtime.Goexit
+	Stack []byte
+}
+
+func (p *PanicError) Error() string {
+	return fmt.Sprintf("stablewrite: panic: %v\n\n%s", p.Value, p.Stack)
+}
+
+// Unwrap returns the value of the panic, if that is an error.
+func (p *PanicError) Unwrap() error {
+	err, _ := p.Value.(error)
+	return err
+}

@@ -1,0 +1,41 @@
+package stablewrite
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"stablepages/stablewrite/internal/ring"
+)
+
+// ringEngine says whether a ring submits writes of the file without a thread of
+// the kernel's: it is written directly, and its file system can say that it would
+// have to wait (RWF_NOWAIT).
+func (d *linuxFile) ringEngine(*File) engine {
+	calls := engine{kind: ByCalls}
+	if d.geo.Direct != DirectYes {
+		calls.why = "not known to be written directly: " + d.geo.Why
+		return calls
+	}
+	// A read tells whether what must not wait is taken.
+	if _, err := unix.Preadv2(d.fd, [][]byte{AlignedBuffer(max(d.geo.OffsetAlign, memoryAlign))}, 0, unix.RWF_NOWAIT); err != nil && err != unix.EAGAIN {
+		calls.why = fmt.Sprintf("a read with RWF_NOWAIT was refused: %v", err)
+		return calls
+	}
+	r, err := ring.New(1)
+	if err != nil {
+		calls.why = fmt.Sprintf("no io_uring: %v", err)
+		return calls
+	}
+	_ = r.Close()
+	e := engine{kind: ByRing, why: "direct, and io_uring is to be had", bytes: math.MaxInt32, pieces: maxGather}
+	if d.block { // which refuses to split what must not wait; these are the smallest usual limits
+		e.bytes = min(e.bytes, cmp.Or(queueValue(d.disk, "max_sectors_kb"), 512)<<10)
+		e.pieces = min(e.pieces, cmp.Or(queueValue(d.disk, "max_segments"), 128))
+		e.bytes = min(e.bytes, e.pieces*os.Getpagesize())
+	}
+	return e
+}

@@ -1,0 +1,73 @@
+package stablewrite
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"stablepages/stablewrite/testenv"
+)
+
+// onBothEngines runs test by a ring and by blocking calls, each on a file of so many
+// bytes that were written, are on the media and not in the page cache.
+func onBothEngines(t *testing.T, bytes int, test func(t *testing.T, name string, o Options)) {
+	t.Helper()
+	for _, e := range []Engine{ByRing, ByCalls} {
+		t.Run(e.String(), func(t *testing.T) {
+			defer watch(t.Name(), time.Minute)()
+			name := filepath.Join(testenv.DirectDir(t), "f")
+			if err := os.WriteFile(name, make([]byte, bytes), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			testenv.Media(t, name)
+			f, err := Open(name, Options{Engine: e})
+			if err != nil {
+				testenv.Missing(t, "%v", err)
+			}
+			f.Close()
+			test(t, name, Options{Engine: e})
+		})
+	}
+}
+
+// with is o with another strategy.
+func (o Options) with(s Strategy) Options {
+	o.Strategy = s
+	return o
+}
+
+// opened is a File that is closed when the test ends, if not before.
+func opened(t testing.TB, name string, o Options) *File {
+	t.Helper()
+	f, err := Open(name, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// aloneEnv names the test that this process was started for.
+const aloneEnv = "STABLEWRITE_TEST_ALONE"
+
+// alone runs the test once more, in a process in which no other test has been. It is
+// true there.
+func alone(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(aloneEnv) == t.Name() {
+		return true
+	}
+	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), aloneEnv+"="+t.Name(), "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Error(err)
+	} else if _, why, ok := strings.Cut(string(out), "missing: "); ok {
+		testenv.Missing(t, "%s", strings.SplitN(why, "\n", 2)[0])
+	}
+	return false
+}

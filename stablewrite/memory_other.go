@@ -1,0 +1,8 @@
+//go:build !linux
+
+package stablewrite
+
+func mapMemory(int) (mem []byte, ok bool) { return nil, false }
+func unmapMemory([]byte)                  {}
+func hugeBytes([]byte) int                { return -1 }
+func adviseHuge([]byte)                   {}

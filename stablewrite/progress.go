@@ -1,0 +1,461 @@
+package stablewrite
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"stablepages/crcguard"
+)
+
+// progress is a Write on its way: the one write path, for Do, WriteAt, Queue and
+// Stream. It divides the Write into segments, starts as many as its window has
+// room for, sums or copies the next while those before are in flight, and takes
+// the step that each end of a submission asks for.
+//
+//	Do, Start -> admit -> [Pool] -> [range] -> begin -+-> put -> ring or call
+//	                                                  |            |
+//	                                            fill  ^    ended <-+
+//	                                                  |      |
+//	                                                  +------+-> finish
+//
+// What is in brackets may be waited for; all else waits for nothing but the
+// device. A step is taken by whoever learns that the submission ended: a caller in
+// Do or Wait, a goroutine whose system call returned, the timer of a ring. It is
+// taken under mu, and leave does afterwards what must not be done under it.
+type progress struct {
+	w     *Write
+	f     *File
+	queue *Queue  // nil: Do waits
+	ring  *driver // nil: all submissions are blocking calls
+
+	parts      [][]byte // of Bufs, or Buf
+	n          int
+	memAligned bool
+	summed     []uint32      // of private memory of a Stream
+	pending    *atomic.Int64 // of the Stream: bytes that did not land
+	cuts       []int         // where segments begin, and the last one ends
+	private    loan
+	locked     span
+	sums       []uint32
+
+	mu       sync.Mutex
+	wake     sync.Cond // on gone, and on a ring to drive
+	window   []*segment
+	idle     []*segment
+	results  []result
+	ordered  bool // a first submission waits for those of the segments before it
+	next     int  // segment to begin
+	passed   int  // segments, in order, that those after them need not wait for
+	end      int  // no segment from this one on goes out for the first time
+	underWay int
+	inline   *op   // to be submitted by whoever is here
+	lent     loans // to be told, without mu
+	over     bool
+	gone     bool // nothing is held any more
+	panic    *PanicError
+
+	link *Write // the next that ended in the Queue
+}
+
+// result is what became of a segment.
+type result struct {
+	sum     uint32
+	good    int
+	attempt int // 0: nothing was submitted
+	err     error
+}
+
+// windowSegments is how many segments of one write are under way at a time.
+const windowSegments = 4
+
+func newProgress(w *Write) *progress {
+	st := &progress{w: w}
+	st.wake.L = &st.mu
+	return st
+}
+
+// admit looks at the request, and divides it. The sums of private memory of a Stream
+// are known; of a Write that is alone, Do waits and nothing else need be in flight.
+func (st *progress) admit(f *File, sums []uint32, alone bool) {
+	w := st.w
+	st.f, st.queue, st.ring, st.summed = f, nil, nil, sums
+	st.panic, st.over, st.gone = nil, false, false
+	st.parts, st.n, st.memAligned = st.parts[:0], 0, true
+	st.add(w.Buf)
+	for _, p := range w.Bufs {
+		st.add(p)
+	}
+	if f.opts.Strategy == Raw && len(st.parts) > f.maxParts || f.maxParts == 1 && len(st.parts) > 1 {
+		st.memAligned = false
+	}
+	w.Receipt.Summed = f.row.sums
+	if w.Err = f.refuse(w, st.n, st.memAligned); w.Err != nil || st.n == 0 {
+		clear(st.parts)
+		return
+	}
+	st.divide(alone)
+}
+
+func (st *progress) add(p []byte) {
+	if len(p) > 0 {
+		st.parts = append(st.parts, p)
+		st.n += len(p)
+		st.memAligned = st.memAligned && aligned(p, st.f.geo.MemAlign)
+	}
+}
+
+// divide cuts the write into segments, nearly equal ones, whole blocks and whole
+// units of the device.
+func (st *progress) divide(alone bool) {
+	f, n, grain := st.f, st.n, st.f.grain()
+	limit, window := f.segment, windowSegments
+	if st.copies() {
+		limit, window = f.copied, f.window
+		if alone && f.halves { // the first copy is made while nothing is in flight: shorter, so that there are more
+			limit = min(limit, max(limit/2/grain*grain, roundUp(n/windowSegments, grain), grain))
+		}
+	} else if len(st.parts) > 1 {
+		limit = min(limit, (f.maxParts-1)*crcguard.BlockSize/grain*grain)
+	}
+	st.cuts = append(st.cuts[:0], 0)
+	if st.summing() && n > limit {
+		count := (n + limit - 1) / limit
+		length := min(limit, roundUp((n+count-1)/count, grain))
+		for at := length - int(st.w.Off%int64(grain)); at < n; at += length {
+			st.cuts = append(st.cuts, at)
+		}
+	}
+	st.cuts = append(st.cuts, n)
+	count := len(st.cuts) - 1
+	st.results = slices.Grow(st.results[:0], count)[:count]
+	clear(st.results)
+	st.next, st.passed, st.end, st.underWay, st.inline = 0, 0, count, 0, nil
+	window = min(window, count)
+	for len(st.window) < window {
+		s := new(segment)
+		s.of, s.guard, s.mem = st, new(crcguard.Guard), plainMemory{}
+		s.op.goes = s.op.run
+		st.window = append(st.window, s)
+	}
+	st.idle = append(st.idle[:0], st.window[:window]...)
+	if st.summing() {
+		blocks := crcguard.BlocksAt(st.w.Off, n)
+		st.sums = slices.Grow(st.sums[:0], blocks)[:blocks]
+		copy(st.sums, st.summed)
+	}
+}
+
+// summing reports whether the Write has sums.
+func (st *progress) summing() bool { return st.f.row.sums || st.summed != nil }
+
+// copies reports whether all that goes out is a copy.
+func (st *progress) copies() bool {
+	return st.summed == nil && st.f.row.sums && (st.f.row.copies || !st.memAligned)
+}
+
+// reserve gets the memory that every segment of the window copies into.
+func (st *progress) reserve() {
+	if !st.copies() {
+		return
+	}
+	longest := st.cuts[1]
+	if len(st.cuts) > 2 {
+		longest = max(longest, st.cuts[2]-st.cuts[1])
+	}
+	st.private.held = st.f.held
+	st.f.opts.Pool.reserve(&st.private, longest, len(st.idle))
+	for i, s := range st.idle {
+		s.private = st.private.chunks[i].bytes()
+	}
+}
+
+// perform is the whole of a Write that somebody waits for.
+func (st *progress) perform() {
+	f := st.f
+	st.reserve()
+	f.hold(&st.locked, st.w.Off, st.w.Off+int64(st.n))
+	if len(st.cuts) > 2 && f.rings() {
+		st.ring = borrowRing()
+	}
+	defer func() { // though the Device ended this goroutine
+		if v := recover(); v != nil { // a bug of this package, or of a build that looks for them
+			panic(v)
+		}
+		st.await()
+		if st.ring != nil {
+			returnRing(st.ring)
+		}
+	}()
+	st.begin().run()
+}
+
+// await returns when the Write holds nothing any more. It drives what there is to
+// drive.
+func (st *progress) await() {
+	st.mu.Lock()
+	for !st.gone {
+		if !st.ring.busy() || !st.ring.claim() {
+			st.wake.Wait()
+			continue
+		}
+		st.mu.Unlock()
+		st.ring.drive()
+		st.mu.Lock()
+	}
+	st.mu.Unlock()
+}
+
+// begin starts a Write whose range is held, and returns what whoever is here is to
+// submit.
+func (st *progress) begin() *op {
+	asked := false
+	defer func() {
+		if !asked { // Device.Size ended the goroutine: nothing goes out
+			st.mu.Lock()
+			st.end, st.panic = 0, &PanicError{}
+			st.leave()
+		}
+	}()
+	ordered := len(st.results) > 1 && st.f.extends(st.w.Off+int64(st.n))
+	asked = true
+	st.mu.Lock()
+	st.ordered = ordered
+	st.fill()
+	return st.leave()
+}
+
+// fill begins segments as long as the window has room.
+func (st *progress) fill() {
+	for st.next < st.end && len(st.idle) > 0 {
+		if st.inline != nil { // is in flight while the next is summed
+			st.inline.elsewhere()
+			st.inline = nil
+		}
+		last := len(st.idle) - 1
+		s := st.idle[last]
+		st.idle = st.idle[:last]
+		st.take(s, st.next)
+		st.next++
+		st.underWay++
+		switch o := s.start(); {
+		case o == nil:
+			st.done(s)
+		case st.ordered && st.passed < s.index:
+			s.kept = true // until pass, or halt
+		default:
+			st.put(o)
+		}
+	}
+}
+
+// take makes s segment i of the Write.
+func (st *progress) take(s *segment, i int) {
+	f, lo, hi := st.f, st.cuts[i], st.cuts[i+1]
+	s.index, s.off, s.n = i, st.w.Off+int64(lo), hi-lo
+	s.aligned, s.whole, s.unit, s.gap = st.memAligned, f.opts.Resubmit == Whole, f.geo.OffsetAlign, f.gap
+	s.steps, s.summed = f.row.steps, st.summed != nil
+	if s.summed {
+		s.steps = bounce{}
+	}
+	if g, ok := s.guard.(*crcguard.Guard); ok {
+		g.SumOnly = f.opts.DetectBy == BySum
+	}
+	s.parts = s.parts[:0]
+	at := 0
+	for _, p := range st.parts {
+		if from, to := max(0, lo-at), min(len(p), hi-at); from < to {
+			s.parts = append(s.parts, p[from:to:to])
+		}
+		at += len(p)
+	}
+	s.sums = nil
+	if st.summing() {
+		first := crcguard.BlocksAt(st.w.Off, lo)
+		s.sums = st.sums[first : first+crcguard.BlocksAt(s.off, s.n)]
+	}
+}
+
+// put submits o.
+func (st *progress) put(o *op) {
+	switch {
+	case st.ring != nil && st.f.ringTakes(o) && st.ring.submit(o):
+		if st.wake.Signal(); st.queue != nil {
+			st.queue.submitted()
+		}
+	case st.inline == nil:
+		st.inline = o
+	default:
+		o.elsewhere()
+	}
+}
+
+// ended takes the step of a segment whose submission ended.
+func (st *progress) ended(o *op) {
+	s := o.seg
+	if s.err == nil && o.err == nil && o.panic == nil {
+		st.pass(s.index + 1)
+	}
+	st.goOn(s, s.ended())
+	st.fill()
+}
+
+// goOn submits what a step of s asked for, or gets it the memory that it wants.
+func (st *progress) goOn(s *segment, o *op) {
+	for o == nil && s.wants() > 0 {
+		if !st.f.opts.Pool.ask(&s.memory, s, s.wants(), s.grain()) {
+			return
+		}
+		s.private = s.memory.chunks[0].bytes()
+		o = s.resubmit()
+	}
+	if o == nil {
+		st.done(s)
+	} else {
+		st.put(o)
+	}
+}
+
+// granted goes on with a segment that has the memory that it waited for.
+func (st *progress) granted(s *segment) {
+	st.mu.Lock()
+	s.private = s.memory.chunks[0].bytes()
+	st.goOn(s, s.resubmit())
+	st.fill()
+	st.leave().elsewhere()
+}
+
+// done takes a segment out of the window.
+func (st *progress) done(s *segment) {
+	lo, r := st.cuts[s.index], &st.w.Receipt
+	for _, e := range s.changed {
+		st.w.Changed = append(st.w.Changed, Extent{Off: lo + e.Off, Len: e.Len})
+		r.ChangedBlocks += crcguard.BlocksAt(s.off+int64(e.Off), e.Len)
+	}
+	r.Submissions += s.counts.Submissions
+	r.Resubmitted += s.counts.Resubmitted
+	r.Refused += s.counts.Refused
+	st.results[s.index] = result{s.sum, s.good, s.attempt, s.err}
+	if p, ok := s.err.(*PanicError); ok && st.panic == nil {
+		st.panic = p
+	}
+	failed := s.err != nil
+	if len(s.memory.chunks) > 0 {
+		st.f.opts.Pool.free(&s.memory, &st.lent)
+		s.private = nil
+	}
+	st.idle = append(st.idle, s)
+	st.underWay--
+	switch {
+	case failed:
+		st.halt(s.index)
+	case s.attempt > 0:
+		st.pass(s.index + 1)
+	}
+}
+
+// pass lets the segments before i+1 go out for the first time.
+func (st *progress) pass(i int) {
+	st.passed = max(st.passed, i)
+	for _, s := range st.window {
+		if s.kept && s.index <= st.passed {
+			s.kept = false
+			st.put(&s.op)
+		}
+	}
+}
+
+// halt keeps back segment i and those after it. Those before it go out: what is
+// good of a write is good from its start.
+func (st *progress) halt(i int) {
+	st.end = min(st.end, i)
+	for _, s := range st.window {
+		if s.kept && s.index >= st.end {
+			s.kept, s.attempt = false, 0
+			s.fail(0, nil)
+			st.done(s)
+		}
+	}
+}
+
+// leave releases mu, and does what must be done without it. It returns what
+// whoever is here is to submit.
+func (st *progress) leave() *op {
+	o, lent := st.inline, st.lent
+	st.inline, st.lent = nil, loans{}
+	ended := st.underWay == 0 && st.next >= st.end && !st.over
+	st.over = st.over || ended
+	st.mu.Unlock()
+	tell(&lent)
+	if ended {
+		st.finish()
+	}
+	return o
+}
+
+// finish gives back all that the Write holds, and hands it over.
+func (st *progress) finish() {
+	f, w, queue := st.f, st.w, st.queue
+	if w.Err = st.settle(); w.Err == nil && st.pending != nil {
+		st.pending.Add(-int64(st.n))
+	}
+	f.stats.count(w.Receipt, w.Err, st.copies() && !f.row.copies)
+	for _, s := range st.window {
+		s.forget()
+	}
+	clear(st.parts)
+	st.parts, st.summed, st.pending = st.parts[:0], nil, nil
+	f.target.unlock(&st.locked)
+	f.opts.Pool.release(&st.private)
+	f.leave()
+	st.f = nil // which a Write that is kept does not keep
+	if queue != nil {
+		queue.end(w)
+		return
+	}
+	st.mu.Lock()
+	st.gone = true
+	st.wake.Signal()
+	st.mu.Unlock()
+}
+
+// settle makes the receipt of the write of what became of its segments, and
+// returns its error: that of the first segment that has one.
+func (st *progress) settle() error {
+	w := st.w
+	r := &w.Receipt
+	if len(st.results) > 1 {
+		slices.SortFunc(w.Changed, func(a, b Extent) int { return a.Off - b.Off })
+	}
+	var failed *result
+	for i := range st.results {
+		res := &st.results[i]
+		r.Sum = crcguard.Combine(r.Sum, res.sum, int64(res.good))
+		if r.N += res.good; res.err != nil {
+			failed = res
+			break
+		}
+	}
+	if w.Sums != nil && r.Summed {
+		copy(w.Sums, st.sums[:crcguard.BlocksAt(w.Off, r.N)])
+	}
+	switch {
+	case st.panic != nil:
+		return st.panic
+	case failed == nil:
+		return nil
+	}
+	return &WriteError{
+		Name: st.f.name, Off: w.Off, Len: st.n, Good: r.N, Spoiled: max(0, st.touched()-r.N), Attempt: max(1, failed.attempt), Err: failed.err,
+	}
+}
+
+// touched is the end of the last segment of which anything was submitted.
+func (st *progress) touched() int {
+	for i := len(st.results) - 1; i >= 0; i-- {
+		if st.results[i].attempt > 0 {
+			return st.cuts[i+1]
+		}
+	}
+	return 0
+}

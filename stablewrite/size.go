@@ -1,0 +1,105 @@
+package stablewrite
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+)
+
+// Sized is a Device that knows how many bytes can be read of it. Segments of a large
+// write to a Device that is not Sized go out in order, as if the write made it longer.
+type Sized interface {
+	Size() (int64, error)
+}
+
+// Resizer is a Device whose size can be set, and which can allocate ahead.
+type Resizer interface {
+	Truncate(size int64) error
+	// Preallocate allocates [off, off+n), and makes the file at least so long.
+	Preallocate(off, n int64) error
+}
+
+// Size is the length of the file or block device, in bytes.
+func (f *File) Size() (int64, error) {
+	if err := f.enter(); err != nil {
+		return 0, err
+	}
+	defer f.leave()
+	d, ok := f.dev.(Sized)
+	if !ok {
+		return 0, f.wrap("size", errors.ErrUnsupported)
+	}
+	n, err := d.Size()
+	if err != nil {
+		return 0, f.wrap("size", err)
+	}
+	return n, nil
+}
+
+// Truncate makes the file size bytes long. It waits for writes of the process that
+// are under way behind the shorter of its ends, and they for it.
+func (f *File) Truncate(size int64) error {
+	now, err := f.Size()
+	if err != nil {
+		return err
+	}
+	return f.resize("truncate", min(size, now), math.MaxInt64, func(d Resizer) error { return d.Truncate(size) })
+}
+
+// Preallocate allocates n bytes from off on, and makes the file at least so long.
+// What is written there later takes no space that another file could take first,
+// does not make the file longer, and so can go out by a ring. It waits for writes of
+// the process that overlap, and they for it.
+func (f *File) Preallocate(off, n int64) error {
+	if n <= 0 || off > math.MaxInt64-n {
+		return f.wrap("preallocate", fmt.Errorf("%w: no such range", fs.ErrInvalid))
+	}
+	return f.resize("preallocate", off, off+n, func(d Resizer) error { return d.Preallocate(off, n) })
+}
+
+func (f *File) resize(what string, off, end int64, do func(Resizer) error) error {
+	if err := f.enter(); err != nil {
+		return err
+	}
+	defer f.leave()
+	d, ok := f.dev.(Resizer)
+	switch {
+	case !ok:
+		return f.wrap(what, errors.ErrUnsupported)
+	case f.readOnly:
+		return f.wrap(what, fmt.Errorf("%w: opened for reading only", fs.ErrPermission))
+	case off < 0:
+		return f.wrap(what, fmt.Errorf("%w: negative offset or size", fs.ErrInvalid))
+	}
+	var held span
+	f.hold(&held, off, end)
+	defer f.target.unlock(&held)
+	defer f.known.Store(0) // to be asked again
+	if err := do(d); err != nil {
+		return f.wrap(what, err)
+	}
+	return nil
+}
+
+// extends reports whether a write that ends at end may make the file longer.
+func (f *File) extends(end int64) (longer bool) {
+	defer func() {
+		if recover() != nil { // a Device of which nobody knows
+			longer = true
+		}
+	}()
+	d, ok := f.dev.(Sized)
+	if !ok {
+		return true
+	}
+	size, err := d.Size()
+	if err != nil {
+		return true
+	}
+	f.known.Store(size)
+	return end > size
+}
+
+// inside reports whether the file was at least so long when that was asked last.
+func (f *File) inside(end int64) bool { return end <= f.known.Load() || !f.extends(end) }
