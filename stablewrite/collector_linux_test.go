@@ -1,0 +1,145 @@
+package stablewrite
+
+import (
+	"bytes"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"stablepages/stablewrite/testenv"
+)
+
+// churn frees and takes memory, collects, and fills all that it gets with v.
+func churn(stop chan struct{}, v byte, size int) {
+	for {
+		for range 64 {
+			fillBlock(make([]byte, size), v)
+		}
+		runtime.GC()
+		select {
+		case <-stop:
+			return
+		default:
+		}
+	}
+}
+
+// Who drops Queue, File and buffers with writes in flight does not get other memory
+// written: what the kernel has is reachable until it is done, and nothing after that.
+func TestWhatIsDroppedInFlightIsWritten(t *testing.T) {
+	const slots, size, pattern, rounds = 512, 64 << 10, 0x5a, 8
+	onBothEngines(t, slots*size, func(t *testing.T, name string, o Options) {
+		stop := make(chan struct{})
+		var other sync.WaitGroup
+		other.Go(func() { churn(stop, pattern, size) })
+		defer other.Wait()
+		defer close(stop)
+		before := nowHeld()
+		for round := range rounds {
+			if round%2 == 1 { // which takes the kernel longer
+				sparse(t, name, slots*size)
+			}
+			func() {
+				f, err := Open(name, o.with([]Strategy{Verify, Raw, Bounce}[round%3]))
+				if err != nil {
+					t.Fatal(err)
+				}
+				q := f.Queue(slots)
+				for k := range slots {
+					starts(t, q, &Write{Buf: filled(size, byte(round+1)), Off: int64(k * size)})
+				}
+			}()
+			runtime.GC()
+			own, err := Open(name, o) // for its range lock
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := own.Truncate(slots * size); err != nil { // waits for all of it
+				t.Fatal(err)
+			}
+			own.target.drain()
+			own.Close()
+			want := bytes.Repeat([]byte{byte(round + 1)}, slots*size)
+			if got := testenv.Media(t, name); !bytes.Equal(got, want) {
+				t.Fatalf("round %d: %d blocks hold the pattern, and others may hold something else", round, bytes.Count(got, bytes.Repeat([]byte{pattern}, kib4)))
+			}
+		}
+		var left error
+		for range 20 {
+			runtime.GC()
+			if left = nowHeld().more(before); left == nil {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Errorf("dropped, and kept: %v", left)
+	})
+}
+
+// deep makes the stack grow, and move, and leaves the pattern where it was.
+func deep(n int, pattern byte) (sum byte) {
+	var frame [4096]byte
+	for i := range frame {
+		frame[i] = pattern
+	}
+	if n > 0 {
+		sum = deep(n-1, pattern)
+	}
+	return sum + frame[n%len(frame)]
+}
+
+//go:noinline
+func arrayInFlight(t *testing.T, q *Queue, round int) {
+	var array [3 * kib4]byte // aligned somewhere
+	skip := 0
+	for !aligned(array[skip:], kib4) {
+		skip += 8
+	}
+	p := array[skip:][:kib4:kib4]
+	fillBlock(p, byte(round))
+	w := Write{Buf: p, Off: int64(round) * kib4}
+	parts := [2][]byte{p, p}
+	v := Write{Bufs: parts[:], Off: int64(round+64) * kib4}
+	starts(t, q, &w)
+	starts(t, q, &v)
+	parts = [2][]byte{} // the headers were copied
+	deep(200, 0x5a)
+	runtime.GC()
+	if n := drained(t, q); n != 2 {
+		t.Errorf("%d came back", n)
+	}
+}
+
+// A Write, its Bufs and what they point to may lie on a stack that moves meanwhile.
+func TestAnArrayOnAStackMayBeInFlight(t *testing.T) {
+	const rounds = 32
+	onBothEngines(t, 2*64*kib4+kib4, func(t *testing.T, name string, o Options) {
+		for _, s := range []Strategy{Raw, Verify} {
+			f := opened(t, name, o.with(s))
+			q := f.Queue(2)
+			for round := range rounds {
+				done := make(chan struct{})
+				go func() { // on a small stack
+					defer close(done)
+					arrayInFlight(t, q, 2*round)
+				}()
+				<-done
+			}
+			q.Close()
+			f.Close()
+			got, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for round := 0; round < 2*rounds; round += 2 {
+				for _, b := range []int{round, round + 64, round + 65} {
+					if v, err := uniform(block(got, b)); err != nil || v != byte(round) {
+						t.Fatalf("%v: block %d: %#x, %v", s, b, v, err)
+					}
+				}
+			}
+		}
+	})
+}

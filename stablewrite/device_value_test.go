@@ -1,0 +1,22 @@
+package stablewrite
+
+import "testing"
+
+// valued is a Device that is no pointer and that == does not compare.
+type valued struct {
+	*disk
+	_ []int
+}
+
+func TestADeviceNeedNotBeComparable(t *testing.T) {
+	f, err := NewDevice(valued{disk: newDisk(kib4)}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Sync(); err != nil {
+		t.Error(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+}

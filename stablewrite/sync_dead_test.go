@@ -1,0 +1,56 @@
+package stablewrite
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A Sync of the Device that panics, or ends the goroutine, is a Sync that failed, for
+// all that wait with it and come after it, and hangs nobody.
+func TestASyncThatDiesIsOneThatFailed(t *testing.T) {
+	for how, die := range map[string]func(){"panic": func() { panic("device bug") }, "Goexit": runtime.Goexit} {
+		defer watch(t.Name(), time.Minute)()
+		d := &flushing{disk: newDisk(kib4)}
+		var in sync.WaitGroup
+		in.Add(1)
+		d.flush = func(call int32) error {
+			if call == 1 {
+				in.Wait()
+				die()
+			}
+			return nil
+		}
+		a, err := NewDevice(d, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		var failed atomic.Int32
+		for range 8 {
+			all.Go(func() {
+				returned := false
+				defer func() {
+					if recover() != nil || !returned {
+						failed.Add(1) // the one that called
+					}
+				}()
+				if err := a.Sync(); err != nil {
+					failed.Add(1)
+				}
+				returned = true
+			})
+		}
+		time.Sleep(5 * time.Millisecond)
+		in.Done()
+		all.Wait()
+		if failed.Load() != 8 {
+			t.Errorf("%s: %d of 8 Syncs failed", how, failed.Load())
+		}
+		if a.Sync() == nil || a.Close() == nil {
+			t.Errorf("%s: it is forgotten", how)
+		}
+	}
+}

@@ -1,0 +1,53 @@
+package stablewrite
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"stablepages/stablewrite/testenv"
+)
+
+// Who has claimed a ring is the only one to reap it. If the timer did, it could reap
+// what was to wake him before he sleeps, and he would sleep for ever: the kernel counts
+// from when he came.
+func TestTheTimerReapsNothingThatSomebodyClaimed(t *testing.T) {
+	defer watch(t.Name(), time.Minute)()
+	name := filepath.Join(testenv.DirectDir(t), "f")
+	if err := os.WriteFile(name, make([]byte, kib4), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(name, Options{Engine: ByRing})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	q := f.Queue(1)
+	defer q.Close()
+	claimed := 0
+	for range 100 {
+		w := &Write{Buf: AlignedBuffer(kib4)}
+		if err := q.Start(w); err != nil {
+			t.Fatal(err)
+		}
+		if q.ring.claim() {
+			flying := q.ring.busy()
+			time.Sleep(3 * idleReap)
+			q.ring.look()
+			if flying {
+				claimed++
+				if !q.ring.busy() {
+					t.Error("somebody else reaped")
+				}
+			}
+			q.ring.drive()
+		}
+		if q.Wait() != w || w.Err != nil {
+			t.Error(w.Err)
+		}
+	}
+	if claimed == 0 {
+		t.Error("the timer was always first: nothing was tried")
+	}
+}
