@@ -15,7 +15,7 @@ func AlignedBuffer(n int) []byte {
 	align := memoryAlign
 	if n >= hugePage {
 		align = hugePage
-	} else if n >= memoryAlign { // whole pages come aligned from the allocator as it is today
+	} else if n >= memoryAlign { // today's allocator aligns whole pages
 		if b := make([]byte, n); aligned(b, align) {
 			return b
 		}

@@ -46,7 +46,7 @@ func (f *File) Queue(depth int) *Queue {
 // Start begins w, as soon as fewer than the Queue's depth are under way and, where
 // it copies, there is private memory. It does not wait for Writes that w overlaps:
 // w goes out when its turn comes, and counts as under way. If it returns an error,
-// w was not begun and Wait will not return it: it can not be written as it is, the
+// w was not begun and Wait will not return it: the request is refused, the
 // File or the Queue is closed (os.ErrClosed), or w is under way already
 // (ErrUnderWay).
 func (q *Queue) Start(w *Write) error { return q.startSummed(w, nil, nil) }
