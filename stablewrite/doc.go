@@ -112,7 +112,7 @@
 // A segment says what to submit next and never blocks; the exhaustive exploration in
 // the tests runs the same steps. A step is taken by whoever sees the completion: the
 // caller in Do or Queue.Wait, the goroutine that made the call, or, on a Queue that
-// nobody waits for, a timer within a millisecond. Before a write begins it may wait
+// nobody waits for, a timer that looks every millisecond. Before a write begins it may wait
 // for memory of the Pool, then for its range, in this order; afterwards it waits for
 // nothing but the device. [File.Engine] says which engine a File has, and why.
 //

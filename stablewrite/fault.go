@@ -81,7 +81,7 @@ func caught(parts [][]byte, err *error, was bool) {
 type plainMemory struct{}
 
 // coldCopy is where that begins to take less processor time: 0.150 s/GiB for 0.181 at
-// depth 16 (BenchmarkBounce, Sapphire Rapids class).
+// depth 16 (BenchmarkBounce, Emerald Rapids).
 const coldCopy = 128 << 10
 
 func (plainMemory) copyBlocks(dst, src []byte, off int64, sums []uint32) uint32 {
