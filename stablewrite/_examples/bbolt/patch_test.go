@@ -31,7 +31,9 @@ func patched(t *testing.T, apply bool) (modfile string) {
 	}
 	if apply {
 		applyPatch(t, "bbolt.patch", engine)
-		writeFile(t, filepath.Join(engine, "stable.go"), readFile(t, "testdata/stable.go"))
+		for _, added := range []string{"queue.go", "stable.go"} {
+			writeFile(t, filepath.Join(engine, added), readFile(t, filepath.Join("testdata", added)))
+		}
 	}
 	mod := strings.ReplaceAll(readFile(t, "go.mod"), "../../..", root)
 	modfile = filepath.Join(dir, "go.mod")
