@@ -60,12 +60,15 @@ lint: ## staticcheck
 
 # -count=1: what these tests ask is the machine, whose answers are not cached.
 
+# The long explorations: one goroutine, no engine. Once is enough.
+LONG_EXPLORATIONS = ^(TestREADMEShowsThePromisesAndTheExploration|TestEveryScheduleOfOverlappedSegments|TestOrdersThatCommuteAreOneSchedule)$$
+
 unit: ## all tests, the library's on both engines, and that they allocate nothing where they must not
 	PATH=$$PATH:/usr/sbin:/sbin $(GO) test -count=1 ./...
-	PATH=$$PATH:/usr/sbin:/sbin STABLEPAGES_ENGINE=calls $(GO) test -count=1 ./stablewrite
+	PATH=$$PATH:/usr/sbin:/sbin STABLEPAGES_ENGINE=calls $(GO) test -count=1 -skip '$(LONG_EXPLORATIONS)' ./stablewrite
 
 race: ## all tests under the race detector, the library's with poisoned memory
-	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 $(GO) test -race -tags invariants -count=1 ./...
+	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 $(GO) test -race -tags invariants -count=1 -skip '$(LONG_EXPLORATIONS)|^TestTwoEvaluationsAtOnce$$' ./...
 
 portable: deps ## the checksums without assembly, and on an emulated arm64; the program that compares them with others
 	$(GO) vet -tags purego ./... && $(GO) test -tags purego -count=1 ./crcguard
