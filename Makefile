@@ -10,7 +10,7 @@ HEADERS = stdlib.h:libc6-dev isa-l/crc.h:libisal-dev
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # some targets rewrite what others read
-.PHONY: help build evaluate prove test deps generated vet lint unit race portable load adoption kernels bench bench-crc fuzz clean
+.PHONY: help build evaluate prove test deps generated vet lint unit race portable load adoption kernels bench bench-crc fuzz man install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -102,5 +102,18 @@ fuzz: ## fuzz each target for half a minute
 	$(GO) test -run '^$$' -fuzz FuzzReadLog -fuzztime 30s ./bench/victim
 	$(GO) test -run '^$$' -fuzz 'FuzzRead$$' -fuzztime 30s -fuzzminimizetime 20x ./bench/report
 
+man: ## write the man pages to man
+	$(GO) run ./cmd/stablewrite man man
+
+PREFIX ?= /usr/local
+
+install: build ## install the program, its man pages and completions below PREFIX, /usr/local if not given
+	install -D -t $(DESTDIR)$(PREFIX)/bin bin/stablewrite
+	bin/stablewrite man $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	bin/stablewrite completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/stablewrite
+	bin/stablewrite completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_stablewrite
+	bin/stablewrite completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/stablewrite.fish
+
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin man

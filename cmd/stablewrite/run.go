@@ -89,13 +89,22 @@ the planned end. run has those of the command that it guards.`,
 		Example: `  stablewrite evaluate
   stablewrite repro --strategy verify --mutator aba --gate --duration 10s`,
 		Args:          positional(cobra.NoArgs),
-		RunE:          func(*cobra.Command, []string) error { return usagef("name a subcommand") },
 		SilenceErrors: true, SilenceUsage: true,
-		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	show := root.Flags().Bool("version", false, "print the version, the checksum kernel and the engine")
+	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		if !*show {
+			return usagef("name a subcommand")
+		}
+		_, err := io.WriteString(cmd.OutOrStdout(), version())
+		return err
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.SetHelpCommand(newHelp(root))
-	root.AddCommand(newEvaluate(), newRepro(), newBench(), newReport(), newProbe(), newProve(), newGuard())
+	root.AddCommand(newEvaluate(), newRepro(), newBench(), newReport(), newProbe(), newProve(), newGuard(), newMan())
+	for _, cmd := range root.Commands() {
+		completeChoices(cmd)
+	}
 	return root
 }
 

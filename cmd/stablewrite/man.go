@@ -1,0 +1,32 @@
+package main
+
+import (
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+)
+
+// newMan writes what --help says as man pages; make man and make install use it.
+func newMan() *cobra.Command {
+	return &cobra.Command{
+		Use: "man DIR", Short: "Write the man pages to a directory", Hidden: true,
+		Args: positional(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := os.MkdirAll(args[0], 0o777); err != nil {
+				return err
+			}
+			root := cmd.Root()
+			root.DisableAutoGenTag = true // the same commit gives the same pages
+			if completion, _, err := root.Find([]string{"completion"}); err == nil {
+				completion.Hidden = true // cobra's, and a page for each shell
+			}
+			header := &doc.GenManHeader{Section: "1", Source: "stablepages"}
+			if commit, err := time.Parse(time.RFC3339, buildSettings()["vcs.time"]); err == nil {
+				header.Date = &commit
+			}
+			return doc.GenManTree(root, header, args[0])
+		},
+	}
+}

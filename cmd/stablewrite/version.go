@@ -1,0 +1,64 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"stablepages/crcguard"
+	"stablepages/stablewrite"
+)
+
+// version says which program this is, and what of the machine it uses.
+func version() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "stablewrite %s\n", revision())
+	fmt.Fprintf(&b, "go        %s %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(&b, "checksum  %s\n", crcguard.Kernel())
+	fmt.Fprintf(&b, "engine    %s\n", engineHere())
+	return b.String()
+}
+
+// revision is the commit of the checkout, or the module's version.
+func revision() string {
+	built := buildSettings()
+	commit := built["vcs.revision"]
+	switch {
+	case commit == "":
+		return cmp.Or(built["version"], "of unknown version")
+	case built["vcs.modified"] == "true":
+		return fmt.Sprintf("%.12s of %s, modified", commit, built["vcs.time"])
+	}
+	return fmt.Sprintf("%.12s of %s", commit, built["vcs.time"])
+}
+
+// buildSettings is what the Go command put into the program, and the version of
+// its module.
+func buildSettings() map[string]string {
+	settings := map[string]string{}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		settings["version"] = info.Main.Version
+		for _, s := range info.Settings {
+			settings[s.Key] = s.Value
+		}
+	}
+	return settings
+}
+
+// engineHere is the engine for a file on the file system of this program.
+func engineHere() string {
+	name, err := os.Executable()
+	if err != nil {
+		return "unknown: " + err.Error()
+	}
+	f, err := stablewrite.OpenFile(name, os.O_RDONLY, 0, stablewrite.Options{})
+	if err != nil {
+		return "unknown: " + err.Error()
+	}
+	defer f.Close()
+	engine, why := f.Engine()
+	return fmt.Sprintf("%v (on the file system of this program: %s)", engine, why)
+}
