@@ -1,0 +1,17 @@
+# fio, each of its engines that writes directly, checked by its own checksums.
+# Packages: fio
+ENGINES="sync psync vsync pvsync2 libaio posixaio io_uring"
+job() { # ENGINE RUNTIME
+	fio --name="$1" --filename=fio --size=128M --rw=randwrite --bsrange=4k-1m --direct=1 \
+		--ioengine="$1" --iodepth=16 --time_based --runtime="$2" --verify=crc32c --verify_fatal=1
+}
+case $1 in
+prepare) ;;
+run)
+	for engine in $ENGINES; do
+		job "$engine" $((SECONDS_EACH / 7 + 1)) >"fio.$engine"
+		sed -n 's/.*WRITE: bw=\([^ ]*\).*/'"$engine"' \1/p' "fio.$engine"
+	done
+	;;
+check) ! grep -l 'verify:' fio.* ;;
+esac

