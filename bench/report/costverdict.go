@@ -124,8 +124,8 @@ func (s costSet) span(of stablewrite.Strategy) string {
 	}
 	byRatio := func(a, b cost.Comparison) int { return cmp.Compare(a.Ratio, b.Ratio) }
 	worst, best := slices.MinFunc(found, byRatio), slices.MaxFunc(found, byRatio)
-	text := ratioText(worst.Ratio)
-	if end := ratioText(best.Ratio); end != text {
+	text := ratioOf(worst)
+	if end := ratioOf(best); end != text {
 		text = fmt.Sprintf("%s (%s) to %s (%s)", text, cellName(worst.Cell), end, cellName(best.Cell))
 	}
 	return text + " " + when

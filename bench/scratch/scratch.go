@@ -117,6 +117,8 @@ func explain(dir string, err error) error {
 		hint = fmt.Sprintf(": %s is not a directory", dir)
 	case errors.Is(err, fs.ErrNotExist) && !exists(dir):
 		hint = fmt.Sprintf(": make the directory %s first, or name another", dir)
+	case errors.Is(err, fs.ErrNotExist):
+		hint = fmt.Sprintf(": no files can be created in %s; name a directory on ext4 or xfs", dir)
 	case errors.Is(err, syscall.EROFS):
 		hint = ": the file system is mounted read-only; name a file on another"
 	case errors.Is(err, fs.ErrPermission):

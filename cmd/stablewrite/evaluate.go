@@ -38,7 +38,7 @@ to results.jsonl, one JSON object (a Record) a line, and report.html in a new
 directory.`,
 		Example: `  stablewrite evaluate
   stablewrite evaluate --quick --dir /mnt/scratch --out /tmp/results`,
-		Args: positional(cobra.NoArgs),
+		Args: noArguments("--dir names the directory to evaluate"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	fl := cmd.Flags()

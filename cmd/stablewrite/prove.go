@@ -51,7 +51,7 @@ line.`,
   stablewrite prove
   stablewrite prove --kernels 6.1 --victims btrfs --strategies raw,verify --mutators storm,aba
   stablewrite prove --kernel /tmp/unpacked --victims md-raid1`,
-		Args: positional(cobra.NoArgs),
+		Args: noArguments("--victims, --kernels and others choose"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	fl := cmd.Flags()

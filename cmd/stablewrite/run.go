@@ -50,6 +50,16 @@ func positional(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
+// noArguments refuses arguments; instead says which flag has what was meant.
+func noArguments(instead string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usagef("no arguments are taken, and there is %q; %s", args[0], instead)
+		}
+		return nil
+	}
+}
+
 // run is the program. An error without a code of its own means that it failed.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
