@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"stablepages/bench/testenv"
 	"stablepages/crcguard"
-	"stablepages/stablewrite/testenv"
 )
 
 // needs are the features of each kernel, as Linux names them in /proc/cpuinfo: a

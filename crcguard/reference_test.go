@@ -9,8 +9,8 @@ import (
 	"testing"
 	"unsafe"
 
+	"stablepages/bench/testenv"
 	"stablepages/crcguard"
-	"stablepages/stablewrite/testenv"
 )
 
 // thin is how much less than all is tried where all would take minutes: under the

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"stablepages/bench/testenv"
 	"stablepages/crcguard"
-	"stablepages/stablewrite/testenv"
 )
 
 // One goroutine that never waits for what it started may go on with whatever overlaps

@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stablepages/bench/testenv"
 	"stablepages/crcguard"
-	"stablepages/stablewrite/testenv"
 )
 
 // The benchmarks below are where constants come from. They print ratios from

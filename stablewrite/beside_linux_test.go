@@ -14,8 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stablepages/bench/testenv"
 	"stablepages/crcguard"
-	"stablepages/stablewrite/testenv"
 )
 
 // What others do to the same file, beside a File: nothing of theirs is lost.

@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stablepages/bench/testenv"
 	"stablepages/crcguard"
-	"stablepages/stablewrite/testenv"
 )
 
 // quantiles logs the middle and the end of some times, and returns the latter.

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 // churn frees and takes memory, collects, and fills all that it gets with v.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 // The second half of each page is written directly through a Queue, the first half

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 // collected reports whether what AddCleanup was asked to tell of has gone.

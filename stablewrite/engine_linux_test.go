@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 // A Queue of any depth has a ring.

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 // onBothEngines runs test by a ring and by blocking calls, each on a file of so many

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 var update = flag.Bool("update", false, "write what the strategies promise, and what the exploration counted, into README.md")

@@ -15,9 +15,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stablepages/bench/testenv"
 	"stablepages/crcguard"
 	"stablepages/stablewrite"
-	"stablepages/stablewrite/testenv"
 )
 
 const kib4 = crcguard.BlockSize

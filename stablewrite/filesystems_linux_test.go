@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stablepages/bench/testenv"
 	"stablepages/crcguard"
-	"stablepages/stablewrite/testenv"
 )
 
 // volumeBytes is what the largest of their minima asks: xfs's 300 MiB.

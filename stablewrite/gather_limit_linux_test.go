@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 // A segment of more parts than the system takes in one submission (1024) is

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 // inMemory is what the Go heap and the Pool of the process hold.

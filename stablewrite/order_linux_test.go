@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 // startedTwice starts v1 and v2 of every page, over and over, and requires that the

@@ -12,8 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"stablepages/bench/testenv"
 	"stablepages/crcguard"
-	"stablepages/stablewrite/testenv"
 )
 
 // A party is the writers of one process: several Files at a time on a few files,

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 func TestSizeTruncatePreallocate(t *testing.T) {

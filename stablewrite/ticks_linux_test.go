@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 // Who has claimed a ring is the only one to reap it. If the timer did, it could reap

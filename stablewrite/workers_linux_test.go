@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 // kernelThreads counts the threads that io_uring made for this process.

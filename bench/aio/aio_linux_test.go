@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stablepages/bench/testenv"
 	"stablepages/stablewrite"
-	"stablepages/stablewrite/testenv"
 )
 
 func TestAWriteLandsAndAFailedOneSaysWhy(t *testing.T) {

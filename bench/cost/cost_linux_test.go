@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"stablepages/bench/record"
+	"stablepages/bench/testenv"
 	"stablepages/stablewrite"
-	"stablepages/stablewrite/testenv"
 )
 
 func filePlan(t *testing.T) Plan {

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"unsafe"
 
+	"stablepages/bench/testenv"
 	"stablepages/stablewrite"
-	"stablepages/stablewrite/testenv"
 )
 
 func TestTheLastLevelCacheIsThatOfAllSockets(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"stablepages/bench/record"
+	"stablepages/bench/testenv"
 	"stablepages/stablewrite"
-	"stablepages/stablewrite/testenv"
 )
 
 func TestPeersWriteAsMuchAsTheySay(t *testing.T) {

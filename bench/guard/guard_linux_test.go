@@ -22,7 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"stablepages/bench/record"
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 // This program is also what is guarded: as "guarded REPORT COMMAND" it becomes

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"stablepages/bench/testenv"
 	"stablepages/crcguard"
-	"stablepages/stablewrite/testenv"
 )
 
 func TestMain(m *testing.M) {

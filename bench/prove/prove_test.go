@@ -14,9 +14,9 @@ import (
 	"stablepages/bench/kernel"
 	"stablepages/bench/mutator"
 	"stablepages/bench/record"
+	"stablepages/bench/testenv"
 	"stablepages/bench/victim"
 	"stablepages/stablewrite"
-	"stablepages/stablewrite/testenv"
 )
 
 var update = flag.Bool("update", false, "write what testdata/results.jsonl says into README.md")

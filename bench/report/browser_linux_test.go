@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 // frame shows a page of a width, with everything that is folded opened, and says by

@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"stablepages/bench/record"
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 var update = flag.Bool("update", false, "write goldens, and what the committed evaluation says into README.md")

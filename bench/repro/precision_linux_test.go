@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"stablepages/bench/mutator"
+	"stablepages/bench/testenv"
 	"stablepages/stablewrite"
-	"stablepages/stablewrite/testenv"
 )
 
 func TestPrecisionCountsWhatWasTornBeforeItWasResubmitted(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 
 	"stablepages/bench/mutator"
 	"stablepages/bench/record"
+	"stablepages/bench/testenv"
 	"stablepages/stablewrite"
-	"stablepages/stablewrite/testenv"
 )
 
 func TestMain(m *testing.M) {

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"stablepages/bench/record"
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 func TestSIGINTEndsABenchWithTheTablesSoFar(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 // A service manager ignores signals for what it starts, and a terminal is the

@@ -20,7 +20,7 @@ import (
 
 	"stablepages/bench/mutator"
 	"stablepages/bench/record"
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 func TestMain(m *testing.M) {

@@ -14,8 +14,8 @@ import (
 	"stablepages/bench/mutator"
 	"stablepages/bench/prove"
 	"stablepages/bench/record"
+	"stablepages/bench/testenv"
 	"stablepages/stablewrite"
-	"stablepages/stablewrite/testenv"
 )
 
 // program builds the program as users do. The test's own, under the race

@@ -13,8 +13,8 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"stablepages/bench/testenv"
 	"stablepages/stablewrite"
-	"stablepages/stablewrite/testenv"
 )
 
 // TestEveryAcknowledgedCommitSurvivesSIGKILL kills a writer at random moments,

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"stablepages/bench/testenv"
 	"stablepages/stablewrite"
-	"stablepages/stablewrite/testenv"
 )
 
 // tooLong are tests of bbolt that take a minute or more each on two processors,

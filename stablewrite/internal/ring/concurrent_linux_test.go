@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 func TestNopWakesWait(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 // childEnv names what this program does when a test starts it again: one of

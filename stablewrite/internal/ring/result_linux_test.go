@@ -14,7 +14,7 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 // asResult is what a system call returned, as a ring returns it.

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 // parts cuts p into n parts of whole blocks, as even as they get.
