@@ -2,6 +2,9 @@ package stablewrite
 
 import "unsafe"
 
+// hugePage is the size of a huge page on amd64, and on arm64 with pages of 4 KiB.
+const hugePage = 2 << 20
+
 // memoryAlign is the alignment of all memory that this package makes: a page,
 // which is as much as Linux asks of any device (STATX_DIOALIGN).
 const memoryAlign = 4096

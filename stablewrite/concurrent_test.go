@@ -197,7 +197,7 @@ func (l *rangeLock) idle() bool {
 // busyFile reports whether a range of the File, or memory of its Pool, is held.
 func busyFile(f *File) bool {
 	p := f.opts.Pool
-	p.lock()
+	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !f.target.idle() || p.inUse != 0
 }
@@ -209,7 +209,7 @@ func TestMemoryIsReservedBeforeSubmitting(t *testing.T) {
 	pool := NewPool(3 * kib4)
 	f := d.file(t, Options{Strategy: Bounce, Pool: pool})
 	var taken loan
-	pool.reserve(&taken, kib4, 2)
+	pool.reserve(&taken, 2*kib4)
 	done := make(chan error)
 	go func() {
 		_, err := f.WriteAt(d.buf, 0)
@@ -230,9 +230,7 @@ func TestMemoryIsReservedBeforeSubmitting(t *testing.T) {
 }
 
 func TestPoolStaysWithinItsBound(t *testing.T) {
-	zero := new(Pool)
-	zero.lock()
-	if zero.mu.Unlock(); zero.limit != DefaultPoolBytes {
+	if zero := new(Pool); zero.limit() != DefaultPoolBytes {
 		t.Error("the zero value is no Pool")
 	}
 	p := NewPool(64 << 10)
@@ -244,8 +242,8 @@ func TestPoolStaysWithinItsBound(t *testing.T) {
 			for range 2000 {
 				var l loan
 				n := 1 + rng.IntN(largest)
-				p.reserve(&l, n, 1)
-				b := l.chunks[0].bytes()
+				p.reserve(&l, n)
+				b := l.mem
 				if len(b) < n || !aligned(b, memoryAlign) {
 					t.Errorf("reserve(%d): %d bytes", n, len(b))
 				}
@@ -255,8 +253,8 @@ func TestPoolStaysWithinItsBound(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if mapped := p.copies.mapped + p.share.mapped; p.peak > p.limit || p.inUse != 0 || mapped > p.limit || p.waiting.first != nil {
-		t.Errorf("limit %d, peak %d, in use %d, mapped %d", p.limit, p.peak, p.inUse, mapped)
+	if mapped := p.copies.mapped + p.share.mapped; p.peak > p.limit() || p.inUse != 0 || mapped > p.limit() || p.waiting.first != nil {
+		t.Errorf("limit %d, peak %d, in use %d, mapped %d", p.limit(), p.peak, p.inUse, mapped)
 	}
 }
 

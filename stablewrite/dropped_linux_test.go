@@ -73,7 +73,7 @@ func TestAPoolKeepsNoFileThatWaited(t *testing.T) {
 	pool := NewPool(2 * kib4)
 	func() {
 		var copies, share loan
-		pool.reserve(&copies, kib4, 1)
+		pool.reserve(&copies, kib4)
 		defer pool.release(&copies)
 		if !pool.ask(&share, nil, kib4, kib4) {
 			t.Fatal("nothing is set aside")
@@ -87,7 +87,7 @@ func TestAPoolKeepsNoFileThatWaited(t *testing.T) {
 			buf[0]++
 			go func() {
 				for waits := false; !waits; time.Sleep(time.Millisecond) {
-					pool.lock()
+					pool.mu.Lock()
 					waits = pool.again.first != nil
 					pool.mu.Unlock()
 				}
@@ -113,13 +113,13 @@ func TestAPoolKeepsNoFileThatWaited(t *testing.T) {
 func TestALoanKeepsNoLoanBehindIt(t *testing.T) {
 	pool := NewPool(2 * kib4)
 	var held, first, behind loan
-	pool.reserve(&held, kib4, 1)
+	pool.reserve(&held, kib4)
 	ended := make(chan struct{})
 	for i, c := range []*loan{&first, &behind} {
-		go func() { pool.reserve(c, kib4, 1); ended <- struct{}{} }()
+		go func() { pool.reserve(c, kib4); ended <- struct{}{} }()
 		for waits := 0; waits <= i; time.Sleep(time.Millisecond) {
 			waits = 0
-			pool.lock()
+			pool.mu.Lock()
 			for c := pool.waiting.first; c != nil; c = c.next {
 				waits++
 			}

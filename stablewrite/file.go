@@ -148,7 +148,7 @@ func newFile(d Device, key, diskKey any, o Options) (*File, error) {
 	copied -= copied % unit
 	f := &File{
 		dev: d, opts: o, geo: geo, row: &strategies[o.Strategy], gap: joinGap, maxParts: 1, halves: halves,
-		segment: o.SegmentBytes / unit * unit, copied: copied, window: max(1, min(windowSegments, copies/(crcguard.BlockSize<<orderOf(copied)))),
+		segment: o.SegmentBytes / unit * unit, copied: copied, window: max(1, min(windowSegments, copies/copied)),
 	}
 	if _, ok := d.(GatherWriter); ok {
 		f.maxParts = maxGather

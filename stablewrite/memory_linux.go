@@ -2,33 +2,29 @@ package stablewrite
 
 import (
 	"os"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// mapMemory maps n bytes, a power of two and at least a block, aligned to a huge
-// page or to their size. Their pages are there when it returns: in huge ones if
-// the system has them for who asks (Linux 5.14; else when they are first used).
+// mapMemory reserves n bytes, whole pages, aligned to a huge page if they are as long.
+// Their pages come by populate, or when they are first used.
 func mapMemory(n int) (mem []byte, ok bool) {
-	align := min(n, hugePage)
-	b, err := unix.MmapPtr(-1, 0, nil, uintptr(n+align), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	const flags = unix.MAP_PRIVATE | unix.MAP_ANONYMOUS | unix.MAP_NORESERVE
+	all, err := unix.MmapPtr(-1, 0, nil, uintptr(n+hugePage), unix.PROT_READ|unix.PROT_WRITE, flags)
 	if err != nil {
 		return nil, false
 	}
-	all := unsafe.Slice((*byte)(b), n+align)
-	skip := int(-uintptr(b) & uintptr(align-1))
+	skip := int(-uintptr(all) & (hugePage - 1))
+	mem = unsafe.Slice((*byte)(unsafe.Add(all, skip)), n)
 	if skip > 0 {
-		_ = unix.MunmapPtr(b, uintptr(skip))
+		_ = unix.MunmapPtr(all, uintptr(skip))
 	}
-	if rest := align - skip; rest > 0 {
-		_ = unix.MunmapPtr(unsafe.Pointer(&all[skip+n]), uintptr(rest))
-	}
-	mem = all[skip : skip+n : skip+n]
+	_ = unix.MunmapPtr(unsafe.Add(all, skip+n), uintptr(hugePage-skip))
 	if n >= hugePage {
-		_ = unix.Madvise(mem, unix.MADV_HUGEPAGE) // not with huge pages switched off
+		adviseHuge(mem) // not with huge pages switched off
 	}
-	_ = unix.Madvise(mem, unix.MADV_POPULATE_WRITE)
 	return mem, true
 }
 
@@ -40,19 +36,9 @@ func unmapMemory(b []byte) {
 // adviseHuge asks for huge pages behind memory that was not used yet.
 func adviseHuge(b []byte) { _ = unix.Madvise(b, unix.MADV_HUGEPAGE) }
 
-// pmScanArg is struct pm_scan_arg of include/uapi/linux/fs.h.
-type pmScanArg struct {
-	size, flags, start, end, walkEnd, vec, vecLen, maxPages       uint64
-	categoryInverted, categoryMask, categoryAnyOfMask, returnMask uint64
-}
-
-// pageRegion is struct page_region there.
-type pageRegion struct{ start, end, categories uint64 }
-
-const (
-	pagemapScan = 0xc0606610 // PAGEMAP_SCAN
-	pageIsHuge  = 1 << 6     // PAGE_IS_HUGE
-)
+// populate makes pages be there, in huge ones if the system has them for who asks
+// (Linux 5.14; else they come when they are first used).
+func populate(b []byte) { _ = unix.Madvise(b, unix.MADV_POPULATE_WRITE) }
 
 // hugeBytes is how much of b lies in huge pages; -1 where the kernel does not tell
 // (PAGEMAP_SCAN, Linux 6.7).
@@ -62,17 +48,24 @@ func hugeBytes(b []byte) (n int) {
 		return -1
 	}
 	defer f.Close()
-	regions := make([]pageRegion, 64)
+	const pagemapScan, isHuge = 0xc0606610, 1 << 6 // PAGEMAP_SCAN, PAGE_IS_HUGE of include/uapi/linux/fs.h
+	// struct pm_scan_arg there: size, flags, start, end, walk_end, vec, vec_len, max_pages, category_inverted,
+	// category_mask, category_anyof_mask, return_mask; vec is of struct page_region: start, end, categories.
+	regions := new([64][3]uint64)
+	var pinned runtime.Pinner
+	pinned.Pin(regions)
+	defer pinned.Unpin()
 	start := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b))))
-	arg := pmScanArg{start: start, end: start + uint64(len(b)), categoryMask: pageIsHuge, returnMask: pageIsHuge}
-	arg.size = uint64(unsafe.Sizeof(arg))
-	arg.vec, arg.vecLen = uint64(uintptr(unsafe.Pointer(&regions[0]))), uint64(len(regions))
-	got, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), pagemapScan, uintptr(unsafe.Pointer(&arg)))
-	if errno != 0 {
-		return -1
-	}
-	for _, r := range regions[:got] {
-		n += int(r.end - r.start)
+	for at, end := start, start+uint64(len(b)); at < end; {
+		arg := [12]uint64{0: 96, 2: at, 3: end, 5: uint64(uintptr(unsafe.Pointer(regions))), 6: uint64(len(regions)), 9: isHuge, 11: isHuge}
+		got, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), pagemapScan, uintptr(unsafe.Pointer(&arg)))
+		if errno != 0 {
+			return -1
+		}
+		for _, r := range regions[:got] {
+			n += int(r[1] - r[0])
+		}
+		at = arg[4]
 	}
 	return n
 }

@@ -4,5 +4,6 @@ package stablewrite
 
 func mapMemory(int) (mem []byte, ok bool) { return nil, false }
 func unmapMemory([]byte)                  {}
-func hugeBytes([]byte) int                { return -1 }
 func adviseHuge([]byte)                   {}
+func populate([]byte)                     {}
+func hugeBytes([]byte) int                { return -1 }

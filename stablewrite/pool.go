@@ -1,6 +1,8 @@
 package stablewrite
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"math/bits"
 	"runtime"
@@ -13,27 +15,38 @@ import (
 const DefaultPoolBytes = 64 << 20
 
 // Pool bounds the private memory of the Files that share it. The zero value is
-// a Pool of DefaultPoolBytes. Its memory is mapped when it is first needed, in
-// huge pages where the system has them, and unmapped when the Pool is collected;
-// none of it is ever handed to a caller.
+// a Pool of DefaultPoolBytes. Its address space is reserved when memory is first
+// needed; memory is taken 2 MiB at a time, in huge pages where the system has them,
+// and all is given back when the Pool is collected. None of it is ever handed to a
+// caller.
 //
 // An eighth of it, 2 MiB at most, is set aside for resubmissions: a write under
 // Verify asks for private memory when its buffer changed, and must not wait then
 // for writes that have not begun. The rest is reserved by writes that copy,
-// before they submit anything. Writes get memory in the order in which they asked,
+// before they submit anything: a full Pool delays the start of a write, never its end.
+// What waits for a range that another write holds has its memory already; enough such
+// writes make others wait, and reads that need private memory. Writes get memory in the
+// order in which they asked,
 // but one of a File that has its half of the default Pool holds up no other File. A
 // File whose Device writes to another File must not share its Pool: they could wait
 // for each other.
 type Pool struct {
-	mu       sync.Mutex
-	limit    int   // 0 in a zero value
-	copies   arena // for writes that copy
-	share    arena // for resubmissions
-	inUse    int
-	peak     int
-	waiting  loans // for copies
-	again    loans // for share
-	mappings *mappings
+	mu      sync.Mutex
+	bytes   int    // at most; 0: DefaultPoolBytes
+	region  []byte // of both arenas; nil until it is needed
+	copies  arena  // for writes that copy
+	share   arena  // for resubmissions
+	inUse   int
+	peak    int
+	waiting loans // for copies
+	again   loans // for share
+}
+
+// arena is a part of the region, given out by block.
+type arena struct {
+	mem    []byte
+	used   []byte // by block: 1 if somebody has it
+	mapped int    // bytes from the start that somebody had
 }
 
 // processPool is that of all Files that have no other. No File may hold more than
@@ -41,57 +54,58 @@ type Pool struct {
 var processPool Pool
 
 // NewPool returns a Pool of at most bytes bytes; less than 8192 is taken as
-// 8192: a block for a copy, a block for a resubmission. What a segment takes is
-// rounded up to a power of two.
+// 8192: a block for a copy, a block for a resubmission.
 func NewPool(bytes int) *Pool {
-	return &Pool{limit: max(bytes, 2*crcguard.BlockSize)}
+	return &Pool{bytes: max(bytes, 2*crcguard.BlockSize)}
 }
 
-// lock also makes a Pool of a zero value.
-func (p *Pool) lock() {
-	p.mu.Lock()
-	if p.mappings != nil {
-		return
-	}
-	if p.limit == 0 {
-		p.limit = DefaultPoolBytes
-	}
-	p.mappings = &mappings{make(map[*byte]mapping)}
-	p.share.limit = 1 << (bits.Len(uint(min(max(p.limit/8, crcguard.BlockSize), hugePage))) - 1)
-	p.copies.limit = p.limit - p.share.limit
-	p.share.mappings, p.copies.mappings = p.mappings, p.mappings
-	runtime.AddCleanup(p, (*mappings).unmap, p.mappings)
+func (p *Pool) limit() int { return cmp.Or(p.bytes, DefaultPoolBytes) }
+
+// sizes are of the two arenas.
+func (p *Pool) sizes() (copies, share int) {
+	const block = crcguard.BlockSize
+	share = min(max(p.limit()/8, block), hugePage) / block * block
+	return (p.limit() - share) / block * block, share
 }
 
-// largest is the longest chunk that the Pool can give a write that copies, and what
-// is set aside for resubmissions.
+// largest is the longest piece that a write that copies is given, and what is set
+// aside for resubmissions.
 func (p *Pool) largest() (copies, share int) {
-	p.lock()
-	defer p.mu.Unlock()
-	return 1 << (bits.Len(uint(p.copies.limit)) - 1), p.share.limit
+	copies, share = p.sizes()
+	return 1 << (bits.Len(uint(copies)) - 1), share
+}
+
+// reach makes the arenas. Where mapping fails they are of the Go heap.
+func (p *Pool) reach() {
+	copies, share := p.sizes()
+	var mapped bool
+	if p.region, mapped = mapMemory(copies + share); mapped {
+		runtime.AddCleanup(p, unmapMemory, p.region)
+	} else {
+		p.region = AlignedBuffer(copies + share)
+	}
+	p.copies = arena{mem: p.region[:copies], used: make([]byte, copies/crcguard.BlockSize)}
+	p.share = arena{mem: p.region[copies:], used: make([]byte, share/crcguard.BlockSize)}
 }
 
 // use is what Stats tell of a Pool.
 func (p *Pool) use() (peak, mapped, huge int) {
-	p.lock()
-	defer p.mu.Unlock()
-	for _, m := range p.mappings.all {
-		mapped += len(m.mem)
-		if m.huge < 0 || huge < 0 {
-			huge = -1
-		} else {
-			huge += m.huge
-		}
+	p.mu.Lock()
+	peak, mapped = p.peak, p.copies.mapped+p.share.mapped
+	p.mu.Unlock()
+	if mapped > 0 {
+		huge = hugeBytes(p.region)
 	}
-	return p.peak, mapped, huge
+	return peak, mapped, huge
 }
 
 // loan is a request for private memory, and what was granted.
 type loan struct {
-	chunks []chunk
-	size   int // of each chunk, at least
-	count  int // for writes
-	least  int // for resubmissions: what size may be lowered to
+	mem   []byte
+	from  *arena
+	at    int // where in it
+	size  int
+	least int // for resubmissions: what size may be lowered to
 	// held is what the File has of the Pool, if that is bounded. It is guarded by
 	// Pool.mu.
 	held *int
@@ -123,15 +137,14 @@ func (q *loans) pop() *loan {
 	return c
 }
 
-// reserve gets count chunks of size bytes, at most largest each, waiting for them
-// if it must. Whoever holds what it reserved must not reserve more: that could
-// deadlock.
-func (p *Pool) reserve(c *loan, size, count int) {
-	c.size, c.count, c.seg = size, count, nil
+// reserve gets size bytes, waiting for them if it must. Whoever holds what it
+// reserved must not reserve more: that could deadlock.
+func (p *Pool) reserve(c *loan, size int) {
+	c.size, c.seg = roundUp(size, crcguard.BlockSize), nil
 	if c.turn == nil {
 		c.turn = make(chan struct{}, 1)
 	}
-	p.lock()
+	p.mu.Lock()
 	if p.waiting.first == nil && p.grant(c) {
 		p.mu.Unlock()
 		return
@@ -144,72 +157,103 @@ func (p *Pool) reserve(c *loan, size, count int) {
 	patient()
 }
 
-// grant gives c what it asks for, or nothing.
+// grant gives c what it asks for, if that is there and its File has not enough.
 func (p *Pool) grant(c *loan) bool {
-	order := orderOf(c.size)
-	need := c.count * crcguard.BlockSize << order
-	if c.over(need, p.limit) {
+	if p.over(c) || !p.take(c, &p.copies, c.size) {
 		return false
 	}
-	for range c.count {
-		chunk, ok := p.copies.take(order)
-		if !ok {
-			p.back(c)
-			return false
-		}
-		p.took(c, chunk)
-	}
 	if c.held != nil {
-		*c.held += need
+		*c.held += c.size
 	}
 	return true
 }
 
-// over reports whether need is more than the File of c may have. One that has
-// nothing may have anything.
-func (c *loan) over(need, limit int) bool {
-	return c.held != nil && *c.held > 0 && *c.held+need > limit/2
+// over reports whether the File of c has enough. One that has nothing may have
+// anything.
+func (p *Pool) over(c *loan) bool {
+	return c.held != nil && *c.held > 0 && *c.held+c.size > p.limit()/2
 }
 
-func (p *Pool) took(c *loan, chunk chunk) {
-	c.chunks = append(c.chunks, chunk)
-	p.inUse += chunk.len()
-	p.peak = max(p.peak, p.inUse)
-}
-
-func (p *Pool) back(c *loan) {
-	for i, chunk := range c.chunks {
-		p.inUse -= chunk.len()
-		chunk.put()
-		c.chunks[i] = noChunk
-	}
-	c.chunks = c.chunks[:0]
-}
-
-// ask gets one chunk for seg: of c.size bytes if that is free, else what the share
-// has, at least least. If that has nothing, seg goes on later.
-func (p *Pool) ask(c *loan, seg *segment, size, least int) bool {
-	c.size, c.least, c.seg = size, least, seg
-	p.lock()
-	defer p.mu.Unlock()
-	if p.waiting.first == nil {
-		if chunk, ok := p.copies.take(orderOf(size)); ok {
-			p.took(c, chunk)
-			return true
+// serve grants what writes wait for, in order. Those whose File has enough wait on
+// and hold nobody else up.
+func (p *Pool) serve() {
+	link, last := &p.waiting.first, (*loan)(nil)
+	for c := *link; c != nil; c = *link {
+		switch {
+		case p.over(c):
+			link, last = &c.next, c
+		case p.grant(c):
+			*link, c.next = c.next, nil
+			c.turn <- struct{}{}
+		default:
+			return
 		}
 	}
-	if p.again.first == nil && p.lend(c) {
+	p.waiting.last = last
+}
+
+// take gives c the first n free bytes of a in a row, if there are any.
+func (p *Pool) take(c *loan, a *arena, n int) bool {
+	if p.region == nil {
+		p.reach()
+	}
+	count := n / crcguard.BlockSize
+	for first := 0; ; {
+		free := bytes.IndexByte(a.used[first:], 0)
+		if first += free; free < 0 || first+count > len(a.used) {
+			return false
+		}
+		run := a.used[first:][:count]
+		if taken := bytes.IndexByte(run, 1); taken >= 0 {
+			first += taken
+			continue
+		}
+		for i := range run {
+			run[i] = 1
+		}
+		c.from, c.at = a, first*crcguard.BlockSize
+		break
+	}
+	a.touch(c.at + n)
+	c.mem = a.mem[c.at:][:n:n]
+	if invariants {
+		checkPoison(c.mem)
+	}
+	p.inUse += n
+	p.peak = max(p.peak, p.inUse)
+	return true
+}
+
+// touch makes the pages before end be there.
+func (a *arena) touch(end int) {
+	if end <= a.mapped {
+		return
+	}
+	end = min(roundUp(end, hugePage), len(a.mem))
+	populate(a.mem[a.mapped:end])
+	if invariants {
+		poisoned(a.mem[a.mapped:end])
+	}
+	a.mapped = end
+}
+
+// ask gets memory for seg: c.size bytes if they are free, else what the share has,
+// at least least. If that has nothing, seg goes on later.
+func (p *Pool) ask(c *loan, seg *segment, size, least int) bool {
+	c.size, c.least, c.seg = roundUp(size, crcguard.BlockSize), least, seg
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.waiting.first == nil && p.take(c, &p.copies, c.size) || p.again.first == nil && p.lend(c) {
 		return true
 	}
 	p.again.push(c)
 	return false
 }
 
-// lend gives c a chunk of the share, the largest that helps.
+// lend gives c memory of the share, as much as helps.
 func (p *Pool) lend(c *loan) bool {
-	for order := min(orderOf(c.size), orderOf(p.share.limit)); order >= orderOf(c.least); order-- {
-		if chunk, ok := p.share.take(order); ok {
-			p.took(c, chunk)
+	for n := min(c.size, len(p.share.mem)); n >= c.least; n = n / 2 &^ (crcguard.BlockSize - 1) {
+		if p.take(c, &p.share, n) {
 			return true
 		}
 	}
@@ -219,23 +263,28 @@ func (p *Pool) lend(c *loan) bool {
 // release gives back what c was granted. The caller holds no lock.
 func (p *Pool) release(c *loan) {
 	var lent loans
-	if len(c.chunks) > 0 {
-		p.free(c, &lent)
-	}
+	p.free(c, &lent)
 	tell(&lent)
 }
 
-// free gives back what c was granted, grants others what they wait for, and adds
-// to lent those that tell is to be called with.
+// free gives back what c was granted, if anything, grants others what they wait for,
+// and adds to lent those that tell is to be called with.
 func (p *Pool) free(c *loan, lent *loans) {
+	if c.mem == nil {
+		return
+	}
+	if invariants {
+		poisoned(c.mem)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	n := len(c.mem)
 	if c.held != nil {
-		for _, chunk := range c.chunks {
-			*c.held -= chunk.len()
-		}
+		*c.held -= n
 	}
-	p.back(c)
+	clear(c.from.used[c.at/crcguard.BlockSize:][:n/crcguard.BlockSize])
+	c.mem, c.from = nil, nil
+	p.inUse -= n
 	for p.again.first != nil && p.lend(p.again.first) {
 		lent.push(p.again.pop())
 	}
@@ -249,24 +298,6 @@ func tell(lent *loans) {
 		seg := lent.pop().seg
 		seg.of.granted(seg)
 	}
-}
-
-// serve grants what writes wait for, in order. Those whose File has enough wait on
-// and hold nobody else up.
-func (p *Pool) serve() {
-	link, last := &p.waiting.first, (*loan)(nil)
-	for c := *link; c != nil; c = *link {
-		switch {
-		case c.over(c.count*crcguard.BlockSize<<orderOf(c.size), p.limit):
-			link, last = &c.next, c
-		case p.grant(c):
-			*link, c.next = c.next, nil
-			c.turn <- struct{}{}
-		default:
-			return
-		}
-	}
-	p.waiting.last = last
 }
 
 // poison is what memory of a Pool holds while nobody has it, if invariants.

@@ -27,7 +27,7 @@ func TestAFileWithHalfOfThePoolHoldsNobodyUp(t *testing.T) {
 		}()
 	}
 	for waiting := false; !waiting; time.Sleep(time.Millisecond) {
-		processPool.lock()
+		processPool.mu.Lock()
 		waiting = processPool.waiting.first != nil
 		processPool.mu.Unlock()
 	}

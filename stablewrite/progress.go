@@ -163,10 +163,11 @@ func (st *progress) reserve() {
 	if len(st.cuts) > 2 {
 		longest = max(longest, st.cuts[2]-st.cuts[1])
 	}
+	each := roundUp(longest, crcguard.BlockSize)
 	st.private.held = st.f.held
-	st.f.opts.Pool.reserve(&st.private, longest, len(st.idle))
+	st.f.opts.Pool.reserve(&st.private, len(st.idle)*each)
 	for i, s := range st.idle {
-		s.private = st.private.chunks[i].bytes()
+		s.private = st.private.mem[i*each:][:each:each]
 	}
 }
 
@@ -306,7 +307,7 @@ func (st *progress) goOn(s *segment, o *op) {
 		if !st.f.opts.Pool.ask(&s.memory, s, s.wants(), s.grain()) {
 			return
 		}
-		s.private = s.memory.chunks[0].bytes()
+		s.private = s.memory.mem
 		o = s.resubmit()
 	}
 	if o == nil {
@@ -319,7 +320,7 @@ func (st *progress) goOn(s *segment, o *op) {
 // granted goes on with a segment that has the memory that it waited for.
 func (st *progress) granted(s *segment) {
 	st.mu.Lock()
-	s.private = s.memory.chunks[0].bytes()
+	s.private = s.memory.mem
 	st.goOn(s, s.resubmit())
 	st.fill()
 	st.leave().elsewhere()
@@ -340,7 +341,7 @@ func (st *progress) done(s *segment) {
 		st.panic = p
 	}
 	failed := s.err != nil
-	if len(s.memory.chunks) > 0 {
+	if s.memory.mem != nil {
 		st.f.opts.Pool.free(&s.memory, &st.lent)
 		s.private = nil
 	}

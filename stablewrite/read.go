@@ -74,9 +74,9 @@ func (f *File) readPrivate(p []byte, off int64) (n int, err error) {
 	units := func(n int) int { return (n + align - 1) &^ (align - 1) }
 	into := func(off int64) int { return int(off % int64(align)) }
 	var c loan
-	f.opts.Pool.reserve(&c, min(units(into(off)+len(p)), f.copied), 1)
+	f.opts.Pool.reserve(&c, min(units(into(off)+len(p)), f.copied))
 	defer f.opts.Pool.release(&c)
-	private := c.chunks[0].bytes()
+	private := c.mem
 	for n < len(p) && err == nil {
 		at := off + int64(n)
 		skip := into(at)

@@ -14,8 +14,8 @@ type Stats struct {
 	Unaligned     int64 // writes copied only because their memory was not aligned for the device
 
 	// Of the Pool, all of its Files, in bytes: the most that was in use at a time, what
-	// is mapped, and what of that lay in huge pages when it was mapped (-1 before Linux
-	// 6.7, which does not tell).
+	// is mapped, and what of that lies in huge pages (-1 before Linux 6.7, which does not
+	// tell).
 	PoolPeak, PoolMapped, PoolHuge int
 }
 
