@@ -59,34 +59,16 @@ const (
 	DirectNo
 )
 
-var directnesses = [...]string{DirectUnknown: "unknown", DirectYes: "yes", DirectNo: "no"}
+var directnesses = texts[Directness]{DirectUnknown: "unknown", DirectYes: "yes", DirectNo: "no"}
 
 // String returns "unknown", "yes" or "no".
-func (d Directness) String() string {
-	if int(d) >= len(directnesses) {
-		return fmt.Sprintf("Directness(%d)", uint8(d))
-	}
-	return directnesses[d]
-}
+func (d Directness) String() string { return directnesses.name(d) }
 
 // MarshalText implements encoding.TextMarshaler.
-func (d Directness) MarshalText() ([]byte, error) {
-	if int(d) >= len(directnesses) {
-		return nil, fmt.Errorf("no such directness: %d", uint8(d))
-	}
-	return []byte(d.String()), nil
-}
+func (d Directness) MarshalText() ([]byte, error) { return directnesses.marshal(d) }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
-func (d *Directness) UnmarshalText(text []byte) error {
-	for i, name := range directnesses {
-		if name == string(text) {
-			*d = Directness(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("directness is yes, no or unknown, not %q", text)
-}
+func (d *Directness) UnmarshalText(text []byte) error { return directnesses.unmarshal(d, text) }
 
 // normal is g as a File uses it, or what is wrong with it.
 func (g Geometry) normal() (Geometry, error) {

@@ -14,15 +14,10 @@ const (
 	ByCalls
 )
 
-var engines = [...]string{AnyEngine: "any", ByRing: "ring", ByCalls: "calls"}
+var engines = texts[Engine]{AnyEngine: "any", ByRing: "ring", ByCalls: "calls"}
 
 // String returns "any", "ring" or "calls".
-func (e Engine) String() string {
-	if int(e) >= len(engines) {
-		return fmt.Sprintf("Engine(%d)", uint8(e))
-	}
-	return engines[e]
-}
+func (e Engine) String() string { return engines.name(e) }
 
 // defaultEngine is what AnyEngine means. Tests set it.
 var defaultEngine = AnyEngine

@@ -81,34 +81,16 @@ const (
 	BySum
 )
 
-var detections = [...]string{ByDigest: "digest", BySum: "crc32c"}
+var detections = texts[Detection]{ByDigest: "digest", BySum: "crc32c"}
 
 // String returns "digest" or "crc32c".
-func (d Detection) String() string {
-	if int(d) >= len(detections) {
-		return fmt.Sprintf("Detection(%d)", uint8(d))
-	}
-	return detections[d]
-}
+func (d Detection) String() string { return detections.name(d) }
 
 // MarshalText implements encoding.TextMarshaler.
-func (d Detection) MarshalText() ([]byte, error) {
-	if int(d) >= len(detections) {
-		return nil, fmt.Errorf("no such detection: %d", uint8(d))
-	}
-	return []byte(d.String()), nil
-}
+func (d Detection) MarshalText() ([]byte, error) { return detections.marshal(d) }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
-func (d *Detection) UnmarshalText(text []byte) error {
-	for i, name := range detections {
-		if name == string(text) {
-			*d = Detection(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("unknown detection %q: there are %v", text, detections)
-}
+func (d *Detection) UnmarshalText(text []byte) error { return detections.unmarshal(d, text) }
 
 // Validate reports what is wrong with o, if anything.
 func (o Options) Validate() error {

@@ -1,7 +1,5 @@
 package stablewrite
 
-import "fmt"
-
 // Strategy says what a File does about buffers that change while they are
 // written. The zero value is Verify. Its text is its name, for flag.TextVar.
 type Strategy uint8
@@ -54,7 +52,6 @@ func (p Promise) Holds(restored bool) bool {
 }
 
 type strategyRow struct {
-	name    string
 	about   string
 	promise Promise
 	steps   strategy
@@ -64,29 +61,31 @@ type strategyRow struct {
 	detects bool // looks for changes
 }
 
+var strategyNames = texts[Strategy]{Verify: "verify", Detect: "detect", Bounce: "bounce", Raw: "raw", Buffered: "buffered"}
+
 // strategies is the table that everything about strategies is read from.
 var strategies = [...]strategyRow{
 	Verify: {
-		name: "verify", about: "sum, submit, sum again, resubmit what changed from private memory (the 2011 proposal)",
+		about:   "sum, submit, sum again, resubmit what changed from private memory (the 2011 proposal)",
 		promise: Promise{Changed: true, CrashWindow: true},
 		steps:   verify{}, direct: true, sums: true, detects: true,
 	},
 	Detect: {
-		name: "detect", about: "as verify, but a change is an error (OpenZFS 2.3)",
+		about:   "as verify, but a change is an error (OpenZFS 2.3)",
 		promise: Promise{Changed: true, Refuses: true, CrashWindow: true},
 		steps:   verify{refuse: true}, direct: true, sums: true, detects: true,
 	},
 	Bounce: {
-		name: "bounce", about: "always copy, sum the copy, submit the copy (semantically Linux 7.0)",
+		about:   "always copy, sum the copy, submit the copy (semantically Linux 7.0)",
 		promise: Promise{Changed: true, Restored: true},
 		steps:   bounce{}, copies: true, direct: true, sums: true,
 	},
 	Raw: {
-		name: "raw", about: "one submission, no sum: a plain O_DIRECT program",
+		about: "one submission, no sum: a plain O_DIRECT program",
 		steps: raw{}, direct: true,
 	},
 	Buffered: {
-		name: "buffered", about: "copy and sum, then write the copy through the page cache",
+		about:   "copy and sum, then write the copy through the page cache",
 		promise: Promise{Changed: true, Restored: true, AfterSync: true},
 		steps:   bounce{}, copies: true, sums: true,
 	},
@@ -112,12 +111,7 @@ func (s Strategy) row() (row strategyRow) {
 }
 
 // String returns the name of s: "verify", "bounce", ...
-func (s Strategy) String() string {
-	if !s.valid() {
-		return fmt.Sprintf("Strategy(%d)", uint8(s))
-	}
-	return strategies[s].name
-}
+func (s Strategy) String() string { return strategyNames.name(s) }
 
 // About says in a line what s does.
 func (s Strategy) About() string { return s.row().about }
@@ -135,20 +129,7 @@ func (s Strategy) Detects() bool { return s.row().detects }
 func (s Strategy) Direct() bool { return s.row().direct }
 
 // MarshalText implements encoding.TextMarshaler.
-func (s Strategy) MarshalText() ([]byte, error) {
-	if !s.valid() {
-		return nil, fmt.Errorf("no such strategy: %d", uint8(s))
-	}
-	return []byte(s.String()), nil
-}
+func (s Strategy) MarshalText() ([]byte, error) { return strategyNames.marshal(s) }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
-func (s *Strategy) UnmarshalText(text []byte) error {
-	for i := range strategies {
-		if strategies[i].name == string(text) {
-			*s = Strategy(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("unknown strategy %q: there are %v", text, Strategies())
-}
+func (s *Strategy) UnmarshalText(text []byte) error { return strategyNames.unmarshal(s, text) }
