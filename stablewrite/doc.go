@@ -26,7 +26,7 @@
 //     killed. Options.Lock lets a successor wait for it.
 //   - Nothing is ordered against writers in other processes, nor against other
 //     names of the same bytes: a partition and its disk, a loop device and its
-//     file. Within a process, Files on one inode or block device are ordered.
+//     file.
 //   - A receipt speaks of the media at the moment the write returned. A later
 //     write that overlaps it changes them.
 //   - A write is not atomic. One that fails, or is cut short by a crash, may
@@ -44,22 +44,14 @@
 // model. A buffer that cannot be read (a mapped file that was truncated) is EFAULT,
 // as from a system call. A [Stream] has copied what it was given when Write returns.
 //
-// Copies are made in memory of a [Pool], which bounds it: one for the process unless
-// Options.Pool names another. A write that copies reserves its memory before it
-// submits anything, so a full Pool delays the start of a write and never its end.
-// What waits for a range that another write holds has its reservation already:
-// enough such writes keep a Pool busy, and disjoint ones, and reads that need private
-// memory, wait for it. Resubmissions have a share of the Pool to themselves. Streams
-// have memory of their own.
-//
 // # Ordering
 //
 // From the first submission to the last resubmission of a write its range is
-// locked against other writes of the process to the same file, so a
+// locked against other writes of the process to the same inode or block device, so a
 // resubmission never overwrites a newer write. Writes that overlap go out in the
-// order in which Do or Start was called; others do not wait for each other. Reads
-// wait for none: one that overlaps a write sees what the device has, before or after
-// a resubmission. Truncate and Preallocate wait as writes do.
+// order in which Do or Start was called; others do not wait for each other. Truncate
+// and Preallocate wait as writes do, reads for none: one that overlaps a write sees
+// what the device has, before or after a resubmission.
 //
 // A summed write longer than Options.SegmentBytes goes out in segments, several at
 // a time, so that one is summed while others are in flight. Where it makes the
@@ -67,23 +59,15 @@
 // hole before data. Create, and OpenFile with O_TRUNC, empty a file before or after a
 // write of the process, not in its middle.
 //
-// # Durability and the crash window
-//
-// A write returns when its last submission landed. [File.Sync] covers writes
-// that returned before it began; concurrent Syncs share a call. A failed Sync is
-// sticky: the kernel may have dropped what it could not write, and tells one caller
-// once. So every later Sync and Close of every File of the process on that device
-// (partitions count as their disk) returns the error again, until the last of them is
-// closed. Sync does not cover the name of a newly created file; sync its directory
-// for that.
+// # The crash window
 //
 // Under Verify and Detect the crash window of a write is open from its first
 // submission, which may carry anything that the buffer held meanwhile, until the
-// first Sync that succeeds after the write returned: until then a volatile cache may
-// have kept the first submission and lost the resubmission. What is on the media
-// after a crash in the window matches no sum that anybody holds: btrfs of Linux 6.1
-// then fails to read it, the legs of a mirror differ. Under Bounce a crash does what
-// it does to any write.
+// first [File.Sync] that succeeds after the write returned: until then a volatile
+// cache may have kept the first submission and lost the resubmission. What is on the
+// media after a crash in the window matches no sum that anybody holds: btrfs of Linux
+// 6.1 then fails to read it, the legs of a mirror differ. Under Bounce a crash does
+// what it does to any write.
 //
 // # When to choose what
 //
@@ -98,30 +82,11 @@
 // Choose Buffered where the page cache is welcome. [Strategy.Promise] holds all of
 // this as data.
 //
-// # How a write goes
-//
-//	WriteAt, Do ----+                                   +--> ring: io_uring (driver_linux.go)
-//	Queue.Start ----+-> progress: segments, window -----+
-//	Stream ---------+     |   ^                         +--> call: Device.WriteAt (call.go)
-//	                      v   | next submission                  |
-//	                    segment: steps of a strategy <-----------+ completion
-//	                      |   ^
-//	                      v   | private memory
-//	                    Pool: copies, resubmissions
-//
-// A segment says what to submit next and never blocks; the exhaustive exploration in
-// the tests runs the same steps. A step is taken by whoever sees the completion: the
-// caller in Do or Queue.Wait, the goroutine that made the call, or, on a Queue that
-// nobody waits for, a timer that looks every millisecond. Before a write begins it may wait
-// for memory of the Pool, then for its range, in this order; afterwards it waits for
-// nothing but the device. [File.Engine] says which engine a File has, and why.
-//
 // # Words
 //
 // Changed: the writer saw the buffer differ after the submission. Resubmit:
-// submit once more, from private memory. In flight: after a submission was
+// submit once more, from private memory, of a [Pool]. In flight: after a submission was
 // accepted, before its completion was reaped. Torn: the media is not what the
 // receipt says. Block: 4096 bytes of the file, on the file's grid. Segment: a part of
-// a write that goes out as one submission. Window: the segments of one write that may
-// be in flight together.
+// a write that goes out as one submission.
 package stablewrite

@@ -231,10 +231,12 @@ func (f *File) wrap(what string, err error) error {
 	return fmt.Errorf("stablewrite: %s: %w", what, err)
 }
 
-// Sync makes durable all writes that returned before it began. An error is
-// final: the kernel may have dropped what it could not write, and says so once. So
-// every later Sync and Close of every File of the process on that device returns
-// the error again, until the last of them is closed.
+// Sync makes durable all writes that returned before it began; concurrent Syncs
+// share a call. It does not cover the name of a newly created file; sync its directory
+// for that. An error is final: the kernel may have dropped what it could not write,
+// and says so once. So every later Sync and Close of every File of the process on that
+// device (partitions count as their disk) returns the error again, until the last of
+// them is closed.
 func (f *File) Sync() error {
 	if err := f.enter(); err != nil {
 		return err
