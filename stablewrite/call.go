@@ -72,7 +72,7 @@ func (o *op) call(f *File) {
 				continue
 			}
 		}
-		if more = o.landed(n, err, f.geo.OffsetAlign); o.n > before {
+		if more = o.landed(n, err); o.n > before {
 			idle = 0
 		}
 	}
@@ -80,11 +80,18 @@ func (o *op) call(f *File) {
 
 // writeDevice is one call of the Device.
 func (f *File) writeDevice(o *op) (int, error) {
-	bufs := o.left()
-	if len(bufs) == 1 {
-		return f.dev.WriteAt(bufs[0], o.off+int64(o.n))
+	bufs, off := o.left(), o.off+int64(o.n)
+	if f.isPart(o.off, o.len) {
+		d, ok := f.dev.(PartWriter)
+		if !ok {
+			return 0, fmt.Errorf("%w: this Device takes whole units of %d", ErrUnaligned, f.geo.OffsetAlign)
+		}
+		return d.WritePart(bufs[0], off)
 	}
-	return f.dev.(GatherWriter).WriteGatherAt(bufs, o.off+int64(o.n))
+	if len(bufs) > 1 {
+		return f.dev.(GatherWriter).WriteGatherAt(bufs, off)
+	}
+	return f.dev.WriteAt(bufs[0], off)
 }
 
 // died, deferred, keeps a panic in o.

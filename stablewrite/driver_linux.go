@@ -247,7 +247,7 @@ func (o *op) reaped(res int32) {
 		o.elsewhere()
 		return
 	}
-	if o.landed(n, err, st.f.geo.OffsetAlign) {
+	if o.landed(n, err) {
 		o.elsewhere()
 		return
 	}

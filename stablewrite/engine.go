@@ -45,7 +45,7 @@ func (f *File) rings() bool { return f.engine.kind == ByRing }
 // ringTakes reports whether o is one that a ring submits without a thread of the
 // kernel's: inside the file, and no larger than the device takes at once.
 func (f *File) ringTakes(o *op) bool {
-	return f.target.cached.Load() == 0 && o.len <= f.engine.bytes && len(o.bufs) <= f.engine.pieces && f.inside(o.off+int64(o.len))
+	return f.target.cached.Load() == 0 && !f.isPart(o.off, o.len) && o.len <= f.engine.bytes && len(o.bufs) <= f.engine.pieces && f.inside(o.off+int64(o.len))
 }
 
 // chooseEngine asks the Device.

@@ -211,6 +211,9 @@ func (f *File) Geometry() Geometry { return f.geo }
 // blocks, which have sums, and whole units of the device.
 func (f *File) grain() int { return max(crcguard.BlockSize, f.geo.OffsetAlign) }
 
+// isPart reports whether n bytes at off begin or end within a unit of the device.
+func (f *File) isPart(off int64, n int) bool { return (off|int64(n))&int64(f.geo.OffsetAlign-1) != 0 }
+
 // enter begins a call; leave ends it.
 func (f *File) enter() error {
 	f.open.RLock()

@@ -1,6 +1,7 @@
 package stablewrite
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -32,8 +33,7 @@ type progress struct {
 	parts      [][]byte // of Bufs, or Buf
 	n          int
 	memAligned bool
-	summed     []uint32      // of private memory of a Stream
-	pending    *atomic.Int64 // of the Stream: bytes that did not land
+	pending    *atomic.Int64 // of the Stream whose buffer it is: bytes that did not land
 	cuts       []int         // where segments begin, and the last one ends
 	private    loan
 	locked     span
@@ -75,11 +75,11 @@ func newProgress(w *Write) *progress {
 	return st
 }
 
-// admit looks at the request, and divides it. The sums of private memory of a Stream
-// are known; of a Write that is alone, Do waits and nothing else need be in flight.
-func (st *progress) admit(f *File, sums []uint32, alone bool) {
+// admit looks at the request, and divides it. For a Write that is alone Do waits, and
+// nothing else need be in flight.
+func (st *progress) admit(f *File, pending *atomic.Int64, alone bool) {
 	w := st.w
-	st.f, st.queue, st.ring, st.summed = f, nil, nil, sums
+	st.f, st.queue, st.ring, st.pending = f, nil, nil, pending
 	st.panic, st.over, st.gone = nil, false, false
 	st.parts, st.n, st.memAligned = st.parts[:0], 0, true
 	st.add(w.Buf)
@@ -90,7 +90,7 @@ func (st *progress) admit(f *File, sums []uint32, alone bool) {
 		st.memAligned = false
 	}
 	w.Receipt.Summed = f.row.sums
-	if w.Err = f.refuse(w, st.n, st.memAligned); w.Err != nil || st.n == 0 {
+	if w.Err = st.refuse(); w.Err != nil || st.n == 0 {
 		clear(st.parts)
 		return
 	}
@@ -119,7 +119,16 @@ func (st *progress) divide(alone bool) {
 		limit = min(limit, (f.maxParts-1)*crcguard.BlockSize/grain*grain)
 	}
 	st.cuts = append(st.cuts[:0], 0)
-	if st.summing() && n > limit {
+	if st.parted() {
+		into := int(st.w.Off % int64(f.geo.OffsetAlign))
+		first := min(roundUp(into, f.geo.OffsetAlign)-into, n)
+		last := max(first, (into+n)/f.geo.OffsetAlign*f.geo.OffsetAlign-into)
+		for _, at := range [...]int{first, last} {
+			if at > st.cuts[len(st.cuts)-1] && at < n {
+				st.cuts = append(st.cuts, at)
+			}
+		}
+	} else if st.summing() && n > limit {
 		count := (n + limit - 1) / limit
 		length := min(limit, roundUp((n+count-1)/count, grain))
 		for at := length - int(st.w.Off%int64(grain)); at < n; at += length {
@@ -142,16 +151,26 @@ func (st *progress) divide(alone bool) {
 	if st.summing() {
 		blocks := crcguard.BlocksAt(st.w.Off, n)
 		st.sums = slices.Grow(st.sums[:0], blocks)[:blocks]
-		copy(st.sums, st.summed)
 	}
 }
 
-// summing reports whether the Write has sums.
-func (st *progress) summing() bool { return st.f.row.sums || st.summed != nil }
+// summing reports whether the Write has sums. A Stream takes those of its buffers.
+func (st *progress) summing() bool { return st.f.row.sums && st.pending == nil }
 
 // copies reports whether all that goes out is a copy.
-func (st *progress) copies() bool {
-	return st.summed == nil && st.f.row.sums && (st.f.row.copies || !st.memAligned)
+func (st *progress) copies() bool { return st.summing() && (st.f.row.copies || !st.memAligned) }
+
+// parted reports whether it is a buffer of a Stream that begins or ends within a unit.
+// Whole units of it are a segment, and so is each part.
+func (st *progress) parted() bool { return st.f.isPart(st.w.Off, st.n) }
+
+// reach is what is to be locked. Nothing is in flight while a part goes through the page
+// cache, see target.cached.
+func (st *progress) reach() (off, end int64) {
+	if st.parted() && !st.f.pages {
+		return 0, math.MaxInt64
+	}
+	return st.w.Off, st.w.Off + int64(st.n)
 }
 
 // reserve gets the memory that every segment of the window copies into.
@@ -218,7 +237,7 @@ func (st *progress) begin() *op {
 			st.leave()
 		}
 	}()
-	ordered := len(st.results) > 1 && st.f.extends(st.w.Off+int64(st.n))
+	ordered := len(st.results) > 1 && (st.parted() || st.f.extends(st.w.Off+int64(st.n)))
 	asked = true
 	st.mu.Lock()
 	st.ordered = ordered
@@ -255,8 +274,11 @@ func (st *progress) take(s *segment, i int) {
 	f, lo, hi := st.f, st.cuts[i], st.cuts[i+1]
 	s.index, s.off, s.n = i, st.w.Off+int64(lo), hi-lo
 	s.aligned, s.whole, s.unit, s.gap = st.memAligned, f.opts.Resubmit == Whole, f.geo.OffsetAlign, f.gap
-	s.steps, s.summed = f.row.steps, st.summed != nil
-	if s.summed {
+	if f.isPart(s.off, s.n) {
+		s.unit = 1
+	}
+	s.steps = f.row.steps
+	if s.ready = st.pending != nil; s.ready {
 		s.steps = bounce{}
 	}
 	if g, ok := s.guard.(*crcguard.Guard); ok {
@@ -405,7 +427,7 @@ func (st *progress) finish() {
 		s.forget()
 	}
 	clear(st.parts)
-	st.parts, st.summed, st.pending = st.parts[:0], nil, nil
+	st.parts, st.pending = st.parts[:0], nil
 	f.target.unlock(&st.locked)
 	f.opts.Pool.release(&st.private)
 	f.leave()

@@ -49,49 +49,45 @@ func (f *File) Queue(depth int) *Queue {
 // w was not begun and Wait will not return it: the request is refused, the
 // File or the Queue is closed (os.ErrClosed), or w is under way already
 // (ErrUnderWay).
-func (q *Queue) Start(w *Write) error { return q.startSummed(w, nil, nil) }
+func (q *Queue) Start(w *Write) error { return q.start(w, nil) }
 
-// startSummed is Start of a buffer of a Stream, whose sums are known.
-func (q *Queue) startSummed(w *Write, sums []uint32, pending *atomic.Int64) error {
+// start is Start, also of a buffer of a Stream, of which so many bytes are pending.
+func (q *Queue) start(w *Write, pending *atomic.Int64) error {
 	if err := w.claim(); err != nil {
 		return err
 	}
-	if err := q.enter(w, sums); err != nil {
+	if err := q.enter(w, pending); err != nil {
 		w.release()
 		return err
 	}
-	if w.state.pending = pending; w.state.n > 0 {
-		q.start(w.state)
-	} else {
+	st := w.state
+	if st.n == 0 {
 		q.end(w)
+		return nil
+	}
+	st.queue = q
+	st.reserve()
+	st.locked.parked = st
+	if off, end := st.reach(); q.f.place(&st.locked, off, end) {
+		st.begin().elsewhere()
 	}
 	return nil
 }
 
-// start begins a Write that was admitted.
-func (q *Queue) start(st *progress) {
-	st.queue = q
-	st.reserve()
-	st.locked.parked = st
-	if q.f.place(&st.locked, st.w.Off, st.w.Off+int64(st.n)) {
-		st.begin().elsewhere()
-	}
-}
-
 // enter waits for a place in the Queue.
-func (q *Queue) enter(w *Write, sums []uint32) error {
+func (q *Queue) enter(w *Write, pending *atomic.Int64) error {
 	if err := q.f.enter(); err != nil {
 		return err
 	}
-	err := q.admit(w, sums)
+	err := q.admit(w, pending)
 	if err != nil || w.state.n == 0 {
 		q.f.leave()
 	}
 	return err
 }
 
-func (q *Queue) admit(w *Write, sums []uint32) error {
-	if w.state.admit(q.f, sums, false); w.Err != nil {
+func (q *Queue) admit(w *Write, pending *atomic.Int64) error {
+	if w.state.admit(q.f, pending, false); w.Err != nil {
 		return w.Err
 	}
 	q.mu.Lock()
@@ -104,7 +100,7 @@ func (q *Queue) admit(w *Write, sums []uint32) error {
 	}
 	q.underWay++
 	st := w.state
-	if !q.asked && q.f.rings() && q.f.inside(w.Off+int64(st.n)) {
+	if !q.asked && q.f.rings() && !st.parted() && q.f.inside(w.Off+int64(st.n)) {
 		q.asked = true
 		if ring, err := newDriver(q.depth); err == nil {
 			q.ring = ring

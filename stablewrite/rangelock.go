@@ -245,7 +245,7 @@ func (n *line) merge(m *line) *line {
 }
 
 // place puts s in line for [off, end) of f, and reports whether it is held at once.
-// On a block device it is for whole pages: there Linux does not order what the page
+// On a block device it is for whole units, and pages: there Linux does not order what the page
 // cache writes back against direct writes to other sectors of the page, and a
 // Buffered File would put old sectors back.
 func (f *File) place(s *span, off, end int64) (held bool) {
@@ -263,7 +263,8 @@ func (f *File) wholePages(off, end int64) (int64, int64) {
 	if !f.pages {
 		return off, end
 	}
-	return off &^ (pageSize - 1), (min(end, math.MaxInt64-pageSize) + pageSize - 1) &^ (pageSize - 1)
+	unit := max(pageSize, int64(f.geo.OffsetAlign))
+	return off &^ (unit - 1), (min(end, math.MaxInt64-unit) + unit - 1) &^ (unit - 1)
 }
 
 // pageSize is the unit of the page cache. It is larger on some arm64 kernels.

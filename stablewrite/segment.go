@@ -26,8 +26,8 @@ type segment struct {
 	private []byte // from the Pool: as long as n if the strategy copies first, else what a resubmission was given
 	aligned bool   // the device takes the parts as they are
 	whole   bool   // Options.Resubmit is Whole
-	summed  bool   // private memory of a Stream: sums are known, nothing can change
-	unit    int    // Geometry.OffsetAlign, a power of two
+	ready   bool   // private memory of a Stream, which has its sums: goes out as it is
+	unit    int    // Geometry.OffsetAlign, a power of two; 1: a part of that
 	gap     int    // the longest run of unchanged bytes that goes out with changed ones around it
 	steps   strategy
 	guard   detector
@@ -155,8 +155,7 @@ func (s *segment) submitPrivate(buf []byte, off int64) {
 
 // bounce copies the whole segment and submits the copy.
 func (s *segment) bounce() error {
-	if s.summed {
-		s.sum = s.sumOf(s.n)
+	if s.ready {
 		s.submitPrivate(s.parts[0], s.off)
 		return nil
 	}
@@ -221,7 +220,7 @@ func (s *segment) join() {
 // summed. They are rounded down to whole blocks, which have sums, and to whole
 // units of the device, from which a caller can go on.
 func (s *segment) fail(good int, err error) {
-	if good < s.n {
+	if good < s.n && !s.ready {
 		good = max(0, good-int((s.off+int64(good))%int64(s.grain())))
 	}
 	s.good, s.err = good, err
@@ -252,14 +251,14 @@ func (s *segment) forget() {
 // landed accounts for n bytes that the device says landed of what was left of o.
 // It reports whether more is to be submitted: of a short write, what follows the
 // last whole unit.
-func (o *op) landed(n int, err error, unit int) (more bool) {
+func (o *op) landed(n int, err error) (more bool) {
 	if n < 0 || n > o.len-o.n {
 		n, err = 0, errCount
 	}
 	before := o.n
 	o.n += n
 	if o.n < o.len {
-		o.n -= o.n % unit
+		o.n -= o.n % o.seg.unit
 	}
 	switch {
 	case o.n == o.len && err == nil:

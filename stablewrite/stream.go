@@ -46,7 +46,6 @@ type Stream struct {
 	flying []*buffer // in order
 	spare  []*buffer // to be filled again
 	made   int       // buffers
-	span   span
 
 	sum     uint32       // of all that was launched
 	good    int64        // bytes from start on the media
@@ -62,14 +61,11 @@ type Stream struct {
 // buffer is a part of the file on its way, in private memory.
 type buffer struct {
 	mem   []byte // mem[0] is where a grain of the file begins
-	base  int64  // where that is in the file
 	lo    int    // mem[lo:hi] is of the Stream
 	hi    int
 	sums  []uint32
 	w     Write
 	ended bool
-
-	middle segment // the whole units of a buffer of which parts go out by themselves
 }
 
 // streamDepth is how many buffers of a Stream are in flight at a time.
@@ -133,7 +129,8 @@ func (s *Stream) room() []byte {
 		s.reap(streamDepth)
 		last := len(s.spare) - 1
 		s.fill, s.spare = s.spare[last], s.spare[:last]
-		s.fill.place(s.at, s.f.grain())
+		s.fill.lo = int(s.at % int64(s.f.grain()))
+		s.fill.hi, s.fill.ended = s.fill.lo, false
 	}
 	return s.fill.mem[s.fill.hi:]
 }
@@ -149,12 +146,6 @@ func (s *Stream) makeBuffers() {
 		s.spare = append(s.spare, &buffer{mem: mem})
 	}
 	s.made += n
-}
-
-// place makes b empty, for what begins at at.
-func (b *buffer) place(at int64, grain int) {
-	b.lo = int(at % int64(grain))
-	b.hi, b.base, b.ended = b.lo, at-int64(b.lo), false
 }
 
 // Write copies p, and returns when all of it is on its way or buffered.
@@ -263,34 +254,28 @@ func (s *Stream) Landed() int64 { return s.good }
 // launch sends what is buffered on its way. What makes the file longer, or begins
 // or ends within a unit, waits for all that was before it.
 func (s *Stream) launch() {
-	b, unit := s.fill, s.f.geo.OffsetAlign
-	whole := b.lo%unit == 0 && b.hi%unit == 0
+	b := s.fill
+	data := b.mem[b.lo:b.hi]
 	most := streamDepth - 1
-	if !whole || s.f.extends(b.base+int64(b.hi)) {
+	if s.f.isPart(s.at, len(data)) || s.f.extends(s.at+int64(len(data))) {
 		most = 0
 	}
 	if s.reap(most); s.err != nil {
 		return
 	}
-	data := b.mem[b.lo:b.hi]
 	blocks := crcguard.BlocksAt(s.at, len(data))
 	b.sums = slices.Grow(b.sums[:0], blocks)[:blocks]
 	sum := crcguard.Combine(s.sum, crcguard.ChecksumBlocksAt(data, s.at, b.sums), int64(len(data)))
 	b.w.Buf, b.w.Off, b.w.Tag = data, s.at, b
-	if whole {
-		if s.q == nil {
-			s.q = s.f.Queue(streamDepth)
-		}
-		if s.err = s.q.startSummed(&b.w, b.sums, &s.pending); s.err != nil {
-			return
-		}
+	if s.q == nil {
+		s.q = s.f.Queue(streamDepth)
+	}
+	if s.err = s.q.start(&b.w, &s.pending); s.err != nil {
+		return
 	}
 	s.sum, s.fill = sum, nil
 	s.at += int64(len(data))
-	if s.flying = append(s.flying, b); !whole {
-		defer s.land(b) // if the Device panics, too
-		s.writeParts(b)
-	}
+	s.flying = append(s.flying, b)
 }
 
 // reap waits until at most so many buffers are on their way, or none if one failed.
@@ -357,78 +342,4 @@ func (s *Stream) report(off int64, sums []uint32) {
 	if !s.misused {
 		s.err = nil
 	}
-}
-
-// writeParts writes a buffer that begins or ends within a unit: whole units as they
-// are, and the parts by themselves.
-func (s *Stream) writeParts(b *buffer) {
-	f, unit := s.f, s.f.geo.OffsetAlign
-	if b.w.Err = f.enter(); b.w.Err != nil {
-		return
-	}
-	defer f.leave()
-	b.w.Err = errDied // until the Device has returned
-	var failed error
-	lo := min(roundUp(b.lo, unit), b.hi)
-	hi := max(b.hi/unit*unit, lo)
-	from, to := b.base+int64(b.lo/unit*unit), b.base+int64(roundUp(b.hi, unit))
-	if !f.pages { // nothing is in flight while a part goes through the page cache, see target.cached
-		from, to = 0, math.MaxInt64
-	}
-	f.hold(&s.span, from, to)
-	defer f.target.unlock(&s.span)
-	good, calls := 0, 0
-	for i, cut := range [...][2]int{{b.lo, lo}, {lo, hi}, {hi, b.hi}} {
-		mem, off := b.mem[cut[0]:cut[1]], b.base+int64(cut[0])
-		if len(mem) == 0 {
-			continue
-		}
-		var n int
-		var err error
-		if i == 1 {
-			whole := &b.middle
-			whole.counts = Receipt{}
-			whole.submitPrivate(mem, off)
-			whole.op.call(f)
-			if whole.op.panic != nil {
-				panic(whole.op.panic)
-			}
-			n, err = whole.op.n, whole.op.err
-			calls += whole.counts.Submissions
-		} else {
-			n, err = f.writePart(mem, off)
-			calls++
-		}
-		if good += n; err != nil {
-			n := b.hi - b.lo
-			failed = &WriteError{Name: f.name, Off: b.base + int64(b.lo), Len: n, Good: good, Spoiled: n - good, Attempt: 1, Err: err}
-			break
-		}
-	}
-	if b.w.Err = failed; failed == nil {
-		s.pending.Add(int64(b.lo - b.hi))
-	}
-	f.stats.count(Receipt{N: b.hi - b.lo, Submissions: calls}, failed, false)
-}
-
-// errDied is that of a Device that did not return. It is a variable so that nothing
-// allocates.
-var errDied error = &PanicError{}
-
-// writePart writes a part of one unit.
-func (f *File) writePart(p []byte, off int64) (int, error) {
-	d, ok := f.dev.(PartWriter)
-	if !ok {
-		return 0, fmt.Errorf("%w: this Device takes whole units of %d", ErrUnaligned, f.geo.OffsetAlign)
-	}
-	n, err := d.WritePart(p, off)
-	switch {
-	case n < 0 || n > len(p):
-		return 0, errCount
-	case err == nil && n < len(p):
-		return n, io.ErrShortWrite
-	case isMedia(err):
-		return 0, err
-	}
-	return n, err
 }

@@ -112,21 +112,21 @@ func (f *File) Do(w *Write) error {
 }
 
 // refuse says why a request cannot be written at all.
-func (f *File) refuse(w *Write, n int, memAligned bool) error {
-	align := f.geo.OffsetAlign
+func (st *progress) refuse() error {
+	f, w, n, stream := st.f, st.w, st.n, st.pending != nil
 	var err error
 	switch {
 	case f.readOnly:
 		err = fmt.Errorf("%w: opened for reading only", fs.ErrPermission)
 	case w.Off < 0 || w.Off > math.MaxInt64-int64(n):
 		err = fmt.Errorf("%w: no such range", fs.ErrInvalid)
-	case w.Off%int64(align) != 0 || n%align != 0:
-		err = fmt.Errorf("%w: offset and length must be multiples of %d", ErrUnaligned, align)
+	case st.parted() && !stream:
+		err = fmt.Errorf("%w: offset and length must be multiples of %d", ErrUnaligned, f.geo.OffsetAlign)
 	case len(w.Buf) > 0 && len(w.Bufs) > 0:
 		err = fmt.Errorf("%w: both Buf and Bufs are set", fs.ErrInvalid)
 	case !w.inner():
 		err = fmt.Errorf("%w: parts of Bufs must meet at multiples of %d in the file", ErrUnaligned, crcguard.BlockSize)
-	case f.opts.Strategy == Raw && !memAligned && n > 0:
+	case f.opts.Strategy == Raw && !st.memAligned && n > 0 && !stream:
 		err = fmt.Errorf("%w: memory must be aligned to %d, in at most %d parts", ErrUnaligned, f.geo.MemAlign, f.maxParts)
 	case w.Sums != nil && f.row.sums && len(w.Sums) < crcguard.BlocksAt(w.Off, n):
 		err = fmt.Errorf("%w: Sums has room for %d blocks of %d", fs.ErrInvalid, len(w.Sums), crcguard.BlocksAt(w.Off, n))
