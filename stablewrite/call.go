@@ -20,39 +20,28 @@ func (o *op) elsewhere() {
 
 // run submits o, and what the steps that follow ask for.
 func (o *op) run() {
-	now := o
+	for o != nil {
+		o = o.carry()
+	}
+}
+
+// carry submits o, takes the step that follows, and returns what is to be submitted
+// next. If the Device ended the goroutine, the step is taken as it ends.
+func (o *op) carry() (next *op) {
+	st, returned := o.seg.of, false
 	defer func() {
-		if v := recover(); v != nil { // a bug of this package, or of a build that looks for them
-			panic(v)
+		if !returned {
+			o.panic = &PanicError{}
 		}
-		now.abandoned()
+		st.mu.Lock()
+		st.ended(o)
+		if next = st.leave(); !returned {
+			next.elsewhere()
+		}
 	}()
-	for now != nil {
-		now = now.carry()
-	}
-}
-
-// abandoned takes the step of a submission whose Device ended the goroutine it was
-// called on.
-func (o *op) abandoned() {
-	if o == nil {
-		return
-	}
-	o.panic = &PanicError{}
-	st := o.seg.of
-	st.mu.Lock()
-	st.ended(o)
-	st.leave().elsewhere()
-}
-
-// carry submits o, takes the step that follows, and returns what is to be
-// submitted next.
-func (o *op) carry() *op {
-	st := o.seg.of
 	o.call(st.f)
-	st.mu.Lock()
-	st.ended(o)
-	return st.leave()
+	returned = true
+	return nil
 }
 
 // maxIdle bounds how often in a row a call may be interrupted with nothing landed.
