@@ -120,7 +120,7 @@ func TestRangeLock(t *testing.T) {
 		}()
 		for {
 			l.mu.Lock()
-			queued := s.in != nil
+			queued := s.came > 0
 			l.mu.Unlock()
 			if queued {
 				return

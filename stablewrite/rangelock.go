@@ -2,6 +2,7 @@ package stablewrite
 
 import (
 	"math"
+	"math/rand/v2"
 	"os"
 	"sync"
 )
@@ -10,38 +11,34 @@ import (
 // overwrite a newer write. Spans that overlap are held one at a time, in the
 // order in which they came; disjoint ones do not wait.
 //
-// Spans of exactly the same bytes stand in one line; the lines are a treap by
-// offset, with the highest end of each subtree. A span that comes waits for the
-// last of its own line, and for the last of each line that overlaps it and came
+// Spans of exactly the same bytes stand in one line; the first of each line is a node of
+// a treap by offset, with the highest end of each subtree. A span that comes waits for
+// the last of its own line, and for the last of each line that overlaps it and came
 // after that one: all others are waited for by these.
 type rangeLock struct {
-	mu     sync.Mutex
-	root   *line
-	spare  *line
-	came   uint64 // spans so far
-	random uint32 // state of xorshift32, for the treap
+	mu   sync.Mutex
+	root *span
+	came uint64 // spans so far
 }
 
 // span is a place in line. It is part of the Write, so that locking does not
 // allocate.
 type span struct {
 	off, end int64
-	came     uint64
-	in       *line
-	next     *span   // in the line
-	before   int     // spans that must go first
-	behind   []*span // that wait for this one to go
-	woken    *span   // the next of those that leave handed over to
-	turn     chan struct{}
-	parked   *progress // goes on when its turn comes; nil: turn is signalled
-}
 
-// line is the spans of one range of bytes, held and waiting.
-type line struct {
-	off, end, highest int64
-	priority          uint32
-	left, right       *line
-	first, last       *span
+	// Of the first of a line.
+	highest     int64
+	left, right *span
+	last        *span // of the line
+	priority    uint32
+
+	before int // spans that must go first
+	came   uint64
+	next   *span   // in the line
+	behind []*span // that wait for this one to go
+	woken  *span   // the next of those that leave handed over to
+	turn   chan struct{}
+	parked *progress // goes on when its turn comes; nil: turn is signalled
 }
 
 // enter puts s in line for [off, end), and reports whether it is held at once.
@@ -50,20 +47,18 @@ func (l *rangeLock) enter(s *span, off, end int64) (held bool) {
 	defer l.mu.Unlock()
 	l.came++
 	s.off, s.end, s.came, s.next, s.before = off, end, l.came, nil, 0
-	since := uint64(0)
-	if s.in = l.find(off, end); s.in != nil {
-		since = s.in.last.came
-		s.wait(s.in.last)
+	since, first := uint64(0), l.root.find(off, end)
+	if first != nil {
+		since = first.last.came
+		s.wait(first.last)
 	}
 	l.root.blockers(s, since)
-	if s.in == nil {
-		s.in = l.newLine(off, end)
-		l.root = l.root.insert(s.in)
-		s.in.first = s
+	if first == nil {
+		s.last = s
+		l.root = l.root.insert(s)
 	} else {
-		s.in.last.next = s
+		first.last.next, first.last = s, s
 	}
-	s.in.last = s
 	return s.before == 0
 }
 
@@ -111,9 +106,10 @@ func (l *rangeLock) drain() {
 func (l *rangeLock) leave(s *span) (woken *span) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s.in.first = s.next; s.next == nil {
-		l.root = l.root.remove(s.in)
-		l.keep(s.in)
+	l.root = l.root.remove(s)
+	if s.next != nil {
+		s.next.last = s.last
+		l.root = l.root.insert(s.next)
 	}
 	to := &woken
 	for i, t := range s.behind {
@@ -122,37 +118,16 @@ func (l *rangeLock) leave(s *span) (woken *span) {
 			*to, to = t, &t.woken
 		}
 	}
-	s.behind, s.in, s.next = s.behind[:0], nil, nil
+	s.behind, s.next, s.last, s.left, s.right = s.behind[:0], nil, nil, nil, nil
 	return woken
 }
 
-func (l *rangeLock) newLine(off, end int64) *line {
-	n := l.spare
-	if n == nil {
-		n = new(line)
-	} else {
-		l.spare = n.left
-	}
-	l.random = max(l.random, 1)
-	l.random ^= l.random << 13
-	l.random ^= l.random >> 17
-	l.random ^= l.random << 5
-	*n = line{off: off, end: end, highest: end, priority: l.random}
-	return n
-}
-
-func (l *rangeLock) keep(n *line) {
-	*n = line{left: l.spare}
-	l.spare = n
-}
-
 // less is the order of the treap.
-func (n *line) less(off, end int64) bool {
+func (n *span) less(off, end int64) bool {
 	return n.off < off || n.off == off && n.end < end
 }
 
-func (l *rangeLock) find(off, end int64) *line {
-	n := l.root
+func (n *span) find(off, end int64) *span {
 	for n != nil && (n.off != off || n.end != end) {
 		if n.less(off, end) {
 			n = n.right
@@ -163,14 +138,14 @@ func (l *rangeLock) find(off, end int64) *line {
 	return n
 }
 
-// blockers makes s wait for the last of each other line that overlaps it, if that
-// came after since.
-func (n *line) blockers(s *span, since uint64) {
+// blockers makes s wait for the last of each line that overlaps it, if that came after
+// since.
+func (n *span) blockers(s *span, since uint64) {
 	if n == nil || n.highest <= s.off {
 		return
 	}
 	n.left.blockers(s, since)
-	if n != s.in && n.off < s.end && s.off < n.end && n.last.came > since {
+	if n.off < s.end && s.off < n.end && n.last.came > since {
 		s.wait(n.last)
 	}
 	if n.off < s.end {
@@ -178,7 +153,7 @@ func (n *line) blockers(s *span, since uint64) {
 	}
 }
 
-func (n *line) fix() *line {
+func (n *span) fix() *span {
 	n.highest = n.end
 	if n.left != nil {
 		n.highest = max(n.highest, n.left.highest)
@@ -189,23 +164,27 @@ func (n *line) fix() *line {
 	return n
 }
 
-func (n *line) insert(m *line) *line {
+// insert adds m, at a height that is drawn.
+func (n *span) insert(m *span) *span {
+	m.priority = rand.Uint32()
+	return n.add(m)
+}
+
+func (n *span) add(m *span) *span {
 	switch {
-	case n == nil:
-		return m
-	case m.priority > n.priority:
+	case n == nil || m.priority > n.priority:
 		m.left, m.right = n.split(m.off, m.end)
 		return m.fix()
 	case n.less(m.off, m.end):
-		n.right = n.right.insert(m)
+		n.right = n.right.add(m)
 	default:
-		n.left = n.left.insert(m)
+		n.left = n.left.add(m)
 	}
 	return n.fix()
 }
 
 // split divides the treap into what is less than (off, end) and the rest.
-func (n *line) split(off, end int64) (less, rest *line) {
+func (n *span) split(off, end int64) (less, rest *span) {
 	if n == nil {
 		return nil, nil
 	}
@@ -217,7 +196,7 @@ func (n *line) split(off, end int64) (less, rest *line) {
 	return less, n.fix()
 }
 
-func (n *line) remove(m *line) *line {
+func (n *span) remove(m *span) *span {
 	switch {
 	case n == m:
 		return n.left.merge(n.right)
@@ -230,7 +209,7 @@ func (n *line) remove(m *line) *line {
 }
 
 // merge joins two treaps, all of n less than all of m.
-func (n *line) merge(m *line) *line {
+func (n *span) merge(m *span) *span {
 	switch {
 	case n == nil:
 		return m

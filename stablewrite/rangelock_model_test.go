@@ -105,12 +105,12 @@ func TestRangeLockIsAsAListWouldBe(t *testing.T) {
 }
 
 // sound says what is wrong with a treap.
-func (n *line) sound() error {
+func (n *span) sound() error {
 	if n == nil {
 		return nil
 	}
 	highest := n.end
-	for _, c := range []*line{n.left, n.right} {
+	for _, c := range []*span{n.left, n.right} {
 		if c == nil {
 			continue
 		}
@@ -121,7 +121,7 @@ func (n *line) sound() error {
 			return err
 		}
 	}
-	if highest != n.highest || n.first == nil || n.last == nil {
+	if highest != n.highest || n.last == nil {
 		return fmt.Errorf("[%d, %d) is said to reach to %d", n.off, n.end, n.highest)
 	}
 	return nil
