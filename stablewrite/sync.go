@@ -62,11 +62,11 @@ func (d *flushed) end(call uint64, err error) {
 }
 
 // allTargets finds targets and their devices of the process.
-var allTargets struct {
+var allTargets = struct {
 	mu    sync.Mutex
 	files map[any]*target
 	disks map[any]*flushed
-}
+}{files: map[any]*target{}, disks: map[any]*flushed{}}
 
 // targetOf returns the target known by key, on the device known by diskKey, for one
 // more File, whose Device is d, and whether Syncs go out on d.
@@ -74,9 +74,6 @@ var allTargets struct {
 func targetOf(key, diskKey any, d Device) (m *target, first bool) {
 	allTargets.mu.Lock()
 	defer allTargets.mu.Unlock()
-	if allTargets.files == nil {
-		allTargets.files, allTargets.disks = make(map[any]*target), make(map[any]*flushed)
-	}
 	m = allTargets.files[key]
 	if first = m == nil; first {
 		on := allTargets.disks[diskKey]
@@ -87,7 +84,6 @@ func targetOf(key, diskKey any, d Device) (m *target, first bool) {
 		}
 		on.targets++
 		m = &target{key: key, first: d, disk: on}
-		m.flush.turn.L = &m.flush.mu
 		allTargets.files[key] = m
 	}
 	m.files++
@@ -140,35 +136,18 @@ func (m *target) failed() error {
 // flush lets concurrent Syncs share one call. One that comes while a call runs
 // waits for the next: that call may have begun before its writes landed.
 type flush struct {
-	mu           sync.Mutex
-	turn         sync.Cond
-	running      bool
-	begun, ended uint64
+	begun atomic.Uint64 // calls
+	mu    sync.Mutex    // held by the call that runs
 }
 
 func (f *flush) do(call func()) {
+	before := f.begun.Load()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for want := f.begun + 1; f.ended < want; {
-		if f.running {
-			f.turn.Wait()
-			continue
-		}
-		f.running = true
-		f.begun++
-		f.run(call)
+	if f.begun.Load() == before { // else one began since, and has ended
+		f.begun.Add(1)
+		call()
 	}
-}
-
-// run makes the call without mu, and ends it even if the Device panics.
-func (f *flush) run(call func()) {
-	f.mu.Unlock()
-	defer func() {
-		f.mu.Lock()
-		f.running, f.ended = false, f.begun
-		f.turn.Broadcast()
-	}()
-	call()
 }
 
 // deviceKey tells Devices apart. Pointers to nothing may all be equal.

@@ -50,9 +50,7 @@ func TestASyncRightAfterOneThatFailedFails(t *testing.T) {
 	second := make(chan error, 1)
 	go func() { second <- b.Sync() }()
 	for waits := false; !waits; time.Sleep(time.Millisecond) { // it has come while the first one runs
-		b.target.flush.mu.Lock()
-		waits = b.target.flush.running
-		b.target.flush.mu.Unlock()
+		waits = b.target.flush.begun.Load() == 1
 	}
 	time.Sleep(time.Millisecond)
 	close(over)
