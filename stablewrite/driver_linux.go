@@ -69,10 +69,10 @@ func newDriver(depth int) (*driver, error) {
 
 // flyingRings are the drivers with a timer that have something in flight. It also
 // keeps them, and the buffers, from being collected.
-var flyingRings struct {
+var flyingRings = struct {
 	mu  sync.Mutex
 	all map[*driver]struct{}
-}
+}{all: map[*driver]struct{}{}}
 
 // impatient is how many wait for what rings hold: a range, memory, the end of calls.
 var impatient atomic.Int32
@@ -121,9 +121,6 @@ func (d *driver) submit(o *op) bool {
 	if d.timer != nil && !d.armed {
 		d.armed = true
 		flyingRings.mu.Lock()
-		if flyingRings.all == nil {
-			flyingRings.all = make(map[*driver]struct{})
-		}
 		flyingRings.all[d] = struct{}{}
 		flyingRings.mu.Unlock()
 		look := idleReap

@@ -16,10 +16,8 @@ import (
 // File writes to a file, a block device or a [Device] by its Strategy. Its
 // methods may be called concurrently.
 type File struct {
-	dev      Device
-	target   *target
-	first    bool            // the target's Syncs go out on dev
-	dropped  runtime.Cleanup // what Close does, if that is never called
+	holding
+	dropped  runtime.Cleanup // releases these, if Close is never called
 	opts     Options
 	geo      Geometry
 	row      *strategyRow
@@ -31,7 +29,7 @@ type File struct {
 	maxParts int  // of memory that the Device takes in one submission
 	engine   engine
 	known    atomic.Int64 // the file was at least so long when that was asked last
-	held     *int         // of the Pool, if that is bounded
+	share    *int         // of the Pool that it holds, if that is bounded
 	name     string       // "" on a Device
 	readOnly bool
 	pages    bool // writes hold whole pages
@@ -147,48 +145,45 @@ func newFile(d Device, key, diskKey any, o Options) (*File, error) {
 	unit := max(geo.OffsetAlign, crcguard.BlockSize)
 	copied -= copied % unit
 	f := &File{
-		dev: d, opts: o, geo: geo, row: &strategies[o.Strategy], gap: joinGap, maxParts: 1, halves: halves,
-		segment: o.SegmentBytes / unit * unit, copied: copied, window: max(1, min(windowSegments, copies/copied)),
+		holding: holding{dev: d, cached: !o.Strategy.Direct(), locked: o.Lock},
+		opts:    o, geo: geo, row: &strategies[o.Strategy], gap: joinGap, maxParts: 1,
+		segment: o.SegmentBytes / unit * unit, copied: copied, halves: halves, window: min(windowSegments, copies/copied),
 	}
 	if _, ok := d.(GatherWriter); ok {
 		f.maxParts = maxGather
 	}
 	if o.Pool == &processPool {
-		f.held = new(int)
+		f.share = new(int)
 	}
 	if f.engine, err = f.chooseEngine(); err != nil {
 		return nil, err
 	}
 	f.target, f.first = targetOf(key, diskKey, d)
-	f.dropped = runtime.AddCleanup(f, func(r release) { go r.closing() }, f.holds())
-	if !f.row.direct {
+	f.dropped = runtime.AddCleanup(f, func(h holding) { go h.release() }, f.holding)
+	if f.cached {
 		f.target.cached.Add(1)
 		f.target.drain()
 	}
 	return f, nil
 }
 
-// release is what a File gives back when it is closed, or collected.
-type release struct {
-	target *target
+// holding is what a File gives back when it is closed, or collected.
+type holding struct {
 	dev    Device
-	first  bool
-	cached bool
-	locked bool
+	target *target
+	first  bool // the target's Syncs go out on dev
+	cached bool // dev writes through the page cache
+	locked bool // by Options.Lock
 }
 
-func (f *File) holds() release {
-	return release{f.target, f.dev, f.first, !f.row.direct, f.opts.Lock}
-}
-
-func (r release) closing() (err error) {
-	if r.cached {
-		r.target.cached.Add(-1)
+func (h holding) release() (err error) {
+	if h.cached {
+		h.target.cached.Add(-1)
 	}
-	if d, ok := r.dev.(interface{ unlock() }); ok && r.locked {
+	if d, ok := h.dev.(interface{ unlock() }); ok && h.locked {
 		d.unlock() // the descriptor may stay open, for Syncs of other Files
 	}
-	for _, d := range r.target.release(r.dev, r.first) {
+	for _, d := range h.target.release(h.dev, h.first) {
 		err = errors.Join(err, d.Close())
 	}
 	return err
@@ -197,7 +192,7 @@ func (r release) closing() (err error) {
 // release gives back the File's descriptors and its place in the target.
 func (f *File) release() error {
 	f.dropped.Stop()
-	return f.holds().closing()
+	return f.holding.release()
 }
 
 // Name is the name that the File was opened by, "" on a Device.

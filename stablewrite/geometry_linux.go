@@ -1,6 +1,7 @@
 package stablewrite
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"strconv"
@@ -17,26 +18,20 @@ func geometry(fd int, st *unix.Stat_t, direct bool) Geometry {
 		return Geometry{MemAlign: 1, OffsetAlign: 1, Source: "page cache", Direct: DirectNo, Why: "opened without O_DIRECT"}
 	}
 	var g Geometry
+	g.Direct, g.Why = directness(fd, st)
 	var stx unix.Statx_t
 	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_DIOALIGN, &stx)
-	if err == nil && stx.Mask&unix.STATX_DIOALIGN != 0 {
-		if stx.Dio_offset_align == 0 {
-			g.Direct, g.Why = DirectNo, "statx says that direct I/O is not supported on this file"
-		} else {
-			g.MemAlign, g.OffsetAlign, g.Source = int(stx.Dio_mem_align), int(stx.Dio_offset_align), "statx"
-		}
+	switch tells := err == nil && stx.Mask&unix.STATX_DIOALIGN != 0; {
+	case tells && stx.Dio_offset_align != 0:
+		g.MemAlign, g.OffsetAlign, g.Source = int(stx.Dio_mem_align), int(stx.Dio_offset_align), "statx"
+		return g
+	case tells:
+		g.Direct, g.Why = DirectNo, "statx says that direct I/O is not supported on this file"
 	}
-	if g.Source == "" {
-		if n := sectorSize(fd, st); n > 0 {
-			g.MemAlign, g.OffsetAlign, g.Source = min(n, memoryAlign), n, "sector size"
-		} else {
-			n, source := probeAlign(fd)
-			g.MemAlign, g.OffsetAlign, g.Source = min(n, memoryAlign), n, source
-		}
+	if g.OffsetAlign, g.Source = sectorSize(fd, st), "sector size"; g.OffsetAlign == 0 {
+		g.OffsetAlign, g.Source = probeAlign(fd)
 	}
-	if g.Why == "" {
-		g.Direct, g.Why = directness(fd, st)
-	}
+	g.MemAlign = min(g.OffsetAlign, memoryAlign)
 	return g
 }
 
@@ -44,10 +39,7 @@ func geometry(fd int, st *unix.Stat_t, direct bool) Geometry {
 // that is not one device (btrfs, tmpfs, network file systems).
 func sectorSize(fd int, st *unix.Stat_t) int {
 	if st.Mode&unix.S_IFMT == unix.S_IFBLK {
-		n, err := unix.IoctlGetInt(fd, unix.BLKSSZGET)
-		if err != nil {
-			return 0
-		}
+		n, _ := unix.IoctlGetInt(fd, unix.BLKSSZGET)
 		return n
 	}
 	return queueValue(uint64(st.Dev), "logical_block_size")
@@ -85,25 +77,17 @@ func probeAlign(fd int) (int, string) {
 	return first, "assumed: no read was accepted"
 }
 
+var fileSystemNames = map[int64]string{
+	unix.BTRFS_SUPER_MAGIC: "btrfs", unix.EXT4_SUPER_MAGIC: "ext4", unix.XFS_SUPER_MAGIC: "xfs", unix.TMPFS_MAGIC: "tmpfs", unix.RAMFS_MAGIC: "ramfs",
+}
+
 // fileSystem names the file system that fd is on.
 func fileSystem(fd int) string {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(fd, &fs); err != nil {
 		return "the file system"
 	}
-	switch int64(fs.Type) {
-	case unix.BTRFS_SUPER_MAGIC:
-		return "btrfs"
-	case unix.EXT4_SUPER_MAGIC:
-		return "ext4"
-	case unix.XFS_SUPER_MAGIC:
-		return "xfs"
-	case unix.TMPFS_MAGIC:
-		return "tmpfs"
-	case unix.RAMFS_MAGIC:
-		return "ramfs"
-	}
-	return fmt.Sprintf("a file system of type %#x", fs.Type)
+	return cmp.Or(fileSystemNames[int64(fs.Type)], fmt.Sprintf("a file system of type %#x", fs.Type))
 }
 
 // Inode flags of FS_IOC_GETFLAGS, include/uapi/linux/fs.h.
@@ -114,10 +98,7 @@ const (
 
 // inodeFlags are the flags of chattr(1), or 0 where there are none.
 func inodeFlags(fd int) uint32 {
-	flags, err := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS)
-	if err != nil {
-		return 0
-	}
+	flags, _ := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS)
 	return flags
 }
 

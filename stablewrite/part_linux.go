@@ -24,19 +24,12 @@ func (d *linuxFile) WritePart(p []byte, off int64) (int, error) {
 // again would lose it, and padding would have to be truncated away, with all
 // that was appended meanwhile.
 func (d *linuxFile) through(p []byte, off int64) (n int, err error) {
-	fd := int(d.cached.Fd())
-	for n < len(p) {
-		m, err := unix.Pwrite(fd, p[n:], off+int64(n))
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return n, err
-		}
-		n += m
+	n, err = d.cached.WriteAt(p, off)
+	if err != nil {
+		return n, pathless(err)
 	}
 	const all = unix.SYNC_FILE_RANGE_WAIT_BEFORE | unix.SYNC_FILE_RANGE_WRITE | unix.SYNC_FILE_RANGE_WAIT_AFTER
-	if err := uninterrupted(func() error { return unix.SyncFileRange(fd, off, int64(len(p)), all) }); err != nil {
+	if err = uninterrupted(func() error { return unix.SyncFileRange(int(d.cached.Fd()), off, int64(n), all) }); err != nil {
 		return 0, err
 	}
 	return n, nil

@@ -183,7 +183,7 @@ func (st *progress) reserve() {
 		longest = max(longest, st.cuts[2]-st.cuts[1])
 	}
 	each := roundUp(longest, crcguard.BlockSize)
-	st.private.held = st.f.held
+	st.private.held = st.f.share
 	st.f.opts.Pool.reserve(&st.private, len(st.idle)*each)
 	for i, s := range st.idle {
 		s.private = st.private.mem[i*each:][:each:each]
