@@ -217,7 +217,7 @@ func TestMemoryIsReservedBeforeSubmitting(t *testing.T) {
 	}()
 	for waiting := false; !waiting; time.Sleep(time.Microsecond) {
 		pool.mu.Lock()
-		waiting = pool.waiting.first != nil
+		waiting = len(pool.waiting) > 0
 		pool.mu.Unlock()
 	}
 	if len(d.calls) != 0 || !f.target.idle() {
@@ -253,7 +253,7 @@ func TestPoolStaysWithinItsBound(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if mapped := p.copies.mapped + p.share.mapped; p.peak > p.limit() || p.inUse != 0 || mapped > p.limit() || p.waiting.first != nil {
+	if mapped := p.copies.mapped + p.share.mapped; p.peak > p.limit() || p.inUse != 0 || mapped > p.limit() || len(p.waiting) > 0 {
 		t.Errorf("limit %d, peak %d, in use %d, mapped %d", p.limit(), p.peak, p.inUse, mapped)
 	}
 }

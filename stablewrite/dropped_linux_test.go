@@ -88,7 +88,7 @@ func TestAPoolKeepsNoFileThatWaited(t *testing.T) {
 			go func() {
 				for waits := false; !waits; time.Sleep(time.Millisecond) {
 					pool.mu.Lock()
-					waits = pool.again.first != nil
+					waits = len(pool.again) > 0
 					pool.mu.Unlock()
 				}
 				pool.release(&share)
@@ -109,8 +109,8 @@ func TestAPoolKeepsNoFileThatWaited(t *testing.T) {
 	runtime.KeepAlive(pool)
 }
 
-// A request that waited for memory does not keep those that waited behind it.
-func TestALoanKeepsNoLoanBehindIt(t *testing.T) {
+// A Pool does not keep a request that waited for memory and was granted it.
+func TestAPoolKeepsNoLoanThatWaited(t *testing.T) {
 	pool := NewPool(2 * kib4)
 	var held, first, behind loan
 	pool.reserve(&held, kib4)
@@ -118,21 +118,20 @@ func TestALoanKeepsNoLoanBehindIt(t *testing.T) {
 	for i, c := range []*loan{&first, &behind} {
 		go func() { pool.reserve(c, kib4); ended <- struct{}{} }()
 		for waits := 0; waits <= i; time.Sleep(time.Millisecond) {
-			waits = 0
 			pool.mu.Lock()
-			for c := pool.waiting.first; c != nil; c = c.next {
-				waits++
-			}
+			waits = len(pool.waiting)
 			pool.mu.Unlock()
 		}
 	}
-	pool.release(&held)
-	<-ended
-	if first.next != nil {
-		t.Error("what was granted leads to what waits")
+	for _, c := range []*loan{&held, &first} {
+		pool.release(c)
+		<-ended
+		pool.mu.Lock()
+		if all := pool.waiting[:cap(pool.waiting)]; all[len(pool.waiting)] != nil {
+			t.Error("what was granted is kept by the Pool")
+		}
+		pool.mu.Unlock()
 	}
-	pool.release(&first)
-	<-ended
 	pool.release(&behind)
 }
 

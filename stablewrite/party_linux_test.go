@@ -97,7 +97,7 @@ func (p *party) run(moving []byte, tell func(note)) error {
 		})
 	}
 	wg.Wait()
-	if peak, _, _ := p.pool.use(); peak > partyPool || p.pool.inUse != 0 || p.pool.waiting.first != nil {
+	if peak, _, _ := p.pool.use(); peak > partyPool || p.pool.inUse != 0 || len(p.pool.waiting) > 0 {
 		p.fail(fmt.Errorf("of a Pool of %d bytes %d were in use at a time and %d are now",
 			partyPool, peak, p.pool.inUse))
 	}

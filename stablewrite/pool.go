@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/bits"
 	"runtime"
+	"slices"
 	"sync"
 
 	"stablepages/crcguard"
@@ -38,8 +39,8 @@ type Pool struct {
 	share   arena  // for resubmissions
 	inUse   int
 	peak    int
-	waiting loans // for copies
-	again   loans // for share
+	waiting []*loan // for copies, in the order in which they came
+	again   []*loan // for share
 }
 
 // arena is a part of the region, given out by block.
@@ -109,47 +110,23 @@ type loan struct {
 	// held is what the File has of the Pool, if that is bounded. It is guarded by
 	// Pool.mu.
 	held *int
-	turn chan struct{}
-	seg  *segment // goes on when it is granted; nil: turn is signalled
-	next *loan
-}
-
-// loans wait in the order in which they came.
-type loans struct{ first, last *loan }
-
-func (q *loans) push(c *loan) {
-	if c.next = nil; q.first == nil {
-		q.first = c
-	} else {
-		q.last.next = c
-	}
-	q.last = c
-}
-
-// pop takes the first out, and leaves nothing that leads to it, or from it to those
-// behind: a Pool and a Write that is kept must not keep what others wrote.
-func (q *loans) pop() *loan {
-	c := q.first
-	if q.first = c.next; q.first == nil {
-		q.last = nil
-	}
-	c.next = nil
-	return c
+	turn chan struct{} // signalled when a write is granted it
+	seg  *segment      // goes on when a resubmission is
 }
 
 // reserve gets size bytes, waiting for them if it must. Whoever holds what it
 // reserved must not reserve more: that could deadlock.
 func (p *Pool) reserve(c *loan, size int) {
-	c.size, c.seg = roundUp(size, crcguard.BlockSize), nil
+	c.size = roundUp(size, crcguard.BlockSize)
 	if c.turn == nil {
 		c.turn = make(chan struct{}, 1)
 	}
 	p.mu.Lock()
-	if p.waiting.first == nil && p.grant(c) {
+	if len(p.waiting) == 0 && p.grant(c) {
 		p.mu.Unlock()
 		return
 	}
-	p.waiting.push(c)
+	p.waiting = append(p.waiting, c)
 	p.serve() // those before may wait for their own File's share only
 	p.mu.Unlock()
 	hurry()
@@ -177,19 +154,17 @@ func (p *Pool) over(c *loan) bool {
 // serve grants what writes wait for, in order. Those whose File has enough wait on
 // and hold nobody else up.
 func (p *Pool) serve() {
-	link, last := &p.waiting.first, (*loan)(nil)
-	for c := *link; c != nil; c = *link {
-		switch {
+	for i := 0; i < len(p.waiting); {
+		switch c := p.waiting[i]; {
 		case p.over(c):
-			link, last = &c.next, c
+			i++
 		case p.grant(c):
-			*link, c.next = c.next, nil
+			p.waiting = slices.Delete(p.waiting, i, i+1)
 			c.turn <- struct{}{}
 		default:
 			return
 		}
 	}
-	p.waiting.last = last
 }
 
 // take gives c the first n free bytes of a in a row, if there are any.
@@ -243,10 +218,10 @@ func (p *Pool) ask(c *loan, seg *segment, size, least int) bool {
 	c.size, c.least, c.seg = roundUp(size, crcguard.BlockSize), least, seg
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.waiting.first == nil && p.take(c, &p.copies, c.size) || p.again.first == nil && p.lend(c) {
+	if len(p.waiting) == 0 && p.take(c, &p.copies, c.size) || len(p.again) == 0 && p.lend(c) {
 		return true
 	}
-	p.again.push(c)
+	p.again = append(p.again, c)
 	return false
 }
 
@@ -260,18 +235,15 @@ func (p *Pool) lend(c *loan) bool {
 	return false
 }
 
-// release gives back what c was granted. The caller holds no lock.
-func (p *Pool) release(c *loan) {
-	var lent loans
-	p.free(c, &lent)
-	tell(&lent)
-}
+// release gives back what c was granted, if anything, and lets segments go on that
+// waited for it. The caller holds no lock.
+func (p *Pool) release(c *loan) { goOn(p.free(c)) }
 
-// free gives back what c was granted, if anything, grants others what they wait for,
-// and adds to lent those that tell is to be called with.
-func (p *Pool) free(c *loan, lent *loans) {
+// free gives back what c was granted, grants others what they wait for, and returns the
+// segments that goOn is to be called with.
+func (p *Pool) free(c *loan) (lent []*segment) {
 	if c.mem == nil {
-		return
+		return nil
 	}
 	if invariants {
 		poisoned(c.mem)
@@ -285,18 +257,19 @@ func (p *Pool) free(c *loan, lent *loans) {
 	clear(c.from.used[c.at/crcguard.BlockSize:][:n/crcguard.BlockSize])
 	c.mem, c.from = nil, nil
 	p.inUse -= n
-	for p.again.first != nil && p.lend(p.again.first) {
-		lent.push(p.again.pop())
+	for len(p.again) > 0 && p.lend(p.again[0]) {
+		lent = append(lent, p.again[0].seg)
+		p.again = slices.Delete(p.again, 0, 1)
 	}
 	p.serve()
+	return lent
 }
 
-// tell lets segments go on that have the memory that they waited for. The caller
+// goOn goes on with segments that have the memory that they waited for. The caller
 // holds no lock.
-func tell(lent *loans) {
-	for lent.first != nil {
-		seg := lent.pop().seg
-		seg.of.granted(seg)
+func goOn(lent []*segment) {
+	for _, s := range lent {
+		s.of.granted(s)
 	}
 }
 

@@ -28,7 +28,7 @@ func TestAFileWithHalfOfThePoolHoldsNobodyUp(t *testing.T) {
 	}
 	for waiting := false; !waiting; time.Sleep(time.Millisecond) {
 		processPool.mu.Lock()
-		waiting = processPool.waiting.first != nil
+		waiting = len(processPool.waiting) > 0
 		processPool.mu.Unlock()
 	}
 	time.Sleep(10 * time.Millisecond)

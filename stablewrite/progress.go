@@ -49,8 +49,8 @@ type progress struct {
 	passed   int  // segments, in order, that those after them need not wait for
 	end      int  // no segment from this one on goes out for the first time
 	underWay int
-	inline   *op   // to be submitted by whoever is here
-	lent     loans // to be told, without mu
+	inline   *op        // to be submitted by whoever is here
+	lent     []*segment // of others, to go on without mu
 	over     bool
 	gone     bool // nothing is held any more
 	panic    *PanicError
@@ -364,7 +364,7 @@ func (st *progress) done(s *segment) {
 	}
 	failed := s.err != nil
 	if s.memory.mem != nil {
-		st.f.opts.Pool.free(&s.memory, &st.lent)
+		st.lent = append(st.lent, st.f.opts.Pool.free(&s.memory)...)
 		s.private = nil
 	}
 	st.idle = append(st.idle, s)
@@ -405,11 +405,11 @@ func (st *progress) halt(i int) {
 // whoever is here is to submit.
 func (st *progress) leave() *op {
 	o, lent := st.inline, st.lent
-	st.inline, st.lent = nil, loans{}
+	st.inline, st.lent = nil, nil
 	ended := st.underWay == 0 && st.next >= st.end && !st.over
 	st.over = st.over || ended
 	st.mu.Unlock()
-	tell(&lent)
+	goOn(lent)
 	if ended {
 		st.finish()
 	}

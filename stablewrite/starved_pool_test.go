@@ -49,11 +49,8 @@ func TestResubmissionsWaitForTheShare(t *testing.T) {
 			<-again // has all of the share
 		}
 		for waiting := 0; waiting < k; time.Sleep(100 * time.Microsecond) {
-			waiting = 0
 			pool.mu.Lock()
-			for c := pool.again.first; c != nil; c = c.next {
-				waiting++
-			}
+			waiting = len(pool.again)
 			pool.mu.Unlock()
 		}
 	}
