@@ -51,20 +51,25 @@ const nop = ^uint64(0)
 // blocking calls.
 const maxDepth = 2048
 
-// newDriver makes a ring with room for two submissions of each of depth Writes.
-func newDriver(depth int) (*driver, error) {
+// newDriver makes a ring with room for two submissions of each of depth Writes, or
+// returns nil if there is none to be had. A timer looks after a watched one.
+func newDriver(depth int, watched bool) *driver {
 	r, err := ring.New(2 * min(depth, maxDepth))
 	if err != nil {
-		return nil, err
+		return nil
 	}
 	d := &driver{ring: r}
+	if watched {
+		d.timer = time.AfterFunc(time.Hour, d.tick)
+		d.timer.Stop()
+	}
 	d.dropped = runtime.AddCleanup(d, func(r *ring.Ring) { // of a Queue that was dropped
 		for ok := true; ok; { // what only was to wake somebody
 			_, _, ok = r.Reap()
 		}
 		_ = r.Close()
 	}, r)
-	return d, nil
+	return d
 }
 
 // flyingRings are the drivers with a timer that have something in flight. It also
@@ -256,12 +261,6 @@ func (o *op) reaped(res int32) {
 // idleReap is how long what completed may wait for somebody to look.
 const idleReap = time.Millisecond
 
-// watched makes d one that a timer looks after.
-func (d *driver) watched() {
-	d.timer = time.AfterFunc(time.Hour, d.tick)
-	d.timer.Stop()
-}
-
 // tick looks after a ring for whose completions nobody may be waiting.
 func (d *driver) tick() {
 	d.look()
@@ -300,11 +299,10 @@ func borrowRing() *driver {
 	if borrowed.made >= runtime.GOMAXPROCS(0) {
 		return nil
 	}
-	d, err := newDriver(windowSegments)
-	if err != nil {
-		return nil
+	d := newDriver(windowSegments, false)
+	if d != nil {
+		borrowed.made++
 	}
-	borrowed.made++
 	return d
 }
 

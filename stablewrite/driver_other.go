@@ -2,8 +2,6 @@
 
 package stablewrite
 
-import "errors"
-
 // There are no rings but Linux's.
 
 type driver struct{}
@@ -12,16 +10,15 @@ type iovecs struct{}
 
 func (*iovecs) forget() {}
 
-func newDriver(int) (*driver, error) { return nil, errors.ErrUnsupported }
-func (*driver) submit(*op) bool      { return false }
-func (*driver) busy() bool           { return false }
-func (*driver) claim() bool          { return false }
-func (*driver) drive()               {}
-func (*driver) stir()                {}
-func (*driver) watched()             {}
-func (*driver) look()                {}
-func (*driver) close() error         { return nil }
-func borrowRing() *driver            { return nil }
-func returnRing(*driver)             {}
-func hurry()                         {}
-func patient()                       {}
+func newDriver(int, bool) *driver { return nil }
+func (*driver) submit(*op) bool   { return false }
+func (*driver) busy() bool        { return false }
+func (*driver) claim() bool       { return false }
+func (*driver) drive()            {}
+func (*driver) stir()             {}
+func (*driver) look()             {}
+func (*driver) close() error      { return nil }
+func borrowRing() *driver         { return nil }
+func returnRing(*driver)          {}
+func hurry()                      {}
+func patient()                    {}

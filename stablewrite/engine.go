@@ -51,8 +51,8 @@ func (f *File) ringTakes(o *op) bool {
 // chooseEngine asks the Device.
 func (f *File) chooseEngine() (engine, error) {
 	e := engine{kind: ByCalls, why: "a Device, which is called"}
-	if d, ok := f.dev.(interface{ ringEngine(*File) engine }); ok {
-		e = d.ringEngine(f)
+	if d, ok := f.dev.(interface{ ringEngine() engine }); ok {
+		e = d.ringEngine()
 	}
 	switch {
 	case f.opts.Engine == ByCalls && e.kind == ByRing:

@@ -14,7 +14,7 @@ import (
 // ringEngine says whether a ring submits writes of the file without a thread of
 // the kernel's: it is written directly, and its file system can say that it would
 // have to wait (RWF_NOWAIT).
-func (d *linuxFile) ringEngine(*File) engine {
+func (d *linuxFile) ringEngine() engine {
 	calls := engine{kind: ByCalls}
 	if d.geo.Direct != DirectYes {
 		calls.why = "not known to be written directly: " + d.geo.Why

@@ -143,20 +143,16 @@ func openFile(name string, flag int, perm fs.FileMode, o Options) (*File, error)
 		return nil, err
 	}
 	file, err := adopt(f, o)
-	if err == nil && flag&os.O_TRUNC != 0 {
-		var all span // no write of the process is cut in the middle
-		file.target.lock(&all, 0, math.MaxInt64)
-		err = truncate(f)
-		file.known.Store(0)
-		file.target.unlock(&all)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	if flag&os.O_TRUNC != 0 && !file.pages { // a block device has no size to lose
+		err := file.resized(0, math.MaxInt64, func() error { return file.dev.(Resizer).Truncate(0) })
 		if err != nil {
 			file.release()
 			return nil, err
 		}
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
 	}
 	return file, nil
 }
@@ -193,14 +189,6 @@ func followed(name string) string {
 		name = to
 	}
 	return name
-}
-
-// truncate empties a regular file; a block device has no size to lose.
-func truncate(f *os.File) error {
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
-		return err
-	}
-	return f.Truncate(0)
 }
 
 // keptFlags are those of an adopted descriptor that say what a write promises.

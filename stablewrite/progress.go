@@ -120,12 +120,11 @@ func (st *progress) divide(alone bool) {
 	}
 	st.cuts = append(st.cuts[:0], 0)
 	if st.parted() {
-		into := int(st.w.Off % int64(f.geo.OffsetAlign))
-		first := min(roundUp(into, f.geo.OffsetAlign)-into, n)
-		last := max(first, (into+n)/f.geo.OffsetAlign*f.geo.OffsetAlign-into)
-		for _, at := range [...]int{first, last} {
-			if at > st.cuts[len(st.cuts)-1] && at < n {
-				st.cuts = append(st.cuts, at)
+		unit, off := int64(f.geo.OffsetAlign), st.w.Off
+		end := off + int64(n)
+		for _, at := range [...]int64{(off + unit - 1) &^ (unit - 1), end &^ (unit - 1)} {
+			if last := st.cuts[len(st.cuts)-1]; at < end && at > off+int64(last) {
+				st.cuts = append(st.cuts, int(at-off))
 			}
 		}
 	} else if st.summing() && n > limit {
@@ -450,13 +449,18 @@ func (st *progress) settle() error {
 	if len(st.results) > 1 {
 		slices.SortFunc(w.Changed, func(a, b Extent) int { return a.Off - b.Off })
 	}
-	var failed *result
+	var failed *result // the first
+	touched := 0       // the end of the last segment of which anything was submitted
 	for i := range st.results {
 		res := &st.results[i]
-		r.Sum = crcguard.Combine(r.Sum, res.sum, int64(res.good))
-		if r.N += res.good; res.err != nil {
-			failed = res
-			break
+		if res.attempt > 0 {
+			touched = st.cuts[i+1]
+		}
+		if failed == nil {
+			r.Sum = crcguard.Combine(r.Sum, res.sum, int64(res.good))
+			if r.N += res.good; res.err != nil {
+				failed = res
+			}
 		}
 	}
 	if w.Sums != nil && r.Summed {
@@ -469,16 +473,6 @@ func (st *progress) settle() error {
 		return nil
 	}
 	return &WriteError{
-		Name: st.f.name, Off: w.Off, Len: st.n, Good: r.N, Spoiled: max(0, st.touched()-r.N), Attempt: max(1, failed.attempt), Err: failed.err,
+		Name: st.f.name, Off: w.Off, Len: st.n, Good: r.N, Spoiled: max(0, touched-r.N), Attempt: max(1, failed.attempt), Err: failed.err,
 	}
-}
-
-// touched is the end of the last segment of which anything was submitted.
-func (st *progress) touched() int {
-	for i := len(st.results) - 1; i >= 0; i-- {
-		if st.results[i].attempt > 0 {
-			return st.cuts[i+1]
-		}
-	}
-	return 0
 }

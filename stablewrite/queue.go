@@ -102,10 +102,7 @@ func (q *Queue) admit(w *Write, pending *atomic.Int64) error {
 	st := w.state
 	if !q.asked && q.f.rings() && !st.parted() && q.f.inside(w.Off+int64(st.n)) {
 		q.asked = true
-		if ring, err := newDriver(q.depth); err == nil {
-			q.ring = ring
-			ring.watched()
-		}
+		q.ring = newDriver(q.depth, true)
 	}
 	st.ring = q.ring
 	return nil

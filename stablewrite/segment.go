@@ -11,11 +11,7 @@ import (
 // segment is a part of a Write under way, which goes out as one submission. Its
 // steps read and copy memory and say what to submit next; they never block, start
 // a goroutine or call a device. Whatever runs them (a ring, blocking calls, a
-// simulated device) runs the same code:
-//
-//	begin -> op in flight -> ended -> ... -> done
-//	                          |   ^
-//	                  remember |   | resubmit, with private memory
+// simulated device) runs the same code.
 //
 // A strategy is what is different in these steps: what goes out first, and what
 // to do once that landed.

@@ -72,33 +72,32 @@ func (f *File) resize(what string, off, end int64, do func(Resizer) error) error
 	case off < 0:
 		return f.wrap(what, fmt.Errorf("%w: negative offset or size", fs.ErrInvalid))
 	}
-	var held span
-	f.hold(&held, off, end)
-	defer f.target.unlock(&held)
-	defer f.known.Store(0) // to be asked again
-	if err := do(d); err != nil {
+	if err := f.resized(off, end, func() error { return do(d) }); err != nil {
 		return f.wrap(what, err)
 	}
 	return nil
 }
 
+// resized sets the size, or allocates, while no write to the range is under way.
+func (f *File) resized(off, end int64, do func() error) error {
+	var held span
+	f.hold(&held, off, end)
+	defer f.target.unlock(&held)
+	defer f.known.Store(0) // to be asked again
+	return do()
+}
+
 // extends reports whether a write that ends at end may make the file longer.
 func (f *File) extends(end int64) (longer bool) {
-	defer func() {
-		if recover() != nil { // a Device of which nobody knows
-			longer = true
+	longer = true // unless the Device says otherwise
+	defer func() { _ = recover() }()
+	if d, ok := f.dev.(Sized); ok {
+		if size, err := d.Size(); err == nil {
+			f.known.Store(size)
+			longer = end > size
 		}
-	}()
-	d, ok := f.dev.(Sized)
-	if !ok {
-		return true
 	}
-	size, err := d.Size()
-	if err != nil {
-		return true
-	}
-	f.known.Store(size)
-	return end > size
+	return longer
 }
 
 // inside reports whether the file was at least so long when that was asked last.
