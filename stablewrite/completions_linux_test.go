@@ -22,7 +22,7 @@ func ringSays(f *File, w *Write, res int32) error {
 	st := w.state
 	st.admit(f, nil, true)
 	st.reserve()
-	f.hold(&st.locked, w.Off, w.Off+int64(st.n))
+	f.target.lock(&st.locked, w.Off, w.Off+int64(st.n))
 	o := st.begin()
 	go o.reaped(res)
 	st.await()

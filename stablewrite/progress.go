@@ -2,6 +2,7 @@ package stablewrite
 
 import (
 	"math"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -163,13 +164,19 @@ func (st *progress) copies() bool { return st.summing() && (st.f.row.copies || !
 // Whole units of it are a segment, and so is each part.
 func (st *progress) parted() bool { return st.f.isPart(st.w.Off, st.n) }
 
-// reach is what is to be locked. Nothing is in flight while a part goes through the page
-// cache, see target.cached.
+// reach is what is to be locked. Of a block device it is whole units, and pages: there
+// Linux does not order what the page cache writes back against direct writes to other
+// sectors of the page, and a Buffered File would put old sectors back. Of a file it is all
+// while a part goes through the page cache, see target.cached.
 func (st *progress) reach() (off, end int64) {
-	if st.parted() && !st.f.pages {
+	off, end = st.w.Off, st.w.Off+int64(st.n)
+	switch unit := int64(max(os.Getpagesize(), st.f.geo.OffsetAlign)); {
+	case st.f.pages:
+		return off &^ (unit - 1), (min(end, math.MaxInt64-unit) + unit - 1) &^ (unit - 1)
+	case st.parted():
 		return 0, math.MaxInt64
 	}
-	return st.w.Off, st.w.Off + int64(st.n)
+	return off, end
 }
 
 // reserve gets the memory that every segment of the window copies into.
@@ -193,7 +200,8 @@ func (st *progress) reserve() {
 func (st *progress) perform() {
 	f := st.f
 	st.reserve()
-	f.hold(&st.locked, st.w.Off, st.w.Off+int64(st.n))
+	off, end := st.reach()
+	f.target.lock(&st.locked, off, end)
 	if len(st.cuts) > 2 && f.rings() {
 		st.ring = borrowRing()
 	}

@@ -68,7 +68,7 @@ func (q *Queue) start(w *Write, pending *atomic.Int64) error {
 	st.queue = q
 	st.reserve()
 	st.locked.parked = st
-	if off, end := st.reach(); q.f.place(&st.locked, off, end) {
+	if off, end := st.reach(); q.f.target.enter(&st.locked, off, end) {
 		st.begin().elsewhere()
 	}
 	return nil

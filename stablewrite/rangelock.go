@@ -3,7 +3,6 @@ package stablewrite
 import (
 	"math"
 	"math/rand/v2"
-	"os"
 	"sync"
 )
 
@@ -153,14 +152,15 @@ func (n *span) blockers(s *span, since uint64) {
 	}
 }
 
+func (n *span) top() int64 {
+	if n == nil {
+		return 0
+	}
+	return n.highest
+}
+
 func (n *span) fix() *span {
-	n.highest = n.end
-	if n.left != nil {
-		n.highest = max(n.highest, n.left.highest)
-	}
-	if n.right != nil {
-		n.highest = max(n.highest, n.right.highest)
-	}
+	n.highest = max(n.end, n.left.top(), n.right.top())
 	return n
 }
 
@@ -222,29 +222,3 @@ func (n *span) merge(m *span) *span {
 	m.left = n.merge(m.left)
 	return m.fix()
 }
-
-// place puts s in line for [off, end) of f, and reports whether it is held at once.
-// On a block device it is for whole units, and pages: there Linux does not order what the page
-// cache writes back against direct writes to other sectors of the page, and a
-// Buffered File would put old sectors back.
-func (f *File) place(s *span, off, end int64) (held bool) {
-	off, end = f.wholePages(off, end)
-	return f.target.enter(s, off, end)
-}
-
-// hold is place, and returns when the range is held.
-func (f *File) hold(s *span, off, end int64) {
-	off, end = f.wholePages(off, end)
-	f.target.lock(s, off, end)
-}
-
-func (f *File) wholePages(off, end int64) (int64, int64) {
-	if !f.pages {
-		return off, end
-	}
-	unit := max(pageSize, int64(f.geo.OffsetAlign))
-	return off &^ (unit - 1), (min(end, math.MaxInt64-unit) + unit - 1) &^ (unit - 1)
-}
-
-// pageSize is the unit of the page cache. It is larger on some arm64 kernels.
-var pageSize = int64(os.Getpagesize())

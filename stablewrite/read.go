@@ -71,17 +71,16 @@ func (f *File) readDevice(p []byte, off int64) (int, error) {
 // out what was asked for.
 func (f *File) readPrivate(p []byte, off int64) (n int, err error) {
 	align := f.geo.OffsetAlign
-	units := func(n int) int { return (n + align - 1) &^ (align - 1) }
 	into := func(off int64) int { return int(off % int64(align)) }
 	var c loan
-	f.opts.Pool.reserve(&c, min(units(into(off)+len(p)), f.copied))
+	f.opts.Pool.reserve(&c, min(roundUp(into(off)+len(p), align), f.copied))
 	defer f.opts.Pool.release(&c)
 	private := c.mem
 	for n < len(p) && err == nil {
 		at := off + int64(n)
 		skip := into(at)
 		var got int
-		got, err = f.readDevice(private[:min(len(private), units(skip+len(p)-n))], at-int64(skip))
+		got, err = f.readDevice(private[:min(len(private), roundUp(skip+len(p)-n, align))], at-int64(skip))
 		if got > skip {
 			m, fault := copyPlain(p[n:], private[skip:got])
 			if n += m; fault != nil {

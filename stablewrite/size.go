@@ -81,7 +81,7 @@ func (f *File) resize(what string, off, end int64, do func(Resizer) error) error
 // resized sets the size, or allocates, while no write to the range is under way.
 func (f *File) resized(off, end int64, do func() error) error {
 	var held span
-	f.hold(&held, off, end)
+	f.target.lock(&held, off, end)
 	defer f.target.unlock(&held)
 	defer f.known.Store(0) // to be asked again
 	return do()
