@@ -45,7 +45,6 @@ type Stream struct {
 	fill   *buffer   // nil until there is something to put in
 	flying []*buffer // in order
 	spare  []*buffer // to be filled again
-	made   int       // buffers
 
 	sum     uint32       // of all that was launched
 	good    int64        // bytes from start on the media
@@ -123,7 +122,7 @@ func (s *Stream) usable() bool {
 // room is where the next bytes go, at least one.
 func (s *Stream) room() []byte {
 	if s.fill == nil {
-		if len(s.spare) == 0 && s.made <= streamDepth {
+		if len(s.spare) == 0 && len(s.flying) <= streamDepth {
 			s.makeBuffers()
 		}
 		s.reap(streamDepth)
@@ -139,13 +138,12 @@ func (s *Stream) room() []byte {
 // pages: most Streams are short.
 func (s *Stream) makeBuffers() {
 	n := 1
-	if s.made > 0 {
+	if len(s.flying) > 0 {
 		n = streamDepth
 	}
 	for _, mem := range Buffers(n, s.f.segment) {
 		s.spare = append(s.spare, &buffer{mem: mem})
 	}
-	s.made += n
 }
 
 // Write copies p, and returns when all of it is on its way or buffered.
