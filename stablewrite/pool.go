@@ -55,9 +55,11 @@ type arena struct {
 var processPool Pool
 
 // NewPool returns a Pool of at most bytes bytes; less than 8192 is taken as
-// 8192: a block for a copy, a block for a resubmission.
+// 8192: a block for a copy, a block for a resubmission. More than 64 GiB (1 GiB with
+// 32-bit addresses) is taken as that.
 func NewPool(bytes int) *Pool {
-	return &Pool{bytes: max(bytes, 2*crcguard.BlockSize)}
+	const most = 1 << (30 + 6*(bits.UintSize/64))
+	return &Pool{bytes: min(max(bytes, 2*crcguard.BlockSize), most)}
 }
 
 func (p *Pool) limit() int { return cmp.Or(p.bytes, DefaultPoolBytes) }

@@ -1,6 +1,7 @@
 package stablewrite
 
 import (
+	"math"
 	"testing"
 	"time"
 )
@@ -53,5 +54,17 @@ func TestAFileWithHalfOfThePoolHoldsNobodyUp(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A Pool without a bound in practice takes of the system what is used of it, and no more.
+func TestAPoolOfAnySizeIsUsed(t *testing.T) {
+	pool := NewPool(math.MaxInt)
+	f := newDisk(1<<20).file(t, Options{Strategy: Bounce, Pool: pool})
+	if _, err := f.WriteAt(random(1, 1<<20), 0); err != nil {
+		t.Fatal(err)
+	}
+	if st := f.Stats(); st.PoolPeak != 1<<20 || st.PoolMapped != hugePage || st.PoolHuge > hugePage {
+		t.Errorf("%+v", st)
 	}
 }

@@ -1,6 +1,7 @@
 package stablewrite
 
 import (
+	"math"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,7 +12,7 @@ import (
 func TestVerifyHasInFlightWhatTheQueueHas(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	const depth, size = 64, 1 << 20
-	for _, pool := range []int{DefaultPoolBytes, 1 << 20, 8192} {
+	for _, pool := range []int{math.MaxInt, DefaultPoolBytes, 1 << 20, 8192} {
 		d := newDisk(0)
 		d.media = make([]byte, depth*size)
 		var inFlight atomic.Int64
