@@ -78,8 +78,8 @@ func (p *Pool) largest() (copies, share int) {
 	return 1 << (bits.Len(uint(copies)) - 1), share
 }
 
-// reach makes the arenas. Where mapping fails they are of the Go heap.
-func (p *Pool) reach() {
+// divide reserves the region and divides it. Where mapping fails they are of the Go heap.
+func (p *Pool) divide() {
 	copies, share := p.sizes()
 	var mapped bool
 	if p.region, mapped = mapMemory(copies + share); mapped {
@@ -172,7 +172,7 @@ func (p *Pool) serve() {
 // take gives c the first n free bytes of a in a row, if there are any.
 func (p *Pool) take(c *loan, a *arena, n int) bool {
 	if p.region == nil {
-		p.reach()
+		p.divide()
 	}
 	count := n / crcguard.BlockSize
 	for first := 0; ; {

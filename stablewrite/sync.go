@@ -12,11 +12,12 @@ import (
 // order of their writes, and what became of their Syncs.
 type target struct {
 	rangeLock
-	key   any
-	files int    // open, guarded by allTargets.mu
-	first Device // whose descriptor Syncs go out on, until the last File is closed
-	disk  *flushed
-	flush flush
+	key     any
+	files   int    // open, guarded by allTargets.mu
+	first   Device // whose descriptor Syncs go out on, until the last File is closed
+	disk    *flushed
+	syncs   atomic.Uint64 // calls of first.Sync that have begun
+	syncing sync.Mutex    // held while one runs
 	// cached is how many Files write through the page cache. Meanwhile nothing goes by
 	// a ring: of a write that a ring has in flight the file system holds no lock, and a
 	// buffered write to the same page can bring back what was there before it, and make
@@ -109,45 +110,37 @@ func (m *target) release(d Device, first bool) (closing []Device) {
 }
 
 // sync makes durable what landed before, or returns why that is not certain any
-// more.
+// more. Concurrent ones share a call. One that comes while a call runs waits for the
+// next: that call may have begun before its writes landed.
 func (m *target) sync(wrap func(error) error) error {
 	if err := m.failed(); err != nil {
 		return err
 	}
-	m.flush.do(func() {
-		call, err := m.disk.begin(), errors.New("the Device panicked")
-		defer func() {
-			if err != nil {
-				err = wrap(err)
-			}
-			m.disk.end(call, err) // before anybody learns that the call ended
-		}()
-		err = m.first.Sync()
-	})
+	before := m.syncs.Load()
+	m.syncing.Lock()
+	defer m.syncing.Unlock()
+	if m.syncs.Load() == before { // else a call began since, and has ended
+		m.flush(wrap)
+	}
 	return m.failed()
+}
+
+func (m *target) flush(wrap func(error) error) {
+	m.syncs.Add(1)
+	call, err := m.disk.begin(), errors.New("the Device panicked")
+	defer func() {
+		if err != nil {
+			err = wrap(err)
+		}
+		m.disk.end(call, err) // before anybody learns that the call ended
+	}()
+	err = m.first.Sync()
 }
 
 func (m *target) failed() error {
 	m.disk.mu.Lock()
 	defer m.disk.mu.Unlock()
 	return m.disk.failed
-}
-
-// flush lets concurrent Syncs share one call. One that comes while a call runs
-// waits for the next: that call may have begun before its writes landed.
-type flush struct {
-	begun atomic.Uint64 // calls
-	mu    sync.Mutex    // held by the call that runs
-}
-
-func (f *flush) do(call func()) {
-	before := f.begun.Load()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.begun.Load() == before { // else one began since, and has ended
-		f.begun.Add(1)
-		call()
-	}
 }
 
 // deviceKey tells Devices apart. Pointers to nothing may all be equal.

@@ -50,7 +50,7 @@ func TestASyncRightAfterOneThatFailedFails(t *testing.T) {
 	second := make(chan error, 1)
 	go func() { second <- b.Sync() }()
 	for waits := false; !waits; time.Sleep(time.Millisecond) { // it has come while the first one runs
-		waits = b.target.flush.begun.Load() == 1
+		waits = b.target.syncs.Load() == 1
 	}
 	time.Sleep(time.Millisecond)
 	close(over)
