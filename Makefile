@@ -5,7 +5,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # Commands that the tests need, and the Debian packages that have them. With
 # root `make test` installs what is missing.
-NEEDS = gcc:gcc mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs losetup:mount mount:mount findmnt:util-linux fio:fio qemu-system-x86_64:qemu-system-x86 qemu-aarch64-static:qemu-user-static chromium:chromium
+NEEDS = gcc:gcc mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs losetup:mount mount:mount findmnt:util-linux fio:fio qemu-system-x86_64:qemu-system-x86 qemu-aarch64-static:qemu-user-static chromium:chromium clang:clang llvm-strip:llvm
 HEADERS = stdlib.h:libc6-dev isa-l/crc.h:libisal-dev
 
 .DEFAULT_GOAL := help
@@ -45,6 +45,11 @@ generated: ## what is generated is what the generator makes
 		(cd crcguard/_asm && $(GO) run . -out "$$made/blocks_amd64.s" -stubs "$$made/blocks_amd64.go" -pkg crcguard) && \
 		for f in blocks_amd64.go blocks_amd64.s; do tail -n +2 "$$made/$$f" >"$$made/made"; \
 		tail -n +2 "crcguard/$$f" | cmp "$$made/made" - || { echo "crcguard/$$f is not what crcguard/_asm makes: go generate ./crcguard" >&2; exit 1; }; done
+	@object=bench/watch/watch.bpf.o; made=$$(grep -ao 'clang [0-9][0-9.]*' $$object); have=$$(clang -dumpversion 2>/dev/null); \
+		if [ "$$made" != "clang $$have" ]; then \
+		echo "$$object was not compared: $$made made it, and here is $${have:-none}" >&2; [ "$$STABLEPAGES_REQUIRE" != all ]; exit; fi; \
+		made=$$(mktemp -d) && trap 'rm -r "$$made"' EXIT && sh bench/watch/bpf/make.sh "$$made/object" && cmp "$$made/object" $$object || \
+		{ echo "$$object is not what bench/watch/bpf makes: go generate ./bench/watch" >&2; exit 1; }
 
 vet: ## go vet for every platform that compiles, and a tidy tree
 	$(GO) vet ./...

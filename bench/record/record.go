@@ -21,6 +21,7 @@ const (
 
 	KindPrecision = "precision"
 	KindGuard     = "guard"
+	KindWatch     = "watch"
 )
 
 // Repro is the result of one race.
@@ -239,6 +240,91 @@ type Guard struct {
 
 // Taken is how often O_DIRECT was taken away.
 func (g Guard) Taken() int { return g.Opens + g.Cleared }
+
+// Watch is what was seen of the writes of one program, from one kind of memory to
+// one device. A run that saw no write to look at has one Record, without writes.
+type Watch struct {
+	Kind    string                 `json:"kind"`             // KindWatch
+	Comm    string                 `json:"comm"`             // of the process; "" with PID 0
+	PID     int                    `json:"pid"`              // 0: threads of the kernel, or all those beyond what is told apart
+	Cgroup  string                 `json:"cgroup,omitempty"` // that a thread of the kernel wrote for
+	Memory  Memory                 `json:"memory"`           // what was written from
+	Direct  stablewrite.Directness `json:"direct"`           // whether that is memory of the program, which it may change
+	Device  string                 `json:"device"`
+	File    string                 `json:"file"` // "" if it cannot be told
+	Layers  []Layer                `json:"layers"`
+	Example *Change                `json:"example"` // null if none changed, or none could be kept
+
+	// A write is one bio, looked at when it was queued and when it completed.
+	Writes        int64    `json:"writes"`
+	Changed       int64    `json:"changed"`        // of these: differed when they completed
+	Blocks        int64    `json:"blocks"`         // looked at, pieces of a page at most 4 KiB each
+	BlocksChanged int64    `json:"blocks_changed"` // of these
+	Truncated     int64    `json:"truncated"`      // of Writes: not all blocks were looked at
+	FirstSeconds  *float64 `json:"first_seconds"`  // when the first was seen to change, from the start; null: none was
+
+	// Of the whole run, equal in all its Records.
+	Sample      int     `json:"sample"`     // one bio of so many was looked at, by chance
+	MaxBlocks   int     `json:"max_blocks"` // that were looked at of a bio
+	Bios        int64   `json:"bios"`       // that write, of all programs, those that layers below made not counted
+	Untraced    int64   `json:"untraced"`   // to be looked at, but missed
+	Unnamed     int64   `json:"unnamed"`    // direct, queued by threads of the kernel, where only some programs were asked for
+	Interrupted bool    `json:"interrupted,omitempty"`
+	Seconds     float64 `json:"seconds"`
+	System      *System `json:"system"`
+	Version     int     `json:"version"`
+}
+
+// Memory is what a bio is made from.
+type Memory string
+
+const (
+	Anonymous Memory = "anonymous"  // of the program: direct
+	Mapped    Memory = "mapped"     // of a file or a device that the program mapped: direct
+	Shared    Memory = "shared"     // shared memory and huge pages of files: direct
+	Swap      Memory = "swap"       // paged out
+	PageCache Memory = "page cache" // of a file
+	Metadata  Memory = "metadata"   // page cache of a block device: of a file system, or of programs that write it buffered
+	KernelOwn Memory = "kernel"     // the kernel's own: of a file system, or a copy that was made of what a program wrote
+)
+
+// Directness is that of writes from m.
+func (m Memory) Directness() stablewrite.Directness {
+	switch m {
+	case Anonymous, Mapped, Shared:
+		return stablewrite.DirectYes
+	case KernelOwn:
+		return stablewrite.DirectUnknown
+	}
+	return stablewrite.DirectNo
+}
+
+// Layer is what a write passes on its way down, the highest first: a file system or
+// a device.
+type Layer struct {
+	Name   string `json:"name"`   // "btrfs", "md raid1", "dm crypt", ...
+	Device string `json:"device"` // "" if it is the same as above
+}
+
+// Change is a write that changed in flight.
+type Change struct {
+	Sector     uint64   `json:"sector"` // of 512 bytes, on the whole disk
+	Bytes      int64    `json:"bytes"`
+	Block      int64    `json:"block"` // the first that changed, of 4 KiB, in the write
+	Blocks     int64    `json:"blocks_changed"`
+	InFlightNS int64    `json:"in_flight_ns"` // from queueing to completion
+	Stack      []string `json:"stack,omitempty"`
+}
+
+// Written is how a write was made, told by whose pages its bio held.
+type Written string
+
+const (
+	WrittenUnknown  Written = "unknown"
+	WrittenDirect   Written = "direct"   // the caller's
+	WrittenBuffered Written = "buffered" // a file's, in the page cache
+	WrittenBounced  Written = "bounced"  // a copy of the kernel's
+)
 
 // Write writes r, a Record, as one line.
 func Write(w io.Writer, r any) error {

@@ -1,0 +1,51 @@
+//go:build amd64
+
+package watch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+	"golang.org/x/sys/unix"
+)
+
+// check finds what stands against watching before anything is tried.
+func check() error {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return err
+	}
+	release := unix.ByteSliceToString(u.Release[:])
+	var major, minor int
+	if n, _ := fmt.Sscanf(release, "%d.%d", &major, &minor); n == 2 && (major < 6 || major == 6 && minor < 1) {
+		return fmt.Errorf("this is Linux %s: watching needs Linux 6.1 or later", release)
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("watching needs root (CAP_SYS_ADMIN, for eBPF and /proc/self/pagemap): run it with sudo")
+	}
+	if lockdown, _ := os.ReadFile("/sys/kernel/security/lockdown"); strings.Contains(string(lockdown), "[confidentiality]") {
+		return errors.New("the kernel is locked down for confidentiality and lets no program read its memory: boot without lockdown=confidentiality")
+	}
+	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
+		return errors.New("/sys/kernel/btf/vmlinux is missing: watching needs sysfs mounted, and a kernel with CONFIG_DEBUG_INFO_BTF, as distributions build them")
+	}
+	return nil
+}
+
+// explain adds to an error of loading what to do about it.
+func explain(err error) error {
+	var refused *ebpf.VerifierError
+	switch {
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("the kernel refuses eBPF: %w: run as root of the host, outside of containers and sandboxes, or with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN", err)
+	case errors.Is(err, btf.ErrNotFound), errors.Is(err, ebpf.ErrNotSupported):
+		return fmt.Errorf("this kernel lacks what watching needs: %w: use Linux 6.1 to 7.3", err)
+	case errors.As(err, &refused):
+		return fmt.Errorf("this kernel's verifier refuses the program: %w: use Linux 6.1 to 7.3", err)
+	}
+	return err
+}

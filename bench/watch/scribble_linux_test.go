@@ -1,0 +1,131 @@
+//go:build amd64
+
+package watch
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// writer is a program that makes direct writes: this test's, started again.
+type writer struct {
+	File     string
+	Bytes    int    // of each write
+	Writes   int    // how many
+	Offset   int    // of the memory from a page
+	From     string // "anonymous", "shared", "huge", "mapped FILE"
+	Scribble bool   // change the memory all the time
+	Buffered bool
+	Exit     bool // end while writes are in flight
+}
+
+const writerEnv = "WATCH_TEST_WRITER"
+
+func TestMain(m *testing.M) {
+	if spec, ok := os.LookupEnv(writerEnv); ok {
+		var w writer
+		err := json.Unmarshal([]byte(spec), &w)
+		if err == nil {
+			err = w.write()
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// command is w as a process, which waits for its standard input to end.
+func (w writer) command() *exec.Cmd {
+	spec, _ := json.Marshal(w)
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), writerEnv+"="+string(spec))
+	return cmd
+}
+
+// run runs w to its end and returns its PID.
+func (w writer) run(t *testing.T) int {
+	t.Helper()
+	cmd := w.command()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%+v: %v: %s", w, err, out)
+	}
+	return cmd.Process.Pid
+}
+
+func (w writer) memory() ([]byte, error) {
+	size := (w.Offset + w.Bytes + 2<<20 - 1) &^ (2<<20 - 1)
+	prot := unix.PROT_READ | unix.PROT_WRITE
+	var name string
+	switch _, err := fmt.Sscanf(w.From, "mapped %s", &name); {
+	case err == nil:
+		f, err := os.Create(name)
+		if err != nil {
+			return nil, err
+		}
+		if err := f.Truncate(int64(size)); err != nil {
+			return nil, err
+		}
+		return unix.Mmap(int(f.Fd()), 0, size, prot, unix.MAP_SHARED|unix.MAP_POPULATE)
+	case w.From == "shared":
+		return unix.Mmap(-1, 0, size, prot, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
+	case w.From == "huge":
+		return unix.Mmap(-1, 0, size, prot, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_HUGETLB)
+	}
+	return unix.Mmap(-1, 0, size, prot, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+}
+
+func (w writer) write() error {
+	io.Copy(io.Discard, bufio.NewReader(os.Stdin))
+	mem, err := w.memory()
+	if err != nil {
+		return err
+	}
+	for i := range mem {
+		mem[i] = byte(i)
+	}
+	p := mem[w.Offset:][:w.Bytes]
+	flags := unix.O_CREAT | unix.O_WRONLY | unix.O_CLOEXEC
+	if !w.Buffered {
+		flags |= unix.O_DIRECT
+	}
+	fd, err := unix.Open(w.File, flags, 0o600)
+	if err != nil {
+		return err
+	}
+	var stop atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for w.Scribble && !stop.Load() {
+			for i := 0; i < len(p) && !stop.Load(); i += 64 {
+				p[i]++
+			}
+		}
+	}()
+	for i := range w.Writes {
+		if n, err := unix.Pwrite(fd, p, int64(i%4*w.Bytes)); n != w.Bytes {
+			return fmt.Errorf("%d of %d bytes written: %w", n, w.Bytes, err)
+		}
+		if w.Scribble && i%16 == 0 {
+			time.Sleep(100 * time.Microsecond) // on few processors the other thread has its turn
+		}
+	}
+	stop.Store(true)
+	<-done
+	if w.Buffered {
+		err = unix.Fsync(fd)
+	}
+	return err
+}

@@ -1,0 +1,88 @@
+//go:build amd64
+
+package watch
+
+import (
+	"path/filepath"
+	"testing"
+
+	"stablepages/bench/record"
+	"stablepages/bench/testenv"
+)
+
+// start starts to watch what this process starts, or names what is missing.
+func start(t *testing.T, o Options) *Watcher {
+	t.Helper()
+	able(t)
+	if o.PID == 0 {
+		o.Children = true
+	}
+	w, err := Start(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Close() })
+	return w
+}
+
+// able ends a test that cannot watch here.
+func able(t *testing.T) {
+	t.Helper()
+	if err := check(); err != nil {
+		testenv.Missing(t, "what watching needs: %v", err)
+	}
+}
+
+// stop stops w and returns its Records, of which none may be untraced.
+func stop(t *testing.T, w *Watcher) []record.Watch {
+	t.Helper()
+	all, err := w.Stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all[0].Untraced != 0 {
+		c, _ := w.counts()
+		t.Errorf("%d untraced: %+v", all[0].Untraced, c)
+	}
+	return all
+}
+
+// of returns the Records of a process.
+func of(all []record.Watch, pid int) (its []record.Watch) {
+	for _, r := range all {
+		if r.PID == pid {
+			its = append(its, r)
+		}
+	}
+	return its
+}
+
+func TestAScribblerIsSeen(t *testing.T) {
+	w := start(t, Options{})
+	name := filepath.Join(testenv.DirectDir(t), "f")
+	pid := writer{File: name, Bytes: 256 << 10, Writes: 200, Scribble: true}.run(t)
+	all := stop(t, w)
+	its := of(all, pid)
+	if len(its) != 1 {
+		t.Fatalf("%+v", all)
+	}
+	r := its[0]
+	if r.Writes != 200 || r.Blocks != 200*64 || r.Truncated != 0 || r.Changed == 0 || r.BlocksChanged < r.Changed {
+		t.Errorf("%+v", r)
+	}
+	if r.Memory != record.Anonymous || r.Comm != "exe" || r.Device == "" || r.File != name || r.FirstSeconds == nil {
+		t.Errorf("%+v", r)
+	}
+	if e := r.Example; e == nil || e.Bytes != 256<<10 || e.Block >= 64 || e.Blocks == 0 || e.InFlightNS == 0 {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestMemoryThatStandsStillIsNotSeenToChange(t *testing.T) {
+	w := start(t, Options{})
+	name := filepath.Join(testenv.DirectDir(t), "f")
+	pid := writer{File: name, Bytes: 256 << 10, Writes: 500}.run(t)
+	if its := of(stop(t, w), pid); len(its) != 1 || its[0].Writes != 500 || its[0].Changed != 0 {
+		t.Errorf("%+v", its)
+	}
+}
