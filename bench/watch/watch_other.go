@@ -27,3 +27,8 @@ func (w *Watcher) Stop() ([]record.Watch, error) { return nil, errPlatform }
 
 // Close detaches everything.
 func (w *Watcher) Close() error { return errPlatform }
+
+// HowWritten says how a write is made.
+func HowWritten(func(p []byte) error) (record.Written, error) {
+	return record.WrittenUnknown, errPlatform
+}

@@ -1,0 +1,123 @@
+//go:build amd64
+
+package watch
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"stablepages/bench/record"
+	"stablepages/stablewrite/testenv"
+)
+
+func TestHowWritten(t *testing.T) {
+	able(t)
+	file := func(dir string, flags int) func(*testing.T) func([]byte) error {
+		return func(t *testing.T) func([]byte) error {
+			return func(p []byte) error { return writeSynced(filepath.Join(dir, "f"), flags, p) }
+		}
+	}
+	mounted := func(options string, mkfs ...string) string {
+		return testenv.NewVolume(t, 512<<20, options, mkfs...).Dir
+	}
+	for name, c := range map[string]struct {
+		write func(*testing.T) func([]byte) error
+		want  record.Written
+	}{
+		"direct, ext4":               {file(testenv.DirectDir(t), unix.O_DIRECT), record.WrittenDirect},
+		"buffered, ext4":             {file(testenv.DirectDir(t), 0), record.WrittenBuffered},
+		"direct, ext4, data=journal": {file(mounted("data=journal", "mkfs.ext4", "-q"), unix.O_DIRECT), record.WrittenBuffered},
+		"direct, xfs":                {file(mounted("", "mkfs.xfs", "-q"), unix.O_DIRECT), record.WrittenDirect},
+		"direct, btrfs, nodatasum":   {file(mounted("nodatasum", "mkfs.btrfs", "-q"), unix.O_DIRECT), record.WrittenDirect},
+		"direct, tmpfs":              {file(tmpfs(t), unix.O_DIRECT), record.WrittenUnknown},
+		"direct, a loop device":      {onDevice, record.WrittenDirect},
+		"a copy in a pipe":           {throughPipe, record.WrittenBounced},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := HowWritten(c.write(t))
+			if got != c.want || err != nil {
+				t.Errorf("%s, %v; want %s", got, err, c.want)
+			}
+		})
+	}
+}
+
+// Kernels differ: what a direct write does on btrfs with checksums is what probe
+// asks for. It is one of the three, never unknown.
+func TestHowWrittenOnBtrfsWithChecksums(t *testing.T) {
+	able(t)
+	dir := testenv.NewVolume(t, 128<<20, "", "mkfs.btrfs", "-q").Dir
+	got, err := HowWritten(func(p []byte) error { return writeSynced(filepath.Join(dir, "f"), unix.O_DIRECT, p) })
+	if got == record.WrittenUnknown || err != nil {
+		t.Errorf("%s, %v", got, err)
+	}
+	t.Logf("written %s here", got)
+}
+
+func TestHowWrittenReturnsTheErrorOfTheWrite(t *testing.T) {
+	able(t)
+	want := errors.New("of the write")
+	if got, err := HowWritten(func([]byte) error { return want }); got != record.WrittenUnknown || !errors.Is(err, want) {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
+func writeSynced(name string, flags int, p []byte) error {
+	fd, err := unix.Open(name, unix.O_CREAT|unix.O_RDWR|unix.O_CLOEXEC|flags, 0o600)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Pwrite(fd, p, 0); err != nil {
+		return err
+	}
+	return unix.Fsync(fd)
+}
+
+func tmpfs(t *testing.T) string {
+	testenv.Tool(t, "mount")
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Unmount(dir, 0) })
+	return dir
+}
+
+func onDevice(t *testing.T) func([]byte) error {
+	dev := testenv.LoopDevice(t, 16<<20)
+	return func(p []byte) error { return writeSynced(dev, unix.O_DIRECT, p) }
+}
+
+// throughPipe copies into pages of the kernel, which are then written directly.
+func throughPipe(t *testing.T) func([]byte) error {
+	name := filepath.Join(testenv.DirectDir(t), "f")
+	return func(p []byte) error {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		defer w.Close()
+		fd, err := unix.Open(name, unix.O_CREAT|unix.O_WRONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0o600)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		if _, err := w.Write(p); err != nil {
+			return err
+		}
+		for left := len(p); left > 0; {
+			n, err := unix.Splice(int(r.Fd()), nil, fd, nil, left, 0)
+			if err != nil {
+				return err
+			}
+			left -= int(n)
+		}
+		return unix.Fsync(fd)
+	}
+}
