@@ -3,7 +3,6 @@ package guard
 import (
 	"fmt"
 	"strings"
-	"unicode"
 
 	"stablepages/bench/record"
 )
@@ -31,7 +30,7 @@ func Text(all []record.Guard, files int) string {
 			continue
 		}
 		if shown++; shown <= files {
-			what := fmt.Sprintf("%s (%d)  %s", printable(g.Comm), g.PID, printable(g.File))
+			what := fmt.Sprintf("%s (%d)  %s", record.Printable(g.Comm), g.PID, record.Printable(g.File))
 			switch {
 			case g.PID == 0:
 				what = "others"
@@ -52,14 +51,4 @@ func counted(n int, of string) string {
 		return "1 " + of
 	}
 	return fmt.Sprintf("%d %ss", n, of)
-}
-
-// printable is a name fit for a terminal: a program may choose any.
-func printable(name string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsGraphic(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, name)
 }

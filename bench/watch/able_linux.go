@@ -13,6 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const kernelTypes = "/sys/kernel/btf/vmlinux"
+
 // check finds what stands against watching before anything is tried.
 func check() error {
 	var u unix.Utsname
@@ -30,8 +32,8 @@ func check() error {
 	if lockdown, _ := os.ReadFile("/sys/kernel/security/lockdown"); strings.Contains(string(lockdown), "[confidentiality]") {
 		return errors.New("the kernel is locked down for confidentiality and lets no program read its memory: boot without lockdown=confidentiality")
 	}
-	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
-		return errors.New("/sys/kernel/btf/vmlinux is missing: watching needs sysfs mounted, and a kernel with CONFIG_DEBUG_INFO_BTF, as distributions build them")
+	if _, err := os.Stat(kernelTypes); err != nil {
+		return errors.New(kernelTypes + " is missing: watching needs sysfs mounted, and a kernel with CONFIG_DEBUG_INFO_BTF, as distributions build them")
 	}
 	return nil
 }

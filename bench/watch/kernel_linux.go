@@ -98,13 +98,17 @@ func load(set map[string]any, programs ...string) (_ *kernel, err error) {
 	}
 	k := &kernel{pageStruct: uint64(page.Size)}
 	values := map[string]any{"self": uint32(os.Getpid())}
-	for name, flag := range map[string]string{"bio_cloned": "BIO_CLONED", "bio_page_pinned": "BIO_PAGE_PINNED"} {
-		values[name] = uint32(0)
-		if bit, ok := enumerator(types, flag); ok {
-			values[name] = uint32(1) << bit
-		} else if name == "bio_cloned" {
-			return nil, fmt.Errorf("the kernel's types (BTF) have no %s", flag)
-		}
+	raw, err := os.ReadFile(kernelTypes)
+	if err != nil {
+		return nil, err
+	}
+	flags, err := enumerators(raw, "BIO_CLONED")
+	if err != nil {
+		return nil, err
+	}
+	values["bio_cloned"] = uint32(1) << flags["BIO_CLONED"]
+	if bit, ok := flags["BIO_PAGE_PINNED"]; ok {
+		values["bio_page_pinned"] = uint32(1) << bit
 	}
 	for name, value := range set {
 		values[name] = value
@@ -128,22 +132,6 @@ func load(set map[string]any, programs ...string) (_ *kernel, err error) {
 		return nil, fmt.Errorf("calibration: %w", err)
 	}
 	return k, nil
-}
-
-// enumerator is the value of a constant of an enumeration that has no name.
-func enumerator(types *btf.Spec, name string) (value uint64, ok bool) {
-	for t, err := range types.All() {
-		e, is := t.(*btf.Enum)
-		if err != nil || !is || e.Name != "" {
-			continue
-		}
-		for _, v := range e.Values {
-			if v.Name == name {
-				return v.Value, true
-			}
-		}
-	}
-	return 0, false
 }
 
 // attach attaches programs, in order.

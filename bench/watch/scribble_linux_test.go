@@ -25,7 +25,8 @@ type writer struct {
 	From     string // "anonymous", "shared", "huge", "mapped FILE"
 	Scribble bool   // change the memory all the time
 	Buffered bool
-	Exit     bool // end while writes are in flight
+	PageOut  bool   // let the kernel swap the memory out, in place of writing
+	Send     string // write from this file by sendfile, in place of from memory
 }
 
 const writerEnv = "WATCH_TEST_WRITER"
@@ -86,6 +87,22 @@ func (w writer) memory() ([]byte, error) {
 	return unix.Mmap(-1, 0, size, prot, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 }
 
+// one makes one write.
+func (w writer) one(fd int, p []byte, off int64) (int, error) {
+	if w.Send == "" {
+		return unix.Pwrite(fd, p, off)
+	}
+	from, err := os.Open(w.Send)
+	if err != nil {
+		return 0, err
+	}
+	defer from.Close()
+	if _, err := unix.Seek(fd, off, 0); err != nil {
+		return 0, err
+	}
+	return unix.Sendfile(fd, int(from.Fd()), nil, len(p))
+}
+
 func (w writer) write() error {
 	io.Copy(io.Discard, bufio.NewReader(os.Stdin))
 	mem, err := w.memory()
@@ -104,7 +121,7 @@ func (w writer) write() error {
 	if err != nil {
 		return err
 	}
-	var stop atomic.Bool
+	var stop, runs atomic.Bool
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -112,10 +129,20 @@ func (w writer) write() error {
 			for i := 0; i < len(p) && !stop.Load(); i += 64 {
 				p[i]++
 			}
+			runs.Store(true)
 		}
 	}()
+	for w.Scribble && !runs.Load() {
+		time.Sleep(time.Millisecond)
+	}
 	for i := range w.Writes {
-		if n, err := unix.Pwrite(fd, p, int64(i%4*w.Bytes)); n != w.Bytes {
+		if w.PageOut {
+			if err := unix.Madvise(mem, unix.MADV_PAGEOUT); err != nil {
+				return err
+			}
+			continue
+		}
+		if n, err := w.one(fd, p, int64(i%4*w.Bytes)); n != w.Bytes {
 			return fmt.Errorf("%d of %d bytes written: %w", n, w.Bytes, err)
 		}
 		if w.Scribble && i%16 == 0 {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"stablepages/bench/record"
-	"stablepages/stablewrite/testenv"
+	"stablepages/bench/testenv"
 )
 
 func TestHowWritten(t *testing.T) {

@@ -94,8 +94,9 @@ again when the write completes; if it changed, resubmit a private copy), and
 what the fix costs.
 
 Exit codes: 0 done and clean; 1 failed, or inconclusive; 2 wrong arguments;
-3 torn data (repro, bench), a broken promise (evaluate, prove); 130 interrupted before
-the planned end. run has those of the command that it guards.`,
+3 torn data (repro, bench), a broken promise (evaluate, prove), a direct write that
+changed in flight (watch); 130 interrupted before the planned end. run has those of
+the command that it guards.`,
 		Example: `  stablewrite evaluate
   stablewrite repro --strategy verify --mutator aba --gate --duration 10s`,
 		Args:          positional(cobra.NoArgs),
@@ -111,7 +112,7 @@ the planned end. run has those of the command that it guards.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.SetHelpCommand(newHelp(root))
-	root.AddCommand(newEvaluate(), newRepro(), newBench(), newReport(), newProbe(), newProve(), newGuard(), newMan())
+	root.AddCommand(newEvaluate(), newRepro(), newBench(), newReport(), newProbe(), newProve(), newWatch(), newGuard(), newMan())
 	for _, cmd := range root.Commands() {
 		completeChoices(cmd)
 	}

@@ -52,7 +52,7 @@ static long (*loop)(u32 n, void *step, void *ctx, u64 flags) = (void *)181;
 struct super_block { u64 s_magic; } KERNEL;
 struct inode { struct super_block *i_sb; } KERNEL;
 struct address_space { struct inode *host; } KERNEL;
-struct page { u64 compound_head; struct address_space *mapping; } KERNEL;
+struct page { u64 compound_head; struct address_space *mapping; u32 page_type; } KERNEL;
 struct page___7 { u64 compound_info; } KERNEL;
 struct bio_vec { struct page *bv_page; u32 bv_len, bv_offset; };
 struct bvec_iter { u64 bi_sector; u32 bi_size, bi_idx, bi_bvec_done; } KERNEL;
@@ -85,6 +85,8 @@ struct task_struct {
 	void *bio_list;
 } KERNEL;
 enum req_flag_bits { __REQ_META, __REQ_SWAP };
+enum pageflags { PG_slab };         // before 6.10
+enum pagetype { PGTY_slab = 1 };    // since 6.12, in the highest byte of page_type
 
 // Of include/linux/blk_types.h, sched.h and uapi/linux/magic.h.
 enum { OP_WRITE = 1, OP_ZONE_APPEND = 7, OP_MASK = 0xff };
@@ -341,15 +343,31 @@ INLINE u64 head(u64 page)
 	return (s64)info > -(1LL << 32) ? page & info & ~1ULL : info - 1;
 }
 
+// slab reports whether the kernel's allocator has a page. It keeps other things
+// where the mapping would be.
+INLINE int slab(struct page *head)
+{
+	if (HAS_ENUM(enum pagetype, PGTY_slab))
+		return FIELD(head, page_type) >> 24 == ENUM(enum pagetype, PGTY_slab);
+	u64 flags = 0; // the first field, whatever its type
+	READ(flags, head);
+	return HAS_ENUM(enum pageflags, PG_slab) && flags >> ENUM(enum pageflags, PG_slab) & 1;
+}
+
 // memory_of says what memory a bio is made from, by its first page.
 INLINE u32 memory_of(struct bio *bio, u64 page)
 {
-	if (HAS_ENUM(enum req_flag_bits, __REQ_SWAP) && bio->bi_opf & 1ULL << ENUM(enum req_flag_bits, __REQ_SWAP))
+	u32 opf = bio->bi_opf, pinned = bio->bi_flags & bio_page_pinned;
+	if (opf >> ENUM(enum req_flag_bits, __REQ_SWAP) & 1)
 		return SWAP;
-	u64 mapping = (u64)FIELD((struct page *)head(page), mapping);
+	if (opf >> ENUM(enum req_flag_bits, __REQ_META) & 1)
+		return METADATA;
+	struct page *first = (void *)head(page);
+	if (!pinned && slab(first))
+		return KERNEL_MEMORY;
+	u64 mapping = (u64)FIELD(first, mapping);
 	if (mapping & MAPPING_ANON)
 		return ANONYMOUS;
-	u32 pinned = bio->bi_flags & bio_page_pinned;
 	if (!mapping || mapping & MAPPING_MOVABLE)
 		return pinned ? MAPPED : KERNEL_MEMORY;
 	struct inode *host = FIELD((struct address_space *)mapping, host);

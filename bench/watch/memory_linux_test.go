@@ -1,0 +1,150 @@
+//go:build amd64
+
+package watch
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+	"stablepages/bench/testenv"
+)
+
+func TestMemoryOfWrites(t *testing.T) {
+	dir := testenv.DirectDir(t)
+	w := start(t, Options{All: true})
+	hugePages(t)
+	source := filepath.Join(dir, "source")
+	if err := os.WriteFile(source, bytes.Repeat([]byte("source"), 20000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mapped := record.Mapped
+	var pinned uint32
+	if err := w.k.Variables["bio_page_pinned"].Get(&pinned); err != nil {
+		t.Fatal(err)
+	}
+	if pinned == 0 { // before Linux 6.5
+		mapped = record.PageCache
+	}
+	cases := []struct {
+		writer
+		want record.Memory
+	}{
+		{writer{}, record.Anonymous},
+		{writer{Offset: 512}, record.Anonymous},
+		{writer{From: "shared"}, record.Shared},
+		{writer{From: "huge"}, record.Anonymous},
+		{writer{From: "mapped " + filepath.Join(dir, "mapped")}, mapped},
+		{writer{Send: source}, record.PageCache},
+		{writer{Buffered: true}, record.PageCache},
+	}
+	var pids []int
+	for _, c := range cases {
+		c.File, c.Bytes, c.Writes = filepath.Join(dir, "f"), 64<<10, 8
+		pids = append(pids, c.run(t))
+	}
+	all := stop(t, w)
+	for i, c := range cases {
+		found := false
+		for _, r := range of(all, pids[i]) {
+			found = found || r.Memory == c.want && r.Blocks >= 4*16
+			// The page cache of what it wrote before may be written out, too, and metadata.
+			if r.Direct == stablewrite.DirectYes && r.Memory != c.want {
+				t.Errorf("%+v: %+v", c, r)
+			}
+		}
+		if !found {
+			t.Errorf("%+v: no writes from %s: %+v", c, c.want, of(all, pids[i]))
+		}
+	}
+}
+
+// hugePages reserves some.
+func hugePages(t *testing.T) {
+	t.Helper()
+	const name = "/proc/sys/vm/nr_hugepages"
+	was, err := os.ReadFile(name)
+	if err != nil {
+		testenv.Missing(t, "huge pages: %v", err)
+	}
+	if err := os.WriteFile(name, []byte("16"), 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.WriteFile(name, was, 0) })
+}
+
+// A program that is swapped out while it changes its memory makes no direct writes.
+func TestSwappingIsNotDirect(t *testing.T) {
+	dev := testenv.LoopDevice(t, 256<<20)
+	testenv.Tool(t, "mkswap", "swapon", "swapoff")
+	for _, cmd := range [][]string{{"mkswap", dev}, {"swapon", "-p", "100", dev}} {
+		if out, err := exec.Command(cmd[0], cmd[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v: %s", cmd, err, out)
+		}
+	}
+	t.Cleanup(func() { exec.Command("swapoff", dev).Run() })
+	w := start(t, Options{All: true})
+	pid := writer{File: filepath.Join(testenv.DirectDir(t), "f"), Bytes: 32 << 20, Writes: 20, PageOut: true, Scribble: true}.run(t)
+	swapped := int64(0)
+	for _, r := range of(stop(t, w), pid) {
+		if r.Memory == record.Swap {
+			swapped += r.Writes
+		} else if r.Memory != record.Metadata {
+			t.Errorf("%+v", r)
+		}
+	}
+	if swapped == 0 {
+		t.Error("nothing was swapped out")
+	}
+}
+
+// What a loop device writes on is not counted once more.
+func TestALoopDeviceIsCountedOnce(t *testing.T) {
+	dev := testenv.LoopDevice(t, 16<<20)
+	for _, scribble := range []bool{false, true} {
+		able(t)
+		w, err := Start(Options{}) // of all programs, the loop device's threads too
+		if err != nil {
+			t.Fatal(err)
+		}
+		c0, _ := w.counts()
+		pid := writer{File: dev, Bytes: 128 << 10, Writes: 100, Scribble: scribble}.run(t)
+		c, _ := w.counts()
+		all := stop(t, w)
+		if its := of(all, pid); len(its) != 1 || its[0].Writes != 100 || its[0].Device != filepath.Base(dev) || its[0].File != dev && scribble || scribble != (its[0].Changed > 0) {
+			t.Errorf("%+v", its)
+		}
+		if c.Below == c0.Below {
+			t.Error("nothing was seen below the loop device")
+		}
+		for _, r := range all {
+			if r.PID == 0 && r.Direct == stablewrite.DirectYes {
+				t.Errorf("%+v", r)
+			}
+		}
+	}
+}
+
+// zram takes bios without making requests of them.
+func TestADeviceThatTakesBios(t *testing.T) {
+	testenv.Tool(t)
+	added, err := os.ReadFile("/sys/class/zram-control/hot_add")
+	if err != nil {
+		testenv.Missing(t, "zram: %v", err)
+	}
+	number := strings.TrimSpace(string(added))
+	t.Cleanup(func() { os.WriteFile("/sys/class/zram-control/hot_remove", []byte(number), 0) })
+	if err := os.WriteFile("/sys/block/zram"+number+"/disksize", []byte("16M"), 0); err != nil {
+		t.Fatal(err)
+	}
+	w := start(t, Options{})
+	pid := writer{File: "/dev/zram" + number, Bytes: 1 << 20, Writes: 300, Scribble: true}.run(t)
+	if its := of(stop(t, w), pid); len(its) != 1 || its[0].Writes != 300 || its[0].Device != "zram"+number || its[0].Changed == 0 {
+		t.Errorf("%+v", its)
+	}
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"stablepages/bench/record"
+	"stablepages/bench/watch"
+)
+
+type watchFlags struct {
+	o        watch.Options
+	duration time.Duration
+	json     bool
+}
+
+func newWatch() *cobra.Command {
+	var f watchFlags
+	cmd := &cobra.Command{
+		Use:   "watch [flags] [-- COMMAND [ARGS]]",
+		Short: "Find the programs here that change pages while they are written",
+		Long: `watch looks at every direct write on this machine, whatever program makes it and by
+whatever call (write, libaio, io_uring, a virtual machine): it sums the pages when
+the write is queued for a device and again when it completes. It says which
+programs change them in flight, where, how often, which layer below minds, and
+what to do. Programs, files and devices are left as they are.
+
+It runs until SIGINT, for --duration, or, with COMMAND, until COMMAND ends; only
+COMMAND and what it starts are then looked at, standard output is COMMAND's, and
+results go to standard error.
+
+What it does not see: changes before a write is queued, as during a file
+system's own checksum; changes that are restored before it completes; writes to
+NFS and FUSE. That 0 of n were seen to change bounds the share that do below
+3/n; it does not acquit a program. What is not looked at is counted, and there is
+no verdict without it. go doc stablepages/bench/watch has the rest.
+
+It needs root, Linux 6.1 or later on amd64, and BTF.
+
+Exit codes: 0 direct writes were looked at, all that were to be, and none
+changed; 3 a direct write changed in flight; 1 failed, or inconclusive: no direct
+writes, or some missed; 2 wrong arguments; 130 interrupted before the planned end.`,
+		Example: `  stablewrite watch
+  stablewrite watch --comm mariadbd --sample 16 --duration 10m
+  stablewrite watch --stack -- fio --direct=1 job.fio
+  stablewrite watch --duration 1h --json >seen.jsonl; stablewrite report seen.jsonl`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(cmd, args); err != nil {
+				return usage(err)
+			}
+			return f.run(cmd, args)
+		},
+	}
+	fl := cmd.Flags()
+	fl.SetInterspersed(false) // what follows COMMAND is its own
+	fl.SortFlags = false
+	fl.IntVar(&f.o.PID, "pid", 0, "look at process `P` only, and what it starts from now on")
+	fl.StringVar(&f.o.Comm, "comm", "", "look at programs named `C` only, as ps shows it")
+	fl.StringArrayVar(&f.o.Devices, "dev", nil, "look at writes to block device `D` only, and to what is made of it; may be given again")
+	fl.BoolVar(&f.o.All, "all", false, "look at swap, the page cache and metadata, too, which may change lawfully")
+	fl.IntVar(&f.o.Sample, "sample", 1, "look at one write of `N`, by chance")
+	fl.IntVar(&f.o.MaxBlocks, "max-blocks", watch.MostBlocks, "look at so many blocks of a write, from a random one on")
+	fl.DurationVar(&f.duration, "duration", 0, "end after this time (0: no end)")
+	fl.BoolVar(&f.o.Stacks, "stack", false, "show where a program submitted a write that changed")
+	fl.BoolVar(&f.json, "json", false, "print Records instead of a text")
+	return cmd
+}
+
+// check refuses what no run could mean.
+func (f *watchFlags) check(cmd *cobra.Command, args []string) error {
+	f.o.Children = len(args) > 0
+	switch {
+	case f.duration < 0:
+		return errors.New("--duration must not be negative")
+	case f.o.Sample < 1:
+		return errors.New("--sample must be 1 or more")
+	case f.o.MaxBlocks < 1 || f.o.MaxBlocks > watch.MostBlocks:
+		return fmt.Errorf("--max-blocks must be from 1 to %d", watch.MostBlocks)
+	case cmd.Flags().Changed("pid") && f.o.PID < 1:
+		return errors.New("--pid must be 1 or more")
+	case f.o.Children && f.o.PID != 0:
+		return errors.New("--pid is a process that runs, and COMMAND another: give one of them")
+	case f.o.Children && f.duration != 0:
+		return errors.New("--duration is for what does not end by itself, as COMMAND does: use timeout(1) on it")
+	}
+	return f.o.Validate()
+}
+
+// tick is how often the table on a terminal is renewed.
+const tick = time.Second
+
+func (f *watchFlags) run(cmd *cobra.Command, args []string) error {
+	ctx, stop := interruptible(cmd)
+	defer stop()
+	out, shown := cmd.OutOrStdout(), newLive(cmd.ErrOrStderr())
+	if f.o.Children {
+		out, shown.f = cmd.ErrOrStderr(), nil // the terminal is COMMAND's
+		signal.Reset(syscall.SIGPIPE)         // what is ignored stays ignored in COMMAND
+	}
+	f.o.OnChanged = func(r record.Watch) { shown.print(fmt.Sprintf("%s: %s", cmd.CommandPath(), watch.Line(r))) }
+	w, err := watch.Start(f.o)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	failed, err := f.wait(ctx, cmd, w, shown, args)
+	shown.clear()
+	if err != nil {
+		return err
+	}
+	interrupted := ctx.Err() != nil && (f.duration != 0 || f.o.Children)
+	all, err := w.Stop()
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		all[i].Interrupted = interrupted
+	}
+	if err := f.print(out, all); err != nil {
+		return err
+	}
+	switch outcome, _ := watch.Judge(all); {
+	case interrupted:
+		return &exit{code: exitInterrupted}
+	case outcome == watch.Changed:
+		return &exit{exitTorn, failed}
+	case outcome == watch.Inconclusive:
+		return &exit{exitFailed, failed}
+	}
+	return failed
+}
+
+func (f *watchFlags) print(out io.Writer, all []record.Watch) error {
+	if !f.json {
+		_, err := fmt.Fprintln(out, watch.Text(all, 20))
+		return err
+	}
+	for _, r := range all {
+		if err := record.Write(out, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wait waits for the end and shows meanwhile what was seen. failed is how COMMAND
+// did.
+func (f *watchFlags) wait(ctx context.Context, cmd *cobra.Command, w *watch.Watcher, shown *live, args []string) (failed, err error) {
+	ended := make(chan error, 1)
+	if f.o.Children {
+		c := exec.CommandContext(ctx, args[0], args[1:]...)
+		c.Stdin, c.Stdout, c.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+		c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) } // it ends as it likes
+		if err := c.Start(); err != nil {
+			return nil, err
+		}
+		go func() { ended <- c.Wait() }()
+	}
+	var planned <-chan time.Time
+	if f.duration > 0 {
+		planned = time.After(f.duration)
+	}
+	interrupt := ctx.Done()
+	for renew := time.NewTicker(tick); ; {
+		select {
+		case err := <-ended:
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err), nil
+			}
+			return nil, nil
+		case <-planned:
+			return nil, nil
+		case <-interrupt:
+			if interrupt = nil; !f.o.Children {
+				return nil, nil
+			}
+		case <-renew.C:
+			if shown.f == nil {
+				continue
+			}
+			all, err := w.Records()
+			if err != nil {
+				return nil, err
+			}
+			shown.show(watch.Table(all, shown.rows()))
+		}
+	}
+}
