@@ -146,6 +146,29 @@ func checkGuard(r record.Guard) error {
 	return c.err
 }
 
+func checkWatch(r record.Watch) error {
+	var c check
+	within(&c, "writes", r.Writes, 0, mostCount)
+	within(&c, "changed", r.Changed, 0, r.Writes)
+	within(&c, "blocks", r.Blocks, r.Writes, mostCount)
+	within(&c, "blocks_changed", r.BlocksChanged, r.Changed, r.Blocks)
+	within(&c, "truncated", r.Truncated, 0, r.Writes)
+	within(&c, "bios", r.Bios, 0, mostCount)
+	within(&c, "untraced", r.Untraced, 0, mostCount)
+	within(&c, "unnamed", r.Unnamed, 0, mostCount)
+	within(&c, "sample", r.Sample, 1, 1<<32)
+	within(&c, "max_blocks", r.MaxBlocks, 1, 1<<20)
+	within(&c, "seconds", r.Seconds, 0, mostSeconds)
+	c.kept("direct", r.Direct, r.Writes == 0 || r.Direct == r.Memory.Directness())
+	if e := r.Example; e != nil {
+		within(&c, "bytes", e.Bytes, 1, mostWrite)
+		within(&c, "block", e.Block, 0, e.Bytes/512)
+		within(&c, "blocks_changed", e.Blocks, 1, mostCount)
+		within(&c, "in_flight_ns", e.InFlightNS, 0, mostSeconds*1e9)
+	}
+	return c.err
+}
+
 func checkProbe(r record.Probe) error {
 	var c check
 	c.count("writes", r.Writes)

@@ -79,6 +79,9 @@ func newPage(res Results) page {
 	for _, t := range prove.Tables(res.Proofs) {
 		p.Sections = append(p.Sections, proofSection(t))
 	}
+	for _, run := range watchesByRun(res.Watches) {
+		p.Sections = append(p.Sections, watchSection(run))
+	}
 	p.Headline, p.State = headline(res, p.Verdict)
 	p.addSystems(res, all)
 	for i := range p.Sections {
@@ -112,6 +115,8 @@ func headline(res Results, v Verdict) (text, state string) {
 		return "What races show", ""
 	case len(res.Costs) > 0:
 		return "What stable writes cost", ""
+	case len(res.Watches) > 0:
+		return "What programs change in flight", ""
 	}
 	return "What was measured", ""
 }
@@ -353,6 +358,9 @@ func (p *page) addSystems(res Results, all []group) {
 	}
 	for _, r := range res.Probes {
 		add(r.System, [2]string{"probed", r.Path}, [2]string{"advice", probe.Advice(r)})
+	}
+	for _, run := range watchesByRun(res.Watches) {
+		add(run[0].System)
 	}
 	for _, of := range guardsBySystem(res.Guards) {
 		add(of[0].System, [2]string{"guarded", guard.Text(of, len(of))})

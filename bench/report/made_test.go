@@ -67,6 +67,17 @@ func made() (all []any) {
 		g.Kind, g.Comm, g.PID, g.Stops, g.Seconds, g.System, g.Version = record.KindGuard, "madeup", 100+i, 49, 60, system, record.Version
 		all = append(all, g)
 	}
+	first := 1.5
+	for _, w := range []record.Watch{
+		{Comm: "madeup", PID: 100, Memory: record.Anonymous, Device: "sdx1", File: "/made/up/log", Writes: 1000, Changed: 46, Blocks: 4000, BlocksChanged: 50, Truncated: 3, FirstSeconds: &first,
+			Layers:  []record.Layer{{Name: "xfs"}, {Name: "md raid1", Device: "md0"}, {Name: "disk", Device: "sdx"}},
+			Example: &record.Change{Sector: 2048, Bytes: 16384, Block: 2, Blocks: 1, InFlightNS: 1234567, Stack: []string{"pwrite+0x1 (libmade.so)", "madeup+0x1234"}}},
+		{Comm: "<b>other", PID: 101, Memory: record.PageCache, Device: "sdx1", Writes: 10, Changed: 1, Blocks: 10, BlocksChanged: 1, FirstSeconds: &first},
+		{Cgroup: "/made/up", Memory: record.KernelOwn, Device: "sdx1", Writes: 5, Blocks: 5},
+	} {
+		w.Kind, w.Direct, w.Sample, w.MaxBlocks, w.Bios, w.Seconds, w.System, w.Version = record.KindWatch, w.Memory.Directness(), 16, 256, 20000, 60, system, record.Version
+		all = append(all, w)
+	}
 	return all
 }
 

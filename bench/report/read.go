@@ -101,6 +101,7 @@ var kinds = map[string]struct {
 	record.KindPrecision: {[]string{"strategy", "detect", "mutator", "size", "blocks", "torn", "resubmitted", "both"}, parse(checkPrecision)},
 	record.KindProve:     {append([]string{"scenario", "kernel", "victim", "needs_stable_pages"}, raceFields...), parse(checkProve)},
 	record.KindGuard:     {[]string{"comm", "pid", "file", "opens", "cleared", "refused"}, parse(checkGuard)},
+	record.KindWatch:     {[]string{"comm", "pid", "memory", "direct", "writes", "changed", "blocks", "blocks_changed", "bios", "untraced"}, parse(checkWatch)},
 	record.KindProbe:     {[]string{"path", "writes", "reached"}, parse(checkProbe)},
 }
 

@@ -15,6 +15,7 @@ type Results struct {
 	Proofs     []record.Prove
 	Probes     []record.Probe
 	Guards     []record.Guard
+	Watches    []record.Watch
 
 	races      map[raceKey]int // where in Races
 	precisions map[precisionKey]int
@@ -77,12 +78,15 @@ func (res *Results) Add(rec any) {
 	case record.Guard:
 		r.System = res.system(r.System)
 		res.Guards = append(res.Guards, r)
+	case record.Watch:
+		r.System = res.system(r.System)
+		res.Watches = append(res.Watches, r)
 	}
 }
 
 // Len is how many Records are kept.
 func (res *Results) Len() int {
-	return len(res.Races) + len(res.Costs) + len(res.Precisions) + len(res.Proofs) + len(res.Probes) + len(res.Guards)
+	return len(res.Races) + len(res.Costs) + len(res.Precisions) + len(res.Proofs) + len(res.Probes) + len(res.Guards) + len(res.Watches)
 }
 
 // system is the one System equal to s, so that their pointers can be compared.

@@ -68,7 +68,13 @@ func Summary(out io.Writer, res Results) error {
 			return err
 		}
 	}
-	return writeGuards(out, gap, res.Guards)
+	if len(res.Guards) > 0 {
+		if err := writeGuards(out, gap, res.Guards); err != nil {
+			return err
+		}
+		gap = "\n"
+	}
+	return writeWatches(out, gap, res.Watches)
 }
 
 func writeJudgement(out io.Writer, v Verdict) {

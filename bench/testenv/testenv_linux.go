@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +52,19 @@ func Tool(tb testing.TB, names ...string) {
 		if _, err := exec.LookPath(name); err != nil {
 			Missing(tb, "the command %s", name)
 		}
+	}
+}
+
+// EBPF ends the test unless it may load programs into the kernel and knows its
+// types.
+func EBPF(tb testing.TB) {
+	tb.Helper()
+	Tool(tb)
+	if runtime.GOARCH != "amd64" {
+		Missing(tb, "amd64, for eBPF")
+	}
+	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
+		Missing(tb, "a kernel with BTF: %v", err)
 	}
 }
 

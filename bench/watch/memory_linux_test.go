@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"stablepages/bench/record"
-	"stablepages/stablewrite"
 	"stablepages/bench/testenv"
+	"stablepages/stablewrite"
 )
 
 func TestMemoryOfWrites(t *testing.T) {
@@ -107,7 +107,7 @@ func TestSwappingIsNotDirect(t *testing.T) {
 func TestALoopDeviceIsCountedOnce(t *testing.T) {
 	dev := testenv.LoopDevice(t, 16<<20)
 	for _, scribble := range []bool{false, true} {
-		able(t)
+		testenv.EBPF(t)
 		w, err := Start(Options{}) // of all programs, the loop device's threads too
 		if err != nil {
 			t.Fatal(err)

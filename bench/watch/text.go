@@ -3,6 +3,7 @@ package watch
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -49,31 +50,34 @@ func Judge(all []record.Watch) (Outcome, string) {
 	case run.Unnamed > 0:
 		return Inconclusive, fmt.Sprintf("Inconclusive: 0 of %d %s were seen to change, but threads of the kernel queued %d more, as under I/O throttling, whose program is not known. Watch all programs instead.", n, looked, run.Unnamed)
 	}
-	return Clean, fmt.Sprintf("0 of %d %s were seen to change after they were queued: with 95 %% confidence fewer than %.2g %% do.", n, looked, min(300/float64(n), 100))
+	return Clean, fmt.Sprintf("0 of %d %s were seen to change after queueing: fewer than %s %% do (95 %% confidence).", n, looked, percent(min(3/float64(n), 1)))
 }
 
-// Text says what was seen, in lines of which the last has no end: the verdict, a
-// table of at most so many rows, and for each program that changed a direct write
-// where, what of that below minds, and what can be done. all is of one run.
+// Text says what was seen, in lines: the verdict, a table of at most so many rows,
+// for each program that changed a direct write where, what of that below minds and
+// which switch it has, what can be done, and how much was looked at. all is of one
+// run.
 func Text(all []record.Watch, rows int) string {
 	outcome, verdict := Judge(all)
 	var b strings.Builder
-	fmt.Fprintln(&b, verdict)
+	fmt.Fprintf(&b, "%s\n\n", verdict)
 	if table := Table(all, rows); table != "" {
-		fmt.Fprintf(&b, "\n%s", table)
+		fmt.Fprintf(&b, "%s\n", table)
 	}
 	for _, r := range all {
-		if r.Direct == stablewrite.DirectYes && r.Changed > 0 {
-			fmt.Fprintf(&b, "\n%s", about(r))
+		if said := About(r); len(said) > 0 {
+			fmt.Fprintf(&b, "%s:\n  %s\n\n", Program(r), strings.Join(said, "\n  "))
 		}
 	}
 	if outcome == Changed {
-		fmt.Fprintf(&b, "\n%s", advice)
+		fmt.Fprintln(&b, "What to do, the first that is possible:")
+		for i, do := range Advice {
+			fmt.Fprintf(&b, "  %d. %s\n", i+1, do)
+		}
+		fmt.Fprintln(&b)
 	}
-	if notes := notes(all); notes != "" {
-		fmt.Fprintf(&b, "\n%s", notes)
-	}
-	return strings.TrimRight(b.String(), "\n")
+	fmt.Fprintln(&b, Coverage(all))
+	return b.String()
 }
 
 // Table is a table of what was seen, of at most so many rows.
@@ -91,7 +95,7 @@ func Table(all []record.Watch, rows int) string {
 		if shown++; shown > rows {
 			continue
 		}
-		fmt.Fprintf(t, "%d\t%d\t%s\t%d\t%d\t  %s, %s, %s\n", r.Writes, r.Changed, share(r.Changed, r.Writes), r.Blocks, r.BlocksChanged, Program(r), r.Memory, record.Printable(r.Device))
+		fmt.Fprintf(t, "%d\t%d\t%s\t%d\t%d\t  %s, %s, %s\n", r.Writes, r.Changed, Share(r.Changed, r.Writes), r.Blocks, r.BlocksChanged, Program(r), r.Memory, record.Printable(r.Device))
 	}
 	t.Flush()
 	if shown > rows {
@@ -113,11 +117,18 @@ func Program(r record.Watch) string {
 	return "kernel"
 }
 
-func share(n, of int64) string {
+// Share is n of so many in percent.
+func Share(n, of int64) string {
 	if n == 0 {
 		return "0"
 	}
-	return fmt.Sprintf("%.2g %%", 100*float64(n)/float64(of))
+	return percent(float64(n)/float64(of)) + " %"
+}
+
+// percent is a share in percent, of two digits.
+func percent(share float64) string {
+	short, _ := strconv.ParseFloat(strconv.FormatFloat(100*share, 'e', 1, 64), 64)
+	return strconv.FormatFloat(short, 'f', -1, 64)
 }
 
 // Line says of a program that it was first seen to change a direct write.
@@ -137,30 +148,26 @@ func duration(ns int64) string {
 	return d.Round(max(d/1000, 1)).String()
 }
 
-// about says of a program where it changed direct writes, what minds, and which
-// switch it has.
-func about(r record.Watch) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s:\n", Program(r))
+// About says of a program that changed direct writes where it did, what of that below
+// minds, and which switch it has. Of others it says nothing.
+func About(r record.Watch) (said []string) {
+	if r.Direct != stablewrite.DirectYes || r.Changed == 0 {
+		return nil
+	}
 	if r.File != "" {
-		fmt.Fprintf(&b, "  file: %s\n", record.Printable(r.File))
+		said = append(said, "file: "+record.Printable(r.File))
 	}
 	if e := r.Example; e != nil {
-		fmt.Fprintf(&b, "  example: sector %d of %s, %d bytes, block %d", e.Sector, record.Printable(r.Device), e.Bytes, e.Block)
+		more := ""
 		if e.Blocks > 1 {
-			fmt.Fprintf(&b, " and %d more", e.Blocks-1)
+			more = fmt.Sprintf(" and %d more", e.Blocks-1)
 		}
-		fmt.Fprintf(&b, ", within %s\n", duration(e.InFlightNS))
-		for i, line := range e.Stack {
-			if i == 0 {
-				fmt.Fprintln(&b, "  submitted by:")
-			}
-			fmt.Fprintf(&b, "    %s\n", record.Printable(line))
+		said = append(said, fmt.Sprintf("example: sector %d of %s, %d bytes, block %d%s, within %s", e.Sector, record.Printable(r.Device), e.Bytes, e.Block, more, duration(e.InFlightNS)))
+		if len(e.Stack) > 0 {
+			said = append(said, "submitted by: "+record.Printable(strings.Join(e.Stack, " < ")))
 		}
 	}
-	fmt.Fprintf(&b, "  below: %s\n", Below(r.Layers))
-	fmt.Fprintf(&b, "  its own switch: %s\n", switchOf(r.Comm))
-	return b.String()
+	return append(said, "below: "+Below(r.Layers), "its own switch: "+switchOf(r.Comm))
 }
 
 // effects say which layers mind that a write changes, and how it shows; and which
@@ -238,17 +245,18 @@ func switchOf(comm string) string {
 	return "for buffered I/O, if it has one; its manual tells"
 }
 
-const advice = `What to do, the first that is possible:
-  1. The program's own switch for buffered I/O, or for checksums that it takes of a copy.
-  2. A copy in between: qemu-nbd over a socket, or a loop device without direct I/O.
-  3. stablewrite run -- COMMAND, which takes O_DIRECT away from it.
-  4. A kernel that copies: btrfs with data checksums from Linux 6.15, xfs on devices that need
-     stable pages from 7.0.
-  5. If its source is yours, the library: go doc stablepages/stablewrite.
-`
+// Advice is what can be done about a program that changes what it writes, the best
+// first.
+var Advice = []string{
+	"The program's own switch for buffered I/O, or for checksums that it takes of a copy.",
+	"A copy in between: qemu-nbd over a socket, or a loop device without direct I/O.",
+	"stablewrite run -- COMMAND, which takes O_DIRECT away from it.",
+	"A kernel that copies: for btrfs with data checksums 6.15, for xfs on devices that need stable pages 7.0.",
+	"If its source is yours, the library: go doc stablepages/stablewrite.",
+}
 
-// notes say how much was looked at.
-func notes(all []record.Watch) string {
+// Coverage says how much was looked at.
+func Coverage(all []record.Watch) string {
 	if len(all) == 0 {
 		return ""
 	}
@@ -269,5 +277,5 @@ func notes(all []record.Watch) string {
 	if run.Unnamed > 0 {
 		said += fmt.Sprintf("; queued by threads of the kernel, whose program is not known: %d", run.Unnamed)
 	}
-	return said + ". A change is seen if it is there when the write completes.\n"
+	return said + ". A change is seen if it is there when the write completes."
 }

@@ -240,9 +240,9 @@ func (w *Watcher) Records() ([]record.Watch, error) {
 	if len(all) == 0 { // that there was nothing is a result, too
 		all = []record.Watch{{Kind: record.KindWatch, Sample: w.o.Sample, MaxBlocks: w.o.MaxBlocks, Version: record.Version}}
 	}
-	system := record.SystemOf(nil)
+	system, seconds := record.SystemOf(nil), float64(monotonic()-w.began)/1e9
 	for i := range all {
-		all[i].System, all[i].Seconds = system, float64(monotonic()-w.began)/1e9
+		all[i].System, all[i].Seconds = system, seconds
 		all[i].Bios, all[i].Unnamed = int64(c.Seen-c.Below), int64(c.Nobody)
 		all[i].Untraced = int64(c.NoRoom + c.Unreadable + c.Replaced + missed)
 	}

@@ -13,7 +13,7 @@ import (
 // start starts to watch what this process starts, or names what is missing.
 func start(t *testing.T, o Options) *Watcher {
 	t.Helper()
-	able(t)
+	testenv.EBPF(t)
 	if o.PID == 0 {
 		o.Children = true
 	}
@@ -23,14 +23,6 @@ func start(t *testing.T, o Options) *Watcher {
 	}
 	t.Cleanup(func() { w.Close() })
 	return w
-}
-
-// able ends a test that cannot watch here.
-func able(t *testing.T) {
-	t.Helper()
-	if err := check(); err != nil {
-		testenv.Missing(t, "what watching needs: %v", err)
-	}
 }
 
 // stop stops w and returns its Records, of which none may be untraced.

@@ -15,7 +15,7 @@ import (
 )
 
 func TestHowWritten(t *testing.T) {
-	able(t)
+	testenv.EBPF(t)
 	file := func(dir string, flags int) func(*testing.T) func([]byte) error {
 		return func(t *testing.T) func([]byte) error {
 			return func(p []byte) error { return writeSynced(filepath.Join(dir, "f"), flags, p) }
@@ -49,7 +49,7 @@ func TestHowWritten(t *testing.T) {
 // Kernels differ: what a direct write does on btrfs with checksums is what probe
 // asks for. It is one of the three, never unknown.
 func TestHowWrittenOnBtrfsWithChecksums(t *testing.T) {
-	able(t)
+	testenv.EBPF(t)
 	dir := testenv.NewVolume(t, 128<<20, "", "mkfs.btrfs", "-q").Dir
 	got, err := HowWritten(func(p []byte) error { return writeSynced(filepath.Join(dir, "f"), unix.O_DIRECT, p) })
 	if got == record.WrittenUnknown || err != nil {
@@ -59,7 +59,7 @@ func TestHowWrittenOnBtrfsWithChecksums(t *testing.T) {
 }
 
 func TestHowWrittenReturnsTheErrorOfTheWrite(t *testing.T) {
-	able(t)
+	testenv.EBPF(t)
 	want := errors.New("of the write")
 	if got, err := HowWritten(func([]byte) error { return want }); got != record.WrittenUnknown || !errors.Is(err, want) {
 		t.Errorf("%s, %v", got, err)

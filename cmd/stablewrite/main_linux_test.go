@@ -88,6 +88,15 @@ func TestCommandLineOnMounts(t *testing.T) {
 	})
 }
 
+// Scripts of watch, which root runs.
+func TestCommandLineOfWatch(t *testing.T) {
+	testenv.EBPF(t)
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "watch"), WorkdirRoot: testenv.DirectDir(t), RequireUniqueNames: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "only": only},
+	})
+}
+
 // mount mounts a new file system for a script and sets an environment variable
 // to its directory: mount NAME ext4|ext4-ro|ext4-full|btrfs|btrfs-nodatasum|
 // tmpfs|ramfs

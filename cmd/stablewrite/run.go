@@ -136,11 +136,16 @@ func newHelp(root *cobra.Command) *cobra.Command {
 // interruptible ends the context at the first signal that asks for an end. The
 // second one has its usual effect.
 func interruptible(cmd *cobra.Command) (context.Context, context.CancelFunc) {
+	signal.Ignore(syscall.SIGPIPE) // printing fails then, and what is to be removed is
+	return ending(cmd)
+}
+
+// ending is interruptible, but that a broken pipe has its usual effect.
+func ending(cmd *cobra.Command) (context.Context, context.CancelFunc) {
 	parent := cmd.Context()
 	if parent == nil {
 		parent = context.Background()
 	}
-	signal.Ignore(syscall.SIGPIPE) // printing fails then, and what is to be removed is
 	ctx, stop := signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"stablepages/bench/record"
+	"stablepages/bench/report"
 	"stablepages/bench/watch"
 )
 
@@ -98,12 +98,15 @@ func (f *watchFlags) check(cmd *cobra.Command, args []string) error {
 const tick = time.Second
 
 func (f *watchFlags) run(cmd *cobra.Command, args []string) error {
-	ctx, stop := interruptible(cmd)
+	begin := interruptible
+	if f.o.Children {
+		begin = ending // what is ignored here would be in COMMAND
+	}
+	ctx, stop := begin(cmd)
 	defer stop()
 	out, shown := cmd.OutOrStdout(), newLive(cmd.ErrOrStderr())
 	if f.o.Children {
 		out, shown.f = cmd.ErrOrStderr(), nil // the terminal is COMMAND's
-		signal.Reset(syscall.SIGPIPE)         // what is ignored stays ignored in COMMAND
 	}
 	f.o.OnChanged = func(r record.Watch) { shown.print(fmt.Sprintf("%s: %s", cmd.CommandPath(), watch.Line(r))) }
 	w, err := watch.Start(f.o)
@@ -139,16 +142,19 @@ func (f *watchFlags) run(cmd *cobra.Command, args []string) error {
 }
 
 func (f *watchFlags) print(out io.Writer, all []record.Watch) error {
-	if !f.json {
-		_, err := fmt.Fprintln(out, watch.Text(all, 20))
-		return err
-	}
+	var found report.Results
 	for _, r := range all {
-		if err := record.Write(out, r); err != nil {
-			return err
+		found.Add(r)
+		if f.json {
+			if err := record.Write(out, r); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	if f.json {
+		return nil
+	}
+	return report.Text(out, found)
 }
 
 // wait waits for the end and shows meanwhile what was seen. failed is how COMMAND
@@ -173,7 +179,7 @@ func (f *watchFlags) wait(ctx context.Context, cmd *cobra.Command, w *watch.Watc
 		select {
 		case err := <-ended:
 			if err != nil {
-				return fmt.Errorf("%s: %w", args[0], err), nil
+				return fmt.Errorf("%s ended with %w", args[0], err), nil
 			}
 			return nil, nil
 		case <-planned:
