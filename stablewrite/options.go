@@ -1,6 +1,7 @@
 package stablewrite
 
 import (
+	"cmp"
 	"fmt"
 
 	"stablepages/crcguard"
@@ -94,15 +95,12 @@ func (d *Detection) UnmarshalText(text []byte) error { return detections.unmarsh
 
 // Validate reports what is wrong with o, if anything.
 func (o Options) Validate() error {
+	if err := cmp.Or(strategyNames.check(o.Strategy), detections.check(o.DetectBy), engines.check(o.Engine)); err != nil {
+		return err
+	}
 	switch {
-	case !o.Strategy.valid():
-		return fmt.Errorf("no such strategy: %d", uint8(o.Strategy))
 	case o.Resubmit > Whole:
 		return fmt.Errorf("no such Resubmit: %d", uint8(o.Resubmit))
-	case o.DetectBy > BySum:
-		return fmt.Errorf("no such Detection: %d", uint8(o.DetectBy))
-	case int(o.Engine) >= len(engines):
-		return fmt.Errorf("no such Engine: %d", uint8(o.Engine))
 	case o.RequireDirect && !o.Strategy.Direct():
 		return fmt.Errorf("RequireDirect with the strategy %v, which is not direct", o.Strategy)
 	case o.SegmentBytes < 0 || o.SegmentBytes > maxSegmentBytes || o.SegmentBytes%crcguard.BlockSize != 0:

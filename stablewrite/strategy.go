@@ -100,11 +100,9 @@ func Strategies() []Strategy {
 	return all
 }
 
-func (s Strategy) valid() bool { return int(s) < len(strategies) }
-
 // row is what is known of s: nothing, if there is no such strategy.
 func (s Strategy) row() (row strategyRow) {
-	if s.valid() {
+	if int(s) < len(strategies) {
 		row = strategies[s]
 	}
 	return row

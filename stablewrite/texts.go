@@ -19,12 +19,15 @@ func (t texts[T]) name(v T) string {
 	return t[v]
 }
 
-func (t texts[T]) marshal(v T) ([]byte, error) {
+// check is an error if v has no name.
+func (t texts[T]) check(v T) error {
 	if int(v) >= len(t) {
-		return nil, fmt.Errorf("no such %s: %d", strings.ToLower(t.kind()), uint8(v))
+		return fmt.Errorf("no such %s: %d", strings.ToLower(t.kind()), uint8(v))
 	}
-	return []byte(t[v]), nil
+	return nil
 }
+
+func (t texts[T]) marshal(v T) ([]byte, error) { return []byte(t.name(v)), t.check(v) }
 
 func (t texts[T]) unmarshal(v *T, text []byte) error {
 	i := slices.Index(t, string(text))
