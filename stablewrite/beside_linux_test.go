@@ -320,7 +320,13 @@ func TestMemoryThatGoesAwayIsEFAULT(t *testing.T) {
 			if n, err := st.Write(p); !errors.Is(err, syscall.EFAULT) || n > there {
 				t.Errorf("%v, Stream: %d, %v", s, n, err)
 			}
-			st.Close()
+			for what, call := range map[string]func() error{
+				"Write": func() error { _, err := st.Write([]byte("more")); return err }, "Flush": st.Flush, "Close": st.Close,
+			} {
+				if err := call(); !errors.Is(err, syscall.EFAULT) {
+					t.Errorf("%v, %s of a Stream that lost bytes: %v", s, what, err)
+				}
+			}
 			if _, err := f.ReadAt(p[there:][:100], 3); !errors.Is(err, syscall.EFAULT) {
 				t.Errorf("%v, ReadAt: %v", s, err)
 			}

@@ -21,7 +21,13 @@ func (d *linuxFile) ringEngine() engine {
 		return calls
 	}
 	// A read tells whether what must not wait is taken.
-	if _, err := unix.Preadv2(d.fd, [][]byte{AlignedBuffer(max(d.geo.OffsetAlign, memoryAlign))}, 0, unix.RWF_NOWAIT); err != nil && err != unix.EAGAIN {
+	probe := [][]byte{AlignedBuffer(max(d.geo.OffsetAlign, memoryAlign))}
+	switch _, err := unix.Preadv2(d.fd, probe, 0, unix.RWF_NOWAIT); err {
+	case nil, unix.EAGAIN:
+	case unix.EBADF:
+		calls.why = "opened for writing only: a ring needs os.O_RDWR"
+		return calls
+	default:
 		calls.why = fmt.Sprintf("a read with RWF_NOWAIT was refused: %v", err)
 		return calls
 	}

@@ -13,7 +13,7 @@ var (
 	// as Geometry asks. Nothing of that write was written.
 	ErrUnaligned = errors.New("not aligned for direct I/O")
 	// ErrUnderWay: the Write was given to Do or Queue.Start before, and did not
-	// come back.
+	// come back; or it is a copy of one that was under way when it was copied.
 	ErrUnderWay = errors.New("stablewrite: the Write is under way already")
 	// ErrNotDirect: the kernel would not write this file directly.
 	ErrNotDirect = errors.New("not written directly")

@@ -14,27 +14,29 @@ import (
 )
 
 // File writes to a file, a block device or a [Device] by its Strategy. Its
-// methods may be called concurrently.
+// methods may be called concurrently. The zero File cannot be used: Create, Open,
+// OpenFile, New and NewDevice make one.
 type File struct {
 	holding
-	dropped  runtime.Cleanup // releases these, if Close is never called
-	opts     Options
-	geo      Geometry
-	row      *strategyRow
-	segment  int  // Options.SegmentBytes, in whole units
-	copied   int  // the longest segment that the Pool has memory for
-	window   int  // how many of these
-	halves   bool // where Do copies, half of copied
-	gap      int  // see segment
-	maxParts int  // of memory that the Device takes in one submission
-	engine   engine
-	known    atomic.Int64 // the file was at least so long when that was asked last
-	share    *int         // of the Pool that it holds, if that is bounded
-	name     string       // "" on a Device
-	readOnly bool
-	pages    bool // writes hold whole pages
-	stats    counters
-	writes   sync.Pool // *Write, for WriteAt
+	dropped   runtime.Cleanup // releases these, if Close is never called
+	opts      Options
+	geo       Geometry
+	row       *strategyRow
+	segment   int  // Options.SegmentBytes, in whole units
+	copied    int  // the longest segment that the Pool has memory for
+	window    int  // how many of these
+	halves    bool // where Do copies, half of copied
+	gap       int  // see segment
+	maxParts  int  // of memory that the Device takes in one submission
+	engine    engine
+	known     atomic.Int64 // the file was at least so long when that was asked last
+	share     *int         // of the Pool that it holds, if that is bounded
+	name      string       // "" on a Device
+	readOnly  bool
+	writeOnly bool
+	pages     bool // writes hold whole pages
+	stats     counters
+	writes    sync.Pool // *Write, for WriteAt
 
 	open   sync.RWMutex // read-held by every call under way, write-held by Close
 	closed bool
@@ -115,6 +117,9 @@ func New(f *os.File, o Options) (*File, error) {
 func NewDevice(d Device, o Options) (*File, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("stablewrite: %w", err)
+	}
+	if o.Lock {
+		return nil, errors.New("stablewrite: Options.Lock is for files, not for a Device")
 	}
 	key := deviceKey(d)
 	file, err := newFile(d, key, key, o)

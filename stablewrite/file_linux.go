@@ -208,12 +208,15 @@ func reopenFile(f *os.File, o Options) (*File, error) {
 			return
 		}
 		if flags&unix.O_APPEND != 0 {
-			err = errors.New("it is open for appending (O_APPEND), which writes at offsets are not")
+			err = errors.New("O_APPEND makes Linux ignore the offset of a write: open it without")
 			return
 		}
 		again, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), flags&keptFlags, 0)
 	}); ctl != nil {
 		err = ctl
+	}
+	if _, closed := f.Stat(); errors.Is(closed, os.ErrClosed) {
+		err = os.ErrClosed // Control's own error for it is none that can be tested for
 	}
 	if err != nil {
 		return nil, err
@@ -265,7 +268,7 @@ func adopt(f *os.File, o Options) (*File, error) {
 		return nil, err
 	}
 	file.pages = d.block
-	file.readOnly = flags&unix.O_ACCMODE == unix.O_RDONLY
+	file.readOnly, file.writeOnly = flags&unix.O_ACCMODE == unix.O_RDONLY, flags&unix.O_ACCMODE == unix.O_WRONLY
 	return file, nil
 }
 
@@ -278,7 +281,7 @@ func setDirect(fd int) error {
 	}
 	_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags|unix.O_DIRECT)
 	if err == unix.EINVAL {
-		return fmt.Errorf("%w: %s does not support O_DIRECT", ErrNotDirect, fileSystem(fd))
+		return fmt.Errorf("%w: %s does not support O_DIRECT; choose the strategy buffered, or another file system", ErrNotDirect, fileSystem(fd))
 	}
 	return err
 }

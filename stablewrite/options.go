@@ -28,8 +28,8 @@ type Options struct {
 	// multiple of 4096, at most 1 GiB; longer writes go out in segments of nearly
 	// equal length, several at a time, so that some are summed while others are in
 	// flight. Those of a write that makes the file longer go out one after the
-	// other. Default DefaultSegmentBytes, where Do copies half of that if it makes more
-	// segments. It is lowered to whole units of the device, and for copies to what the
+	// other. Default 512 KiB (DefaultSegmentBytes); a Do that copies uses 256 KiB if
+	// that makes more segments. It is lowered to whole units of the device, and for copies to what the
 	// Pool can give.
 	SegmentBytes int
 
@@ -40,18 +40,20 @@ type Options struct {
 	// it is written through. What a process had in flight on a ring lands after the
 	// process was killed, and after wait(2) told of that: 50 ms later was measured.
 	// A successor that opens the file with Lock, too, begins when all of it has
-	// landed. Another File of the same process on the same file waits as well, and so
-	// does New if its f holds a flock: for ever, since nothing else gives that back.
+	// landed. Another File or os.File of the same process that holds a flock on the
+	// file makes it wait as well, and so does New if its f holds one: for ever if nothing
+	// else gives that back. It is for files; NewDevice refuses it.
 	Lock bool
 
 	// OnChanged, if not nil, is called for every write whose buffer was seen to
-	// change, before Do returns or Queue.Wait returns the Write, when it holds
-	// nothing of the File any more: a Close that waited for it may have returned. It
-	// may be called concurrently.
+	// change, before Do returns or Queue.Wait returns the Write. The write holds
+	// nothing of the File any more: OnChanged may Close it, or write. It may be called
+	// concurrently.
 	OnChanged func(Change)
 
-	// RequireDirect makes it an error, ErrNotDirect, to open a file that is
-	// known not to be written directly. Where that is unknown it is not.
+	// RequireDirect makes it an error, ErrNotDirect, to open a file that takes
+	// O_DIRECT and is known not to be written directly. If that is unknown, the file
+	// opens. A file that refuses O_DIRECT opens under Buffered only.
 	RequireDirect bool
 }
 

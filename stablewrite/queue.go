@@ -11,12 +11,20 @@ import (
 //
 //	q := f.Queue(32)
 //	defer q.Close()
-//	for w := range requests {
-//		if err := q.Start(w); err != nil ... // waits while 32 are under way
+//	for i := range 32 {
+//		err := q.Start(&writes[i]) ...
 //	}
-//	for w := range q.Drain() { // in the order in which they ended
+//	for more {
+//		w := q.Wait() // the one that ended first; w.Err says how
+//		...           // its memory is the caller's again
+//		err := q.Start(w) ...
+//	}
+//	for w := range q.Drain() { // until nothing is under way
 //		if w.Err != nil ...
 //	}
+//
+// A goroutine that only Starts may leave all of Wait to Drain; Writes that ended then
+// wait there with their memory.
 //
 // From Start until Wait, Poll or Drain returned it, a Write, its memory (but for
 // changes of its bytes) and its Sums are the Queue's. Writes that overlap go out
@@ -158,7 +166,8 @@ func (q *Queue) end(w *Write) {
 
 // Wait returns a Write that ended, the one that ended first, and waits for one if
 // it must; if nothing is under way it waits for another goroutine to Start one. It
-// returns nil once the Queue is closed and all Writes were returned. OnChanged is
+// returns nil once the Queue is closed and all Writes were returned; Close of the File
+// does not end a Queue. OnChanged is
 // called before Wait returns. If the Device panicked, Wait, Poll and Drain panic with
 // that PanicError, which is in Write.Err, too.
 func (q *Queue) Wait() *Write { return q.handOver(q.await(true)) }

@@ -24,6 +24,9 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	if f.writeOnly {
+		return 0, f.wrap("read", fmt.Errorf("%w: opened for writing only", fs.ErrPermission))
+	}
 	n, err := f.read(p, off)
 	if err != nil && err != io.EOF {
 		err = fmt.Errorf("stablewrite: %s: %w", transfer("read", f.name, len(p), off), err)

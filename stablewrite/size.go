@@ -38,7 +38,7 @@ func (f *File) Size() (int64, error) {
 }
 
 // Truncate makes the file size bytes long. It waits for writes of the process that
-// are under way behind the shorter of its ends, and they for it.
+// are under way behind the smaller of the old and the new size, and they for it.
 func (f *File) Truncate(size int64) error {
 	now, err := f.Size()
 	if err != nil {
@@ -53,7 +53,7 @@ func (f *File) Truncate(size int64) error {
 // the process that overlap, and they for it.
 func (f *File) Preallocate(off, n int64) error {
 	if n <= 0 || off > math.MaxInt64-n {
-		return f.wrap("preallocate", fmt.Errorf("%w: no such range", fs.ErrInvalid))
+		off, n = -1, 0
 	}
 	return f.resize("preallocate", off, off+n, func(d Resizer) error { return d.Preallocate(off, n) })
 }
@@ -70,7 +70,7 @@ func (f *File) resize(what string, off, end int64, do func(Resizer) error) error
 	case f.readOnly:
 		return f.wrap(what, fmt.Errorf("%w: opened for reading only", fs.ErrPermission))
 	case off < 0:
-		return f.wrap(what, fmt.Errorf("%w: negative offset or size", fs.ErrInvalid))
+		return f.wrap(what, fmt.Errorf("%w: negative offset or size, or nothing to allocate", fs.ErrInvalid))
 	}
 	if err := f.resized(off, end, func() error { return do(d) }); err != nil {
 		return f.wrap(what, err)

@@ -28,7 +28,8 @@ import (
 //
 // A Stream has memory of its own, up to five times Options.SegmentBytes from the
 // first Write to Close, which is not of the Pool. Its methods are for one goroutine.
-// An error is final: every later call but Sum and Landed returns it.
+// An error is final: every later call but Sum and Landed returns it. Only an error of
+// the reader given to ReadFrom is not.
 type Stream struct {
 	// BlockSums, if set before the first Write, is called with the CRC-32C of
 	// each 4 KiB block of the file that is on the media, in order: off is where
@@ -146,7 +147,8 @@ func (s *Stream) makeBuffers() {
 	}
 }
 
-// Write copies p, and returns when all of it is on its way or buffered.
+// Write copies p, and returns when all of it is on its way or buffered. n bytes were
+// accepted, which says nothing of the media: see Landed.
 func (s *Stream) Write(p []byte) (n int, err error) {
 	for n < len(p) && s.usable() {
 		room := s.room()
@@ -154,8 +156,9 @@ func (s *Stream) Write(p []byte) (n int, err error) {
 			break
 		}
 		m, err := copyPlain(room, p[n:])
-		if err != nil { // nothing of p from here on was taken
-			return n, s.wrap(err)
+		if err != nil { // memory of the caller that cannot be read
+			s.err = s.wrap(err)
+			break
 		}
 		n += m
 		s.took(m)

@@ -1,0 +1,56 @@
+package stablewrite
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"stablepages/bench/testenv"
+)
+
+// What is refused says why, and wraps what os would.
+func TestRefusalsSayWhy(t *testing.T) {
+	name := filepath.Join(testenv.DirectDir(t), "f")
+	f, err := Create(name, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Preallocate(0, 0); !errors.Is(err, fs.ErrInvalid) || !strings.Contains(err.Error(), "nothing to allocate") {
+		t.Errorf("Preallocate of nothing: %v", err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Preallocate(0, 0); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Preallocate after Close: %v", err)
+	}
+
+	w, err := OpenFile(name, os.O_WRONLY, 0, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.ReadAt(AlignedBuffer(4096), 0); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "for writing only") {
+		t.Errorf("ReadAt of a File opened for writing: %v", err)
+	}
+	if kind, why := w.Engine(); kind == ByCalls && !strings.Contains(why, "O_RDWR") {
+		t.Errorf("the engine of a File opened for writing is %v: %s", kind, why)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	was, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was.Close()
+	if _, err := New(was, Options{}); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("New of a closed file: %v", err)
+	}
+	if _, err := NewDevice(null{sector}, Options{Lock: true}); err == nil {
+		t.Error("a Device was locked")
+	}
+}
