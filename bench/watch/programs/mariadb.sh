@@ -22,7 +22,7 @@ prepare)
 	server && sql 'CREATE DATABASE sbtest' && bench prepare >>log && stop
 	;;
 run)
-	server && bench --threads=8 --time="$SECONDS_EACH" run | sed -n 's/^ *transactions:/transactions/p' && stop
+	server && bench --threads=8 --time="$SECONDS_EACH" run | sed -n 's,^ *transactions: *[0-9]* *(\([0-9.]*\) per sec.),throughput: \1 transactions/s,p' && stop
 	;;
 check) server && mariadb-check --no-defaults -S "$PWD/socket" sbtest && stop ;;
 esac
