@@ -34,6 +34,9 @@ func (r *run) file(w writer, pool *stablewrite.Pool, ch *changes) (*stablewrite.
 		delay := newDelay(r.Latency, r.Bandwidth)
 		delay.inFlight = inFlight
 		d = delay
+	case w.variant == record.Dontcache:
+		o.RequireDirect = false
+		d, err = openDontcache(r.Target)
 	case w.variant == record.Unsummed:
 		o.Strategy, o.RequireDirect = stablewrite.Raw, false // on a Device that is not direct
 		d, err = scratch.OpenCached(r.Target)

@@ -59,7 +59,7 @@ const (
 // noise; raw from huge pages; raw with a sum; raw with a copy; through the page cache
 // without a sum. Besides these there is Calls.
 func Variants() []record.Variant {
-	return []record.Variant{record.Again, record.Huge, record.Summed, record.Copied, record.Unsummed}
+	return []record.Variant{record.Again, record.Huge, record.Summed, record.Copied, record.Dontcache, record.Unsummed}
 }
 
 // regionBytes is the part of the target that is written, from start to end and
@@ -109,6 +109,9 @@ func (p Plan) withDefaults() (Plan, error) {
 	}
 	if p.Note == nil {
 		p.Note = func(string) {}
+	}
+	if slices.Contains(p.Variants, record.Dontcache) && !(p.disk() && takesDontcache(p.Target)) {
+		p.Variants = slices.DeleteFunc(slices.Clone(p.Variants), func(v record.Variant) bool { return v == record.Dontcache })
 	}
 	return p, nil
 }

@@ -153,12 +153,13 @@ const (
 type Variant string
 
 const (
-	Again    Variant = "again"    // the same once more: what two equal things differ by is noise
-	Huge     Variant = "huge"     // raw, from huge pages
-	Calls    Variant = "calls"    // by blocking calls only (Options.Engine), where a ring would serve
-	Copied   Variant = "copied"   // raw, from memory that what is written is copied to before each write: that it was just written costs, too
-	Summed   Variant = "summed"   // raw, and a CRC-32C before each write, as a checksumming user takes one
-	Unsummed Variant = "unsummed" // buffered without the private copy and its sum: a plain program that writes through the page cache
+	Again     Variant = "again"     // the same once more: what two equal things differ by is noise
+	Huge      Variant = "huge"      // raw, from huge pages
+	Calls     Variant = "calls"     // by blocking calls only (Options.Engine), where a ring would serve
+	Copied    Variant = "copied"    // raw, from memory that what is written is copied to before each write: that it was just written costs, too
+	Summed    Variant = "summed"    // raw, and a CRC-32C before each write, as a checksumming user takes one
+	Dontcache Variant = "dontcache" // raw, through the page cache, which keeps nothing of it (RWF_DONTCACHE, Linux 6.14)
+	Unsummed  Variant = "unsummed"  // buffered without the private copy and its sum: a plain program that writes through the page cache
 
 	// Peers: other programs on the same target. Their strategy is raw.
 	FioPsync    Variant = "fio psync"

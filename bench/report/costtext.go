@@ -113,7 +113,7 @@ const latencyNote = "(p50, p99, p99.9: without the Syncs between writes; - where
 // sheet has what strategies cost.
 func (s costSet) sheet() sheet {
 	besides := s.writers(func(c cost.Comparison) bool {
-		return s.target != record.OnNull && (c.Variant == record.Again || c.Variant == record.Huge || c.Variant == record.Copied)
+		return s.target != record.OnNull && (c.Variant == record.Again || c.Variant == record.Huge || c.Variant == record.Copied || c.Variant == record.Dontcache)
 	})
 	return s.table(append(besides, s.strategies()...), s.brief)
 }
