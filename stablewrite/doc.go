@@ -14,7 +14,8 @@
 //     bytes they are, not that they make sense.
 //   - [Verify] and [Detect] compare two moments. A change that was restored
 //     between them (A-B-A) can leave bytes on the media that no receipt
-//     describes. [Bounce] and [Buffered] do not have this hole.
+//     describes. [Bounce] and [Buffered] do not have this hole, nor do writes of
+//     which Receipt.Tracked is set, for the changes that [ByTracking] sees.
 //   - Under these two a crash before Sync, of the machine or of the process
 //     before it resubmitted, can leave torn blocks: the crash window.
 //   - Buffered writes by others (another process, an os.File) to a page that a ring
@@ -77,9 +78,11 @@
 // small pages of most buffers: for writes of 64 KiB and more it is usually no slower
 // than Raw. Choose Verify where changes are rare and not restored, and memory is
 // scarce or the buffers lie in huge pages already ([AlignedBuffer], [Buffers]).
+// With buffers of 1 MiB and more in memory of [TrackedBuffer], DetectBy [ByTracking]
+// costs them about as much, and sees restored changes, too.
 // Choose Detect, with aligned buffers, to learn that a program violates stable pages
 // rather than to heal it; Options.OnChanged tells of every change under the others.
-// Choose Buffered where the page cache is welcome. [Strategy.Promise] holds all of
+// Choose Buffered where the page cache is welcome. [Strategy.PromiseBy] holds all of
 // this as data.
 //
 // # Words
@@ -87,6 +90,7 @@
 // Changed: the writer saw the buffer differ after the submission. Resubmit:
 // submit once more, from private memory, of a [Pool]. In flight: after a submission was
 // accepted, before its completion was reaped. Torn: the media is not what the
-// receipt says. Block: 4096 bytes of the file, on the file's grid. Segment: a part of
-// a write that goes out as one submission.
+// receipt says. Tracked: the kernel notes which pages of the memory are written to.
+// Armed: write-protected to that end. Block: 4096 bytes of the file, on the file's
+// grid. Segment: a part of a write that goes out as one submission.
 package stablewrite

@@ -50,7 +50,7 @@ func promises(all []*explored) string {
 				n[1].add(all[0].count(fam, true))
 			}
 		}
-		p := e.Strategy.Promise()
+		p := e.promise()
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", e.name, e.about, e.changed(p, &n[0]),
 			kept(p, p.Restored)+of(n[1].violations, n[1].schedules), e.crash(p, &n))
 	}

@@ -68,6 +68,8 @@ type exploration struct {
 	scarce bool // memory for a resubmission comes a unit at a time
 }
 
+func (e *exploration) promise() Promise { return e.Strategy.PromiseBy(e.DetectBy) }
+
 func explorations() (all []exploration) {
 	for _, s := range Strategies() {
 		all = append(all, exploration{name: fmt.Sprintf("`%v`", s), about: s.About(), Options: Options{Strategy: s}})
@@ -75,6 +77,8 @@ func explorations() (all []exploration) {
 	return append(all,
 		exploration{name: "`verify`, whole", about: "as `verify`, but resubmits the whole segment", others: true, Options: Options{Resubmit: Whole}},
 		exploration{name: "`verify`, by CRC-32C", about: "as `verify`, but compares by CRC-32C alone (the letter of the proposal)", others: true, Options: Options{DetectBy: BySum}},
+		exploration{name: "`verify`, by tracking", about: "as `verify`, but the kernel tells which pages were written to (of a `TrackedBuffer`, and not through a pin)", Options: Options{DetectBy: ByTracking}},
+		exploration{name: "`detect`, by tracking", about: "as `detect`, but the kernel tells which pages were written to", others: true, Options: Options{Strategy: Detect, DetectBy: ByTracking}},
 		exploration{name: "`verify`, joined", about: "as `verify`, but unchanged blocks between changed ones go out with them, as they do where little lies between", joins: true},
 		exploration{name: "`verify`, piecemeal", about: "as `verify`, but private memory for a resubmission comes a unit at a time", others: true, Options: Options{Resubmit: Whole}, scarce: true},
 	)
@@ -141,6 +145,8 @@ type simulation struct {
 	parts    []*segment
 	lookers  []*looker
 	file     *File
+	kernel   *modelPages                // of p
+	memory   *tracked                   // p
 	drivers  []func() (done, more bool) // coroutines
 	yields   [maxBlocks]func(done bool) bool
 	left     program
@@ -176,6 +182,9 @@ type deviceErrors struct {
 func newSimulation(o exploration, d *simulatedDevice, fam family, blocks, segments int) *simulation {
 	s := &simulation{choices: new(choices), options: o, device: d, family: fam, segments: segments, p: AlignedBuffer(blocks * kib4)}
 	s.options.Pool = new(Pool)
+	s.kernel = newModelPages(runOf(s.p).lo, blocks)
+	s.kernel.before = func(block int) { s.mutate(block) }
+	s.memory = &tracked{pageRun: runOf(s.p), table: s.kernel}
 	s.media = make([]media, max(1, d.legs))
 	for leg := range s.media {
 		s.media[leg].bytes = make([]byte, len(s.p))
@@ -240,6 +249,7 @@ func (s *simulation) set(block, version int) {
 	copy(s.p[block*kib4:], pages()[s.family][block][version])
 	s.version[block] = version
 	s.had[block] |= 1 << version
+	s.kernel.store(block)
 	s.hide(block)
 }
 
@@ -317,7 +327,7 @@ func (s *simulation) order(n int) []int {
 // looker is the detector and the memory of the segment whose first block is base.
 type looker struct {
 	*simulation
-	crcguard.Guard
+	tracking
 	base int
 	seen []byte
 }
@@ -340,13 +350,36 @@ func (l *looker) look(p []byte, names *[maxBlocks]name) []byte {
 
 func (l *looker) ArmPartsAt(parts [][]byte, off int64) uint32 {
 	p := parts[0]
+	if l.wanted {
+		l.turn(l.base)
+		l.SumOnly = l.armPart(l.memory, p)
+	}
 	seen := l.look(p, &l.look1)
 	copy(l.held[l.base:], l.look1[l.base:l.base+len(p)/kib4])
 	return l.Guard.ArmAt(seen, off)
 }
 
 func (l *looker) AppendChangedParts(dst []Extent, parts [][]byte) []Extent {
+	if l.tracks() {
+		return l.askKernel(dst, parts)
+	}
 	return l.Guard.AppendChanged(dst, l.look(parts[0], &l.look2))
+}
+
+// askKernel is a look that reads nothing: what the model of the kernel says.
+func (l *looker) askKernel(dst []Extent, parts [][]byte) []Extent {
+	l.turn(l.base)
+	fresh := len(dst)
+	dst = l.tracking.AppendChangedParts(dst, parts)
+	for i := l.base; i < l.base+len(parts[0])/kib4; i++ {
+		l.look2[i] = l.look1[i]
+	}
+	for _, e := range dst[fresh:] {
+		for i := l.base + e.Off/kib4; i < l.base+(e.Off+e.Len)/kib4; i++ {
+			l.look2[i] = name{}
+		}
+	}
+	return dst
 }
 
 func (l *looker) copyBlocks(dst, src []byte, off int64, sums []uint32) (sum uint32) {
@@ -435,7 +468,7 @@ func (s *simulation) write(p program) {
 func (s *simulation) prepare(k int, f *File) {
 	fl, l, n := s.parts[k], s.lookers[k], len(s.p)/s.segments
 	clear(s.private) // what it held before is of no use to anybody
-	l.SumOnly = s.options.DetectBy == BySum
+	l.use(s.options.DetectBy)
 	fl.parts, fl.n, fl.private, fl.off = [][]byte{s.p[k*n:][:n:n]}, n, s.private[k*n:][:n:n], int64(margin+k*n)
 	fl.aligned, fl.whole, fl.unit, fl.steps, fl.guard, fl.mem = true, s.options.Resubmit == Whole, f.geo.OffsetAlign, f.row.steps, l, l
 	if s.options.joins {
@@ -476,6 +509,7 @@ func (s *simulation) carry(f *File, seg *segment) {
 	for o := seg.start(); o != nil; o = seg.ended() {
 		o.call(f)
 	}
+	seg.guard.release()
 }
 
 // driver makes a coroutine that drives a segment, of one run after
@@ -540,7 +574,7 @@ func (s *simulation) judgeError(fl *segment, device *deviceErrors) {
 		s.healed = 1
 	}
 	switch {
-	case refused && !s.options.Strategy.Promise().Refuses:
+	case refused && !s.options.promise().Refuses:
 		s.breaks("ErrChanged from a strategy that does not refuse")
 	case refused && !known && s.sawSame(fl):
 		s.breaks("refused, though nothing was seen to change")
@@ -563,7 +597,7 @@ func (s *simulation) judgeError(fl *segment, device *deviceErrors) {
 
 // heals reports whether the strategy resubmits what changed.
 func (s *simulation) heals() bool {
-	return s.options.Strategy.Detects() && !s.options.Strategy.Promise().Refuses
+	return s.options.Strategy.Detects() && !s.options.promise().Refuses
 }
 
 // sawSame reports whether both looks of a segment saw the same bytes.
@@ -752,7 +786,7 @@ func (x *explored) check(t *testing.T) {
 	for _, text := range x.broken[:min(2, len(x.broken))] {
 		t.Errorf("%s on %s: %s", x.name, x.device.name, text)
 	}
-	promise, total := x.Strategy.Promise(), map[bool]*tally{false: {}, true: {}}
+	promise, total := x.promise(), map[bool]*tally{false: {}, true: {}}
 	defer func() {
 		t.Logf("%s on %s\n\tchanged:  %v\n\trestored: %v", x.name, x.device.name, total[false], total[true])
 	}()
@@ -760,7 +794,7 @@ func (x *explored) check(t *testing.T) {
 		for _, restores := range []bool{false, true} {
 			n := x.count(fam, restores)
 			total[restores].add(n)
-			collides := x.Strategy.Detects() && x.DetectBy == BySum && fam == selfSummed
+			collides := promise.Collides && fam == selfSummed
 			holds := promise.Holds(restores) && !collides
 			fails := func(what string, count int) {
 				t.Errorf("%s on %s, %v pages, restored=%v: %s: %d of %d", x.name, x.device.name, fam, restores, what, count, n.schedules)

@@ -18,6 +18,9 @@ func (s *segment) arm() (err error) {
 	defer caught(s.parts, &err, debug.SetPanicOnFault(true))
 	s.sum = s.guard.ArmPartsAt(s.parts, s.off)
 	copy(s.sums, s.guard.Sums())
+	if s.strict && !s.guard.tracks() {
+		return ErrNotTracked
+	}
 	return nil
 }
 

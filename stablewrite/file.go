@@ -138,6 +138,11 @@ func newFile(d Device, key, diskKey any, o Options) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.tracks() {
+		if _, err := openPageTable(); err != nil {
+			return nil, err
+		}
+	}
 	if o.RequireDirect && geo.Direct == DirectNo {
 		return nil, fmt.Errorf("%w: %s", ErrNotDirect, geo.Why)
 	}

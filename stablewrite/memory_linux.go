@@ -2,7 +2,6 @@ package stablewrite
 
 import (
 	"os"
-	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -48,24 +47,12 @@ func hugeBytes(b []byte) (n int) {
 		return -1
 	}
 	defer f.Close()
-	const pagemapScan, isHuge = 0xc0606610, 1 << 6 // PAGEMAP_SCAN, PAGE_IS_HUGE of include/uapi/linux/fs.h
-	// struct pm_scan_arg there: size, flags, start, end, walk_end, vec, vec_len, max_pages, category_inverted,
-	// category_mask, category_anyof_mask, return_mask; vec is of struct page_region: start, end, categories.
-	regions := new([64][3]uint64)
-	var pinned runtime.Pinner
-	pinned.Pin(regions)
-	defer pinned.Unpin()
-	start := uint64(uintptr(unsafe.Pointer(unsafe.SliceData(b))))
-	for at, end := start, start+uint64(len(b)); at < end; {
-		arg := [12]uint64{0: 96, 2: at, 3: end, 5: uint64(uintptr(unsafe.Pointer(regions))), 6: uint64(len(regions)), 9: isHuge, 11: isHuge}
-		got, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), pagemapScan, uintptr(unsafe.Pointer(&arg)))
-		if errno != 0 {
-			return -1
-		}
-		for _, r := range regions[:got] {
-			n += int(r[1] - r[0])
-		}
-		at = arg[4]
+	s := new(pageScan)
+	if err := s.walk(int(f.Fd()), runOf(b), 0, pageIsHuge, 0, true); err != nil {
+		return -1
+	}
+	for _, g := range s.found {
+		n += int(g.end - g.start)
 	}
 	return n
 }

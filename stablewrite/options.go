@@ -16,8 +16,13 @@ type Options struct {
 	// ChangedBlocks.
 	Resubmit Resubmit
 
-	// DetectBy is what blocks are compared by. Default ByDigest.
+	// DetectBy is how changes are noticed. Default ByDigest.
 	DetectBy Detection
+
+	// RequireTracking, under DetectBy ByTracking, refuses a write whose buffer the
+	// kernel does not track, with ErrNotTracked. Otherwise its changes are noticed by
+	// the digest, and Receipt.Tracked is false.
+	RequireTracking bool
 
 	// Pool is where private memory comes from. Default: one of the process, of
 	// DefaultPoolBytes, of which no File may hold more than half, unless one Write
@@ -73,7 +78,8 @@ const (
 	Whole                         // the whole segment
 )
 
-// Detection says what blocks are compared by, before and after a submission.
+// Detection says how changes between two moments, before and after a submission, are
+// noticed.
 type Detection uint8
 
 const (
@@ -82,11 +88,22 @@ const (
 	// BySum compares CRC-32C alone, to the letter of the 2011 proposal. A page
 	// that ends in its own CRC-32C can change without being seen.
 	BySum
+	// ByTracking asks the kernel which pages of the buffer were written to (Linux 6.7,
+	// amd64; userfaultfd and PAGEMAP_SCAN), which sees changes that were restored, too,
+	// and reads nothing again. The buffer must be memory of TrackedBuffer or Track, and
+	// as aligned to 4096 as it is in the file. What is seen is every store of this
+	// process, and every write of the kernel through its page tables (read(2) into the
+	// buffer). What is not: writes through pins that were taken before the write began,
+	// by a device or the kernel (buffers registered with io_uring, reads into the buffer
+	// that were under way but for those of ReadAt). A page that was written to counts as
+	// changed whatever was written. The first store to a page while the write is under
+	// way costs the program a fault, and splits a huge page.
+	ByTracking
 )
 
-var detections = texts[Detection]{ByDigest: "digest", BySum: "crc32c"}
+var detections = texts[Detection]{ByDigest: "digest", BySum: "crc32c", ByTracking: "tracking"}
 
-// String returns "digest" or "crc32c".
+// String returns "digest", "crc32c" or "tracking".
 func (d Detection) String() string { return detections.name(d) }
 
 // MarshalText implements encoding.TextMarshaler.
@@ -110,6 +127,9 @@ func (o Options) Validate() error {
 	}
 	return nil
 }
+
+// tracks reports whether changes are to be noticed by tracking.
+func (o Options) tracks() bool { return o.DetectBy == ByTracking && o.Strategy.Detects() }
 
 // withDefaults fills in what was left zero.
 func (o Options) withDefaults() Options {

@@ -78,7 +78,7 @@ func (p *Pool) largest() (copies, share int) {
 	return 1 << (bits.Len(uint(copies)) - 1), share
 }
 
-// divide reserves the region and divides it. Where mapping fails they are of the Go heap.
+// divide reserves the region and divides it. Where mapping fails it is of the Go heap.
 func (p *Pool) divide() {
 	copies, share := p.sizes()
 	var mapped bool

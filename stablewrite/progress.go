@@ -90,7 +90,7 @@ func (st *progress) admit(f *File, pending *atomic.Int64, alone bool) {
 	if f.opts.Strategy == Raw && len(st.parts) > f.maxParts || f.maxParts == 1 && len(st.parts) > 1 {
 		st.memAligned = false
 	}
-	w.Receipt.Summed = f.row.sums
+	w.Receipt.Summed, w.Receipt.Tracked = f.row.sums, f.opts.tracks()
 	if w.Err = st.refuse(); w.Err != nil || st.n == 0 {
 		clear(st.parts)
 		return
@@ -143,7 +143,7 @@ func (st *progress) divide(alone bool) {
 	window = min(window, count)
 	for len(st.window) < window {
 		s := new(segment)
-		s.of, s.guard, s.mem = st, new(crcguard.Guard), plainMemory{}
+		s.of, s.guard, s.mem = st, new(tracking), plainMemory{}
 		s.op.goes = s.op.run
 		st.window = append(st.window, s)
 	}
@@ -288,9 +288,8 @@ func (st *progress) take(s *segment, i int) {
 	if s.ready = st.pending != nil; s.ready {
 		s.steps = bounce{}
 	}
-	if g, ok := s.guard.(*crcguard.Guard); ok {
-		g.SumOnly = f.opts.DetectBy == BySum
-	}
+	s.guard.use(f.opts.DetectBy)
+	s.strict = f.opts.RequireTracking
 	s.parts = s.parts[:0]
 	at := 0
 	for _, p := range st.parts {
@@ -366,6 +365,8 @@ func (st *progress) done(s *segment) {
 	r.Resubmitted += s.counts.Resubmitted
 	r.Refused += s.counts.Refused
 	st.results[s.index] = result{s.sum, s.good, s.attempt, s.err}
+	r.Tracked = r.Tracked && s.guard.tracks()
+	s.guard.release()
 	if p, ok := s.err.(*PanicError); ok && st.panic == nil {
 		st.panic = p
 	}
@@ -429,7 +430,8 @@ func (st *progress) finish() {
 	if w.Err = st.settle(); w.Err == nil && st.pending != nil {
 		st.pending.Add(-int64(st.n))
 	}
-	f.stats.count(w.Receipt, w.Err, st.copies() && !f.row.copies)
+	copied := st.copies() && !f.row.copies
+	f.stats.count(w.Receipt, w.Err, copied, f.opts.tracks() && !w.Receipt.Tracked && !copied && st.pending == nil)
 	for _, s := range st.window {
 		s.forget()
 	}

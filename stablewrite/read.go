@@ -41,7 +41,7 @@ func (f *File) read(p []byte, off int64) (int, error) {
 	align := f.geo.OffsetAlign
 	how := "through private memory"
 	if aligned(p, f.geo.MemAlign) && off%int64(align) == 0 && len(p)%align == 0 {
-		n, err := f.readDevice(p, off)
+		n, err := f.readPinned(p, off)
 		if !isMedia(err) {
 			return n, err
 		}
@@ -52,6 +52,14 @@ func (f *File) read(p []byte, off int64) (int, error) {
 		err = fmt.Errorf("%s: %w", how, err)
 	}
 	return n, err
+}
+
+// readPinned is readDevice into the caller's memory.
+func (f *File) readPinned(p []byte, off int64) (int, error) {
+	if pins.pin(p) {
+		defer pins.unpin(p)
+	}
+	return f.readDevice(p, off)
 }
 
 // readDevice is Device.ReadAt, held to the contract of io.ReaderAt.

@@ -22,6 +22,7 @@ type segment struct {
 	private []byte // from the Pool: as long as n if the strategy copies first, else what a resubmission was given
 	aligned bool   // the device takes the parts as they are
 	whole   bool   // Options.Resubmit is Whole
+	strict  bool   // Options.RequireTracking
 	ready   bool   // private memory of a Stream, which has its sums: goes out as it is
 	unit    int    // Geometry.OffsetAlign, a power of two; 1: a part of that
 	gap     int    // the longest run of unchanged bytes that goes out with changed ones around it
@@ -67,11 +68,14 @@ type strategy interface {
 	landed(*segment) error // of caller memory: sets what goes out again; nil and nothing to go out: it is good
 }
 
-// detector notices changes: a crcguard.Guard, or what tells more.
+// detector notices changes, as a crcguard.Guard does: tracking, or a simulation.
 type detector interface {
+	use(Detection)
 	ArmPartsAt(parts [][]byte, off int64) uint32
 	Sums() []uint32
 	AppendChangedParts(dst []Extent, parts [][]byte) []Extent
+	tracks() bool // from ArmPartsAt on: restored changes are seen, too
+	release()     // ends what ArmPartsAt began
 }
 
 // memory is how caller memory is copied, so that a simulation can step in.

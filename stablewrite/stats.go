@@ -12,6 +12,7 @@ type Stats struct {
 	Resubmitted   int64 // bytes submitted once more
 	Refused       int64 // submissions that the device refused with EILSEQ
 	Unaligned     int64 // writes copied only because their memory was not aligned for the device
+	Untracked     int64 // writes under ByTracking of which not all was tracked
 
 	// Of the Pool, all of its Files, in bytes: the most that was in use at a time, what
 	// is mapped, and what of that lies in huge pages (-1 before Linux 6.7, which does not
@@ -25,7 +26,7 @@ type counters struct {
 }
 
 // count counts a write that ended, or a buffer of a Stream.
-func (c *counters) count(r Receipt, err error, unaligned bool) {
+func (c *counters) count(r Receipt, err error, unaligned, untracked bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
@@ -42,6 +43,9 @@ func (c *counters) count(r Receipt, err error, unaligned bool) {
 	c.Refused += int64(r.Refused)
 	if unaligned {
 		c.Unaligned++
+	}
+	if untracked {
+		c.Untracked++
 	}
 }
 

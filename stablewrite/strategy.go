@@ -23,14 +23,19 @@ const (
 	Buffered
 )
 
-// Promise is what a Strategy promises of a write that returned without error,
-// unless another write overlapped it.
+// Promise is what a Strategy promises, with a Detection, of a write that returned
+// without error, unless another write overlapped it.
 type Promise struct {
 	// Changed: the media is what the receipt says even if the buffer changed
 	// in flight, up to a collision of the detection digest.
 	Changed bool
 	// Restored: ... even if the buffer changed in flight and was restored.
 	Restored bool
+	// Tracked: Restored is promised of writes whose Receipt.Tracked is set, and of
+	// changes that ByTracking sees.
+	Tracked bool
+	// Collides: Changed is not promised of pages that end in their own CRC-32C.
+	Collides bool
 	// Refuses: a change that is seen is an error, not healed.
 	Refuses bool
 	// CrashWindow: a crash between first submission and the first successful
@@ -114,8 +119,17 @@ func (s Strategy) String() string { return strategyNames.name(s) }
 // About says in a line what s does.
 func (s Strategy) About() string { return s.row().about }
 
-// Promise returns what s promises.
+// Promise returns what s promises, by the digest if it looks for changes.
 func (s Strategy) Promise() Promise { return s.row().promise }
+
+// PromiseBy returns what s promises if it looks for changes by d.
+func (s Strategy) PromiseBy(d Detection) Promise {
+	p := s.Promise()
+	if s.Detects() {
+		p.Restored, p.Tracked, p.Collides = d == ByTracking, d == ByTracking, d == BySum
+	}
+	return p
+}
 
 // Sums reports whether receipts of s carry a sum.
 func (s Strategy) Sums() bool { return s.row().sums }

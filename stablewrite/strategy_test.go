@@ -721,8 +721,27 @@ func TestStrategyText(t *testing.T) {
 	}
 }
 
+// What holds is of the pair: how changes are noticed matters to who looks for them.
+func TestPromisesOfEveryPair(t *testing.T) {
+	for _, s := range Strategies() {
+		for d := range Detection(len(detections)) {
+			want := s.Promise()
+			if s.Detects() {
+				want.Restored, want.Tracked, want.Collides = d == ByTracking, d == ByTracking, d == BySum
+			}
+			if got := s.PromiseBy(d); got != want || got.Holds(true) != (got.Restored) || d == ByDigest && got != s.Promise() {
+				t.Errorf("%v by %v: %+v", s, d, got)
+			}
+			var back Detection
+			if text, err := d.MarshalText(); err != nil || back.UnmarshalText(text) != nil || back != d {
+				t.Errorf("%v: %q, %v", d, text, err)
+			}
+		}
+	}
+}
+
 func TestOptionsAreValidated(t *testing.T) {
-	for _, o := range []Options{{Strategy: 99}, {Resubmit: 9}, {DetectBy: 9}, {Strategy: Buffered, RequireDirect: true}, {SegmentBytes: -1}, {SegmentBytes: 100}} {
+	for _, o := range []Options{{RequireTracking: true}, {RequireTracking: true, DetectBy: ByTracking, Strategy: Bounce}, {Strategy: 99}, {Resubmit: 9}, {DetectBy: 9}, {Strategy: Buffered, RequireDirect: true}, {SegmentBytes: -1}, {SegmentBytes: 100}} {
 		if _, err := NewDevice(newScripted(kib4), o); err == nil {
 			t.Errorf("%+v accepted", o)
 		}

@@ -62,6 +62,7 @@ type Receipt struct {
 	N             int    // bytes written
 	Sum           uint32 // CRC-32C of these bytes on the media
 	Summed        bool   // Sum and Write.Sums are set; false under Raw
+	Tracked       bool   // changes of all of the buffer were noticed by tracking, restored ones, too
 	ChangedBlocks int    // blocks of the file that were seen to change
 	Submissions   int    // to the device
 	Resubmitted   int64  // bytes submitted once more
@@ -128,12 +129,26 @@ func (st *progress) refuse() error {
 		err = fmt.Errorf("%w: parts of Bufs must meet at multiples of %d in the file", ErrUnaligned, crcguard.BlockSize)
 	case f.opts.Strategy == Raw && !st.memAligned && n > 0 && !stream:
 		err = fmt.Errorf("%w: memory must be aligned to %d, in at most %d parts", ErrUnaligned, f.geo.MemAlign, f.maxParts)
+	case f.opts.RequireTracking && !stream && !w.tracked():
+		err = ErrNotTracked
 	case w.Sums != nil && f.row.sums && len(w.Sums) < crcguard.BlocksAt(w.Off, n):
 		err = fmt.Errorf("%w: Sums has room for %d blocks of %d", fs.ErrInvalid, len(w.Sums), crcguard.BlocksAt(w.Off, n))
 	default:
 		return nil
 	}
 	return fmt.Errorf("stablewrite: %s: %w", transfer("write", f.name, n, w.Off), err)
+}
+
+// tracked reports whether the kernel tracks all that is to be written.
+func (w *Write) tracked() bool {
+	off := w.Off
+	for _, p := range w.state.parts {
+		if trackedAt(p, off) == nil {
+			return false
+		}
+		off += int64(len(p))
+	}
+	return true
 }
 
 // inner reports whether the inner boundaries of Bufs lie where blocks meet.

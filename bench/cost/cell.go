@@ -23,6 +23,7 @@ type cell struct {
 	media   *media             // nil: the media are not checked
 	buffers [][][]byte         // of each lane, in the round under way
 	own     int64              // slots of each lane
+	untrack func()             // nil: no memory is tracked
 	lanes   []*lane
 
 	// Of the lap under way.
@@ -43,6 +44,12 @@ func newCell(r *run, g group, w writer) (*cell, error) {
 	var err error
 	if c.f, err = r.file(w, c.pool, c.changes); err != nil {
 		return nil, err
+	}
+	if w.variant == record.Tracked {
+		if c.untrack, err = stablewrite.Track(r.mem.area); err != nil {
+			c.f.Close()
+			return nil, err
+		}
 	}
 	if g.depth > 1 {
 		c.queue = c.f.Queue(g.depth)
@@ -67,6 +74,9 @@ func (c *cell) close() {
 		c.queue.Close()
 	}
 	c.f.Close()
+	if c.untrack != nil {
+		c.untrack()
+	}
 	runtime.GC() // unmaps the Pool of a cell before this one, which the collector does not know to be large
 	if c.media != nil {
 		c.media.close()

@@ -21,6 +21,9 @@ func (r *run) file(w writer, pool *stablewrite.Pool, ch *changes) (*stablewrite.
 	if w.variant == record.Calls {
 		o.Engine = stablewrite.ByCalls
 	}
+	if w.variant == record.Tracked {
+		o.DetectBy, o.RequireTracking = stablewrite.ByTracking, true
+	}
 	var inFlight func(int64, int)
 	if ch != nil {
 		inFlight = ch.inFlight

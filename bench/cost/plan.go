@@ -57,7 +57,8 @@ const (
 
 // Variants are rows that show what the others are made of: raw once more, for the
 // noise; raw from huge pages; raw with a sum; raw with a copy; through the page cache
-// without a sum. Besides these there is Calls.
+// without a sum. Besides these there are Calls, and Tracked, which is left out where
+// the kernel does not track.
 func Variants() []record.Variant {
 	return []record.Variant{record.Again, record.Huge, record.Summed, record.Copied, record.Dontcache, record.Unsummed}
 }
@@ -112,6 +113,9 @@ func (p Plan) withDefaults() (Plan, error) {
 	}
 	if slices.Contains(p.Variants, record.Dontcache) && !(p.disk() && takesDontcache(p.Target)) {
 		p.Variants = slices.DeleteFunc(slices.Clone(p.Variants), func(v record.Variant) bool { return v == record.Dontcache })
+	}
+	if _, err := stablewrite.TrackedBuffer(1); err != nil {
+		p.Variants = slices.DeleteFunc(slices.Clone(p.Variants), func(v record.Variant) bool { return v == record.Tracked })
 	}
 	return p, nil
 }
@@ -194,6 +198,8 @@ func (p Plan) writers(g group) (all []writer) {
 		switch {
 		case v == record.Again:
 			applies = true
+		case v == record.Tracked:
+			w.strategy = stablewrite.Verify
 		case v == record.Unsummed:
 			w.strategy = stablewrite.Buffered
 			applies = applies && p.disk()

@@ -6,10 +6,14 @@ import (
 	"os"
 
 	"stablepages/bench/cost"
+	"stablepages/stablewrite"
 )
 
 // Plan is an evaluation to be made.
-type Plan struct{ parts []part }
+type Plan struct {
+	parts  []part
+	tracks bool // the kernel does
+}
 
 // part is one of the things that an evaluation asks, in so many steps.
 type part struct {
@@ -25,6 +29,10 @@ type part struct {
 // not as it should be.
 func NewPlan(target *os.File, quick bool, note func(string)) Plan {
 	var p Plan
+	_, err := stablewrite.TrackedBuffer(1)
+	if p.tracks = err == nil; !p.tracks {
+		note(fmt.Sprintf("there are no races and timings by tracking: %v", err))
+	}
 	p.races(target, quick)
 	p.holes(target, quick)
 	p.precisions(target, quick)

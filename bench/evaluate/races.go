@@ -22,11 +22,13 @@ const (
 var rows = []struct {
 	strategy stablewrite.Strategy
 	detect   stablewrite.Detection
+	in       mutator.Where
 	buffered bool
 }{
 	{strategy: stablewrite.Raw},
 	{strategy: stablewrite.Verify},
 	{strategy: stablewrite.Verify, detect: stablewrite.BySum},
+	{strategy: stablewrite.Verify, detect: stablewrite.ByTracking, in: mutator.Thread}, // the kernel tracks this process
 	{strategy: stablewrite.Detect},
 	{strategy: stablewrite.Bounce},
 	{strategy: stablewrite.Buffered},
@@ -44,9 +46,12 @@ func gated(target *os.File, s stablewrite.Strategy, k mutator.Kind) repro.Config
 func (p *Plan) races(target *os.File, quick bool) {
 	var all []repro.Config
 	for _, row := range rows {
+		if row.detect == stablewrite.ByTracking && !p.tracks {
+			continue
+		}
 		for _, k := range mutator.Kinds() {
 			cfg := gated(target, row.strategy, k)
-			cfg.Detect, cfg.Buffered = row.detect, row.buffered
+			cfg.Detect, cfg.In, cfg.Buffered = row.detect, row.in, row.buffered
 			cfg.Writes, cfg.Duration = 100, time.Second
 			if quick {
 				cfg.Writes, cfg.Duration = 20, 150*time.Millisecond
@@ -58,7 +63,7 @@ func (p *Plan) races(target *os.File, quick bool) {
 }
 
 // holes are how often verify is torn by a change that is restored, by how long it
-// is held and by the size of the write.
+// is held and by the size of the write; by tracking, it never is.
 func (p *Plan) holes(target *os.File, quick bool) {
 	var all []repro.Config
 	for _, size := range []int{4 << 10, 64 << 10, raceBytes} {
@@ -69,7 +74,11 @@ func (p *Plan) holes(target *os.File, quick bool) {
 			if quick {
 				cfg.Writes, cfg.Duration = 20, 100*time.Millisecond
 			}
-			if cfg.Size != raceBytes || cfg.Hold != repro.DefaultGatedHold { // that is one of the matrix
+			if cfg.Size == raceBytes && cfg.Hold == repro.DefaultGatedHold { // one of the matrix
+				continue
+			}
+			if all = append(all, cfg); cfg.Size == raceBytes && p.tracks {
+				cfg.Detect, cfg.In = stablewrite.ByTracking, mutator.Thread
 				all = append(all, cfg)
 			}
 		}

@@ -43,7 +43,7 @@ func timings(target *os.File, quick bool, installed []record.Variant) []timed {
 			Mutated: []float64{0, 1}, Rounds: rounds, Time: 200 * time.Millisecond,
 		}},
 		{"cost on a file", cost.Plan{
-			Target: target, Strategies: strategies, Variants: cost.Variants(), Sizes: []int{4 << 10, 64 << 10, 1 << 20}, Depths: []int{4},
+			Target: target, Strategies: strategies, Variants: append(cost.Variants(), record.Tracked), Sizes: []int{4 << 10, 64 << 10, 1 << 20}, Depths: []int{4},
 			Mutated: []float64{0, 1}, Rounds: rounds, Time: 200 * time.Millisecond,
 		}},
 		{"where bounce gets cheaper than verify", cost.Plan{
@@ -51,7 +51,7 @@ func timings(target *os.File, quick bool, installed []record.Variant) []timed {
 			Mutated: []float64{0.01, 0.1, 0.5}, Rounds: rounds, Time: 200 * time.Millisecond,
 		}},
 		{"cost from cold memory", cost.Plan{
-			Target: target, Strategies: strategies, Variants: append(again, record.Copied), Sizes: []int{64 << 10, 1 << 20}, Depths: []int{1}, Cold: true,
+			Target: target, Strategies: strategies, Variants: []record.Variant{record.Again, record.Copied, record.Tracked}, Sizes: []int{64 << 10, 1 << 20}, Depths: []int{1}, Cold: true,
 			Rounds: rounds, Time: 200 * time.Millisecond,
 		}},
 		{"cost of the software", cost.Plan{

@@ -33,9 +33,9 @@ func Start(cfg Config) (*Mutator, error) {
 	if cfg.Size <= 0 || cfg.Size%4096 != 0 {
 		return nil, fmt.Errorf("mutator: the size of the buffer is %d, not a multiple of 4096", cfg.Size)
 	}
-	fd, mem, err := share(cfg.Size)
+	fd, mem, err := memory(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("mutator: shared memory of %d bytes: %w", cfg.Size, err)
+		return nil, fmt.Errorf("mutator: memory of %d bytes: %w", cfg.Size, err)
 	}
 	defer unix.Close(fd)
 	m := &Mutator{
@@ -62,6 +62,17 @@ func Start(cfg Config) (*Mutator, error) {
 		return nil, errors.Join(fmt.Errorf("mutator: %w", err), m.unmap())
 	}
 	return m, nil
+}
+
+// memory is for the mutator and the writer: shared with another process, or, if that is
+// not needed, of this process alone, which the kernel can track. The descriptor is
+// then -1.
+func memory(cfg Config) (fd int, mem []byte, err error) {
+	if cfg.In == Process && cfg.Kind != None {
+		return share(cfg.Size)
+	}
+	mem, err = unix.Mmap(-1, 0, controlBytes+cfg.Size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_POPULATE)
+	return -1, mem, err
 }
 
 // share makes memory that another process can map and nobody can shrink, a

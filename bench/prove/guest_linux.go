@@ -150,6 +150,9 @@ func (g *guest) race(r race) (rec record.Prove, err error) {
 	if r.Gate {
 		cfg.Hold = repro.DefaultGatedHold
 	}
+	if r.Detect == stablewrite.ByTracking { // of this process
+		cfg.In = mutator.Thread
+	}
 	if g.stage.Legs != nil {
 		cfg.Also = func(sums []uint32) (bool, error) {
 			torn, differ, err := g.stage.Legs(sums)

@@ -1,6 +1,7 @@
 package prove
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -117,7 +118,7 @@ func (r race) promised() bool {
 //
 // The first two are those that measure whether the kernel writes directly: they
 // show it at once, or it does not.
-func (p Plan) races(v victim.Victim) []race {
+func (p Plan) races(v victim.Victim, tracks bool) []race {
 	all := []race{{Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true}, {Strategy: stablewrite.Raw, Mutator: mutator.Storm}}
 	for _, s := range p.Strategies {
 		for _, k := range p.mutators(v) {
@@ -133,6 +134,10 @@ func (p Plan) races(v victim.Victim) []race {
 					r.Detect = stablewrite.BySum
 					all = append(all, r)
 				}
+				if s.Detects() && k.Restores() && gate && tracks {
+					r.Detect = stablewrite.ByTracking
+					all = append(all, r)
+				}
 			}
 		}
 	}
@@ -145,6 +150,13 @@ func (p Plan) races(v victim.Victim) []race {
 	return all
 }
 
+// tracks reports whether a kernel can track writes to pages: Linux 6.7 and later.
+func tracks(version string) bool {
+	var major, minor int
+	n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor)
+	return n == 2 && (major > 6 || major == 6 && minor >= 7)
+}
+
 // measuring is how many races, the first ones, show whether the kernel writes
 // directly: raw ones against storm, gated and free.
 const measuring = 2
@@ -155,7 +167,7 @@ func (p Plan) jobs(k kernel.Kernel, v victim.Victim) (all []job) {
 		j := job{Scenario: s, Victim: v.Name, Kernel: k.Version, Accel: p.Accel, Quick: p.Quick}
 		switch s {
 		case Race:
-			j.Races = p.races(v)
+			j.Races = p.races(v, tracks(k.Version))
 		case Crash:
 			if v.NoCrash {
 				continue

@@ -168,7 +168,7 @@ func TestThePlanOfAVictim(t *testing.T) {
 	p := Plan{
 		Strategies: []stablewrite.Strategy{stablewrite.Raw, stablewrite.Verify}, Scenarios: Scenarios(), Until: time.Minute,
 	}
-	races := p.races(layer)
+	races := p.races(layer, false)
 	for i, gate := range []bool{true, false} {
 		if r := races[i]; r.Strategy != stablewrite.Raw || r.Mutator != mutator.Storm || r.Gate != gate {
 			t.Errorf("race %d measures nothing: %+v", i, r)
@@ -186,11 +186,22 @@ func TestThePlanOfAVictim(t *testing.T) {
 	if want := 2*5*2 + 2; len(races) != want {
 		t.Errorf("%d races, want %d", len(races), want)
 	}
-	if n := len(p.races(control)); n != 2*2*2 {
+	// On a kernel that tracks, aba for that one, gated: it sees what is restored.
+	if more := p.races(layer, true); len(more) != len(races)+1 || !slices.ContainsFunc(more, func(r race) bool {
+		return r.Detect == stablewrite.ByTracking && r.Strategy == stablewrite.Verify && r.Mutator == mutator.ABA && r.Gate && r.promised()
+	}) {
+		t.Errorf("with tracking: %+v", more)
+	}
+	for version, want := range map[string]bool{"6.1.0-56-cloud-amd64": false, "6.6.9": false, "6.7.0": true, "6.12.117+deb12": true, "7.3.4": true, "5.19": false, "x": false} {
+		if tracks(version) != want {
+			t.Errorf("Linux %s tracks: %v", version, !want)
+		}
+	}
+	if n := len(p.races(control, false)); n != 2*2*2 {
 		t.Errorf("%d races on a control", n)
 	}
 	p.Mutators, p.Quick = []mutator.Kind{mutator.None}, true
-	if races := p.races(control); len(races) != 4 || races[0].Writes != raceWrites/3 {
+	if races := p.races(control, false); len(races) != 4 || races[0].Writes != raceWrites/3 {
 		t.Errorf("races with nothing changing: %+v", races)
 	}
 	scenarios := func(v victim.Victim) (all []Scenario) {

@@ -108,10 +108,6 @@ func kernels(recs []record.Prove) (all []string) {
 // line names one row of the matrix.
 type line struct{ victim, writer string }
 
-// nameWidth has room for the longest name: a column that is not aligned to the
-// right.
-const nameWidth = len("  verify by crc32c")
-
 func (m Table) writeMatrix(out io.Writer) error {
 	if len(m.Lines) == 0 {
 		return nil
@@ -121,7 +117,10 @@ func (m Table) writeMatrix(out io.Writer) error {
 		fmt.Fprintf(t, "\t%v", k)
 	}
 	fmt.Fprintln(t, "\tcrash\tfirst\t")
-	victim := ""
+	victim, nameWidth := "", len("  verify by crc32c") // of a column that is not aligned to the right
+	for _, l := range m.Lines {
+		nameWidth = max(nameWidth, len("  "+l.Writer))
+	}
 	for _, l := range m.Lines {
 		if l.Victim != victim {
 			victim = l.Victim

@@ -35,13 +35,14 @@ type Repro struct {
 	In          mutator.Where          `json:"in"`     // where the mutator ran
 	Size        int                    `json:"size"`   // bytes of each write
 	Writes      int                    `json:"writes"`
-	Overlapped  int                    `json:"overlapped"`   // writes during which the buffer was changed; gated: in flight
-	Changed     int                    `json:"changed"`      // writes whose writer saw a change
-	Resubmitted int                    `json:"resubmitted"`  // writes that submitted once more
-	Torn        int                    `json:"torn"`         // writes whose media differ from the receipt, or cannot be read
-	ReadErrors  int                    `json:"read_errors"`  // of Torn: those that cannot be read
-	WriteErrors int                    `json:"write_errors"` // writes that returned an error
-	Refused     int                    `json:"refused"`      // of WriteErrors: those for a change, by the strategy
+	Overlapped  int                    `json:"overlapped"`        // writes during which the buffer was changed; gated: in flight
+	Changed     int                    `json:"changed"`           // writes whose writer saw a change
+	Tracked     int                    `json:"tracked,omitempty"` // writes all of whose memory the kernel tracked
+	Resubmitted int                    `json:"resubmitted"`       // writes that submitted once more
+	Torn        int                    `json:"torn"`              // writes whose media differ from the receipt, or cannot be read
+	ReadErrors  int                    `json:"read_errors"`       // of Torn: those that cannot be read
+	WriteErrors int                    `json:"write_errors"`      // writes that returned an error
+	Refused     int                    `json:"refused"`           // of WriteErrors: those for a change, by the strategy
 	Interrupted bool                   `json:"interrupted,omitempty"`
 	Seconds     float64                `json:"seconds"`
 	HoldNS      int64                  `json:"hold_ns"`
@@ -158,6 +159,7 @@ const (
 	Calls     Variant = "calls"     // by blocking calls only (Options.Engine), where a ring would serve
 	Copied    Variant = "copied"    // raw, from memory that what is written is copied to before each write: that it was just written costs, too
 	Summed    Variant = "summed"    // raw, and a CRC-32C before each write, as a checksumming user takes one
+	Tracked   Variant = "tracked"   // verify by tracking, its memory tracked by the kernel
 	Dontcache Variant = "dontcache" // raw, through the page cache, which keeps nothing of it (RWF_DONTCACHE, Linux 6.14)
 	Unsummed  Variant = "unsummed"  // buffered without the private copy and its sum: a plain program that writes through the page cache
 

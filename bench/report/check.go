@@ -49,6 +49,7 @@ func (c *check) race(r record.Repro) {
 	c.count("writes", r.Writes)
 	c.part("overlapped", r.Overlapped, "writes", r.Writes)
 	c.part("changed", r.Changed, "writes", r.Writes)
+	c.part("tracked", r.Tracked, "writes", r.Writes)
 	c.part("resubmitted", r.Resubmitted, "writes", r.Writes)
 	c.part("torn", r.Torn, "writes", r.Writes)
 	c.part("read_errors", r.ReadErrors, "torn", r.Torn)

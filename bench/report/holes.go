@@ -16,6 +16,7 @@ import (
 type holdCurve struct {
 	size   int
 	gate   bool
+	detect stablewrite.Detection
 	points []holdPoint // by hold
 }
 
@@ -27,8 +28,9 @@ type holdPoint struct {
 // holdCurves finds what was tried with more than one hold, or size.
 func holdCurves(recs []record.Repro) (all []holdCurve) {
 	type curve struct {
-		size int
-		gate bool
+		size   int
+		gate   bool
+		detect stablewrite.Detection
 	}
 	type point struct {
 		curve
@@ -36,8 +38,8 @@ func holdCurves(recs []record.Repro) (all []holdCurve) {
 	}
 	points := map[point]*tally{}
 	for _, r := range recs {
-		if r.Strategy == stablewrite.Verify && r.Detect == stablewrite.ByDigest && r.Mutator.Restores() {
-			key := point{curve{r.Size, r.Gate}, time.Duration(r.HoldNS)}
+		if r.Strategy == stablewrite.Verify && r.Detect != stablewrite.BySum && r.Mutator.Restores() {
+			key := point{curve{r.Size, r.Gate, r.Detect}, time.Duration(r.HoldNS)}
 			t := points[key]
 			count(&t, r)
 			points[key] = t
@@ -52,7 +54,7 @@ func holdCurves(recs []record.Repro) (all []holdCurve) {
 		i, ok := at[key.curve]
 		if !ok {
 			i, at[key.curve] = len(all), len(all)
-			all = append(all, holdCurve{size: key.size, gate: key.gate})
+			all = append(all, holdCurve{size: key.size, gate: key.gate, detect: key.detect})
 		}
 		all[i].points = append(all[i].points, holdPoint{key.hold, torn})
 	}
@@ -63,7 +65,7 @@ func holdCurves(recs []record.Repro) (all []holdCurve) {
 		if a.gate != b.gate {
 			return map[bool]int{true: -1, false: 1}[a.gate]
 		}
-		return a.size - b.size
+		return cmp.Or(cmp.Compare(a.size, b.size), cmp.Compare(a.detect, b.detect))
 	})
 	if len(all) == 1 && len(all[0].points) == 1 {
 		return nil
@@ -71,8 +73,14 @@ func holdCurves(recs []record.Repro) (all []holdCurve) {
 	return all
 }
 
-// name is "1024k", "1024k, free-running".
-func (c holdCurve) name() string { return sizeText(c.size) + free(c.gate) }
+// name is "1024k", "1024k, free-running", "1024k by tracking".
+func (c holdCurve) name() string {
+	name := sizeText(c.size)
+	if c.detect != stablewrite.ByDigest {
+		name += " by " + c.detect.String()
+	}
+	return name + free(c.gate)
+}
 
 func free(gate bool) string {
 	if gate {

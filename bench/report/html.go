@@ -175,7 +175,7 @@ func lede(g group, sets []costSet) (said []string) {
 		switch {
 		case s.strategy != stablewrite.Verify && s.strategy != stablewrite.Bounce || s.kept == nil || s.kept.judged == 0:
 		case s.unpromised == nil:
-			said = append(said, fmt.Sprintf("Under %v %v were torn.", s.strategy, s.kept))
+			said = append(said, fmt.Sprintf("Under %s %v were torn.", s.who(), s.kept))
 		default:
 			said = append(said, fmt.Sprintf("Under %v, the fix of 2011, %v were torn where the change stayed, and %v where it was restored, which it cannot see.", s.strategy, s.kept, s.unpromised))
 		}

@@ -39,7 +39,16 @@ type races struct {
 // standing is what the races of one strategy, but raw, add up to.
 type standing struct {
 	strategy         stablewrite.Strategy
+	tracked          bool   // by tracking
 	kept, unpromised *tally // of races in which no write may be torn, or one may be
+}
+
+// who is the strategy, or how it notices changes if that is not its usual way.
+func (s standing) who() string {
+	if s.tracked {
+		return stablewrite.ByTracking.String()
+	}
+	return s.strategy.String()
 }
 
 // judge holds races of one system against what the strategies promise.
@@ -50,23 +59,29 @@ func judge(recs []record.Repro) (found races) {
 	}
 	recs = alike(recs)
 	for _, s := range stablewrite.Strategies() {
-		of := standing{strategy: s}
+		of, tracked := standing{strategy: s}, standing{strategy: s, tracked: true}
 		for _, r := range recs {
+			by := &of
+			if r.Detect == stablewrite.ByTracking {
+				by = &tracked
+			}
 			switch {
 			case r.Strategy != s || r.Mutator == mutator.None || r.Gate != found.gated:
 			case r.Buffered:
 				count(&found.control, r)
 			case s == stablewrite.Raw:
 				count(&found.raw, r)
-			case r.Detect != stablewrite.ByDigest:
+			case r.Detect == stablewrite.BySum:
 			case repro.Promised(r):
-				count(&of.kept, r)
+				count(&by.kept, r)
 			default:
-				count(&of.unpromised, r)
+				count(&by.unpromised, r)
 			}
 		}
-		if of.kept != nil || of.unpromised != nil {
-			found.standings = append(found.standings, of)
+		for _, of := range []standing{of, tracked} {
+			if of.kept != nil || of.unpromised != nil {
+				found.standings = append(found.standings, of)
+			}
 		}
 	}
 	if found.raw != nil && found.raw.torn == 0 {
@@ -150,10 +165,10 @@ func (found races) lines() (lines []string) {
 			hole = fmt.Sprintf(";\n%-16s %v torn where the change was restored (A-B-A), which it cannot see", "", s.unpromised)
 		}
 		if s.kept != nil && s.kept.judged == 0 && s.kept.refused > 0 {
-			say("with "+s.strategy.String(), "all %d refused where none may be torn%s", s.kept.refused, hole)
+			say("with "+s.who(), "all %d refused where none may be torn%s", s.kept.refused, hole)
 			continue
 		}
-		say("with "+s.strategy.String(), "%v torn where none is promised%s%s", s.kept, s.kept.rest(), hole)
+		say("with "+s.who(), "%v torn where none is promised%s%s", s.kept, s.kept.rest(), hole)
 	}
 	if found.control != nil {
 		say("control", "raw through the page cache: %v torn, of which none may be", found.control)

@@ -90,7 +90,8 @@ type race struct {
 	file     *stablewrite.File
 	oracle   *oracle
 	w        stablewrite.Write
-	failures int // in a row
+	failures int    // in a row
+	untrack  func() // nil: the buffer is not tracked
 	rec      record.Repro
 }
 
@@ -115,6 +116,13 @@ func (r *race) open() (err error) {
 		Kind: r.cfg.Mutator, In: r.cfg.In, Gated: r.cfg.Gate, Hold: r.cfg.Hold, Seed: r.cfg.Seed, Size: r.cfg.Size,
 	}); err != nil {
 		return err
+	}
+	// Another process has its own page table, whose stores the kernel does not note for
+	// this one: such a buffer is not tracked, and the writes say so.
+	if r.cfg.Detect == stablewrite.ByTracking && (r.cfg.In == mutator.Thread || r.cfg.Mutator == mutator.None) {
+		if r.untrack, err = stablewrite.Track(r.m.Buffer()); err != nil {
+			return err
+		}
 	}
 	if r.cfg.Gate {
 		// The gate is for one submission at a time.
@@ -162,6 +170,9 @@ func (r *race) close(cause error) (err error) {
 	}
 	if r.oracle != nil {
 		err = errors.Join(err, r.oracle.f.Close())
+	}
+	if r.untrack != nil {
+		r.untrack()
 	}
 	if r.m != nil {
 		if died := r.m.Close(); cause == nil || !errors.Is(died, mutator.ErrDied) {
@@ -295,6 +306,9 @@ func (r *race) count(overlapped bool) {
 	}
 	if r.w.Receipt.Resubmitted > 0 {
 		r.rec.Resubmitted++
+	}
+	if r.w.Receipt.Tracked {
+		r.rec.Tracked++
 	}
 }
 

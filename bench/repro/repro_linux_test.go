@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -338,5 +339,35 @@ func TestTheGatePassesWholeWritesOfAnySize(t *testing.T) {
 				t.Errorf("%v of %d bytes: %d submissions, want %d", s, size, most, want)
 			}
 		}
+	}
+}
+
+// Restored changes, which verify misses, are seen by tracking, however long they last;
+// of memory that another process shares the writes are compared by the digest, and say
+// so.
+func TestTrackingSeesWhatIsRestored(t *testing.T) {
+	if _, err := stablewrite.TrackedBuffer(1); err != nil {
+		testenv.Missing(t, "%v", err)
+	}
+	f := target(t)
+	for _, gate := range []bool{true, false} {
+		for _, hold := range []time.Duration{0, 30 * time.Microsecond, 300 * time.Microsecond, time.Millisecond} {
+			cfg := Config{Target: f, Strategy: stablewrite.Verify, Detect: stablewrite.ByTracking, Mutator: mutator.ABA, In: mutator.Thread, Gate: gate, Hold: hold, Seed: 6, Size: 1 << 20, Writes: 40}
+			rec, err := Run(context.Background(), cfg, nil)
+			if err != nil || rec.Writes != 40 || rec.Tracked != 40 || rec.Torn != 0 || rec.Overlapped == 0 || gate && rec.Resubmitted != 40 {
+				t.Errorf("held %v, gated %v: %v, %+v", hold, gate, err, rec)
+			}
+			if !Promised(rec) {
+				t.Errorf("held %v: nothing is promised", hold)
+			}
+		}
+	}
+	rec := runRace(t, Config{Target: f, Strategy: stablewrite.Verify, Detect: stablewrite.ByTracking, Mutator: mutator.ABA, Gate: true, Hold: DefaultGatedHold, Seed: 6})
+	if rec.Tracked != 0 || rec.Torn == 0 || Promised(rec) || !strings.Contains(Judge(rec).Text, "40 of the writes were not tracked") {
+		t.Errorf("by a process: promised %v, %+v: %s", Promised(rec), rec, Judge(rec).Text)
+	}
+	rec = runRace(t, Config{Target: f, Strategy: stablewrite.Detect, Detect: stablewrite.ByTracking, Mutator: mutator.ABA, In: mutator.Thread, Gate: true, Hold: DefaultGatedHold, Seed: 6})
+	if rec.Refused != rec.Writes || rec.Torn != 0 {
+		t.Errorf("detect: %+v", rec)
 	}
 }

@@ -35,6 +35,9 @@ func Judge(rec record.Repro) Verdict {
 	if rec.Direct == stablewrite.DirectUnknown && v.Outcome == Clean && !rec.Buffered && rec.Strategy != stablewrite.Raw {
 		v.Text += "\nit is not known whether this file is written directly: only if raw is torn here does that mean anything"
 	}
+	if rec.Detect == stablewrite.ByTracking && rec.Tracked < rec.Writes {
+		v.Text += fmt.Sprintf("\n%d of the writes were not tracked, as their memory is shared with another process: they were compared by the digest", rec.Writes-rec.Tracked)
+	}
 	v.Text += "\nby the measure of 2011, which only asks whether reading fails: " + original(rec)
 	return v
 }
@@ -75,7 +78,7 @@ func counts(rec record.Repro) string {
 
 func conclusion(rec record.Repro, o Outcome) string {
 	who := rec.Strategy.String()
-	if rec.Detect == stablewrite.BySum {
+	if rec.Detect != stablewrite.ByDigest {
 		who += " by " + rec.Detect.String()
 	}
 	if rec.Buffered {
@@ -108,13 +111,18 @@ func conclusion(rec record.Repro, o Outcome) string {
 // Promised reports whether no write of rec may be torn: by the promise of its
 // strategy, because nothing changes, or because the kernel takes a copy.
 func Promised(rec record.Repro) bool {
+	by := rec.Detect
+	if by == stablewrite.ByTracking && rec.Tracked < rec.Writes {
+		by = stablewrite.ByDigest
+	}
+	promise := rec.Strategy.PromiseBy(by)
 	switch {
 	case rec.Mutator == mutator.None, rec.Buffered:
 		return true
-	case rec.Mutator.SelfSummed() && rec.Detect == stablewrite.BySum && rec.Strategy.Detects():
+	case rec.Mutator.SelfSummed() && promise.Collides:
 		return false
 	}
-	return rec.Strategy.Promise().Holds(rec.Mutator.Restores())
+	return promise.Holds(rec.Mutator.Restores())
 }
 
 // original is the verdict of the program of 2011.

@@ -67,9 +67,10 @@ by blocking calls, as they do elsewhere.
 Writers' memory is in pages of 4 KiB. Rows besides: raw again, whose ratio to raw
 is noise; raw from huge pages; raw with a CRC-32C before each write; raw from
 memory that the data was copied to just before, as programs have it that make
-their data; through the page cache without the private copy and its sum; and, with
-nothing changing and if they are installed, fio (psync, also with its crc32c, and
-io_uring with registered buffers; buffers are not scrambled) and dd (depth 1).
+their data; verify by tracking, where the kernel tracks; through the page cache
+without the private copy and its sum; and, with nothing changing and if they are
+installed, fio (psync, also with its crc32c, and io_uring with registered buffers;
+buffers are not scrambled) and dd (depth 1).
 Results go to results.jsonl in a new directory, one JSON object (a Record) a line.
 
 Strategies:
@@ -152,6 +153,9 @@ func (f *benchFlags) check(args []string) error {
 	p.Variants = cost.Variants()
 	if !slices.Contains(p.Strategies, stablewrite.Buffered) {
 		p.Variants = slices.DeleteFunc(p.Variants, func(v record.Variant) bool { return v == record.Unsummed })
+	}
+	if slices.Contains(p.Strategies, stablewrite.Verify) {
+		p.Variants = append(p.Variants, record.Tracked)
 	}
 	if f.calls {
 		p.Variants = append(p.Variants, record.Calls)

@@ -21,6 +21,7 @@ import (
 	"stablepages/bench/mutator"
 	"stablepages/bench/record"
 	"stablepages/bench/testenv"
+	"stablepages/stablewrite"
 )
 
 func TestMain(m *testing.M) {
@@ -72,6 +73,17 @@ func TestCommandLine(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", WorkdirRoot: testenv.DirectDir(t), RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "only": only, "alone": alone},
+	})
+}
+
+// Scripts for kernels that track who writes to pages.
+func TestCommandLineTracking(t *testing.T) {
+	if _, err := stablewrite.TrackedBuffer(1); err != nil {
+		testenv.Missing(t, "%v", err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "tracking"), WorkdirRoot: testenv.DirectDir(t), RequireUniqueNames: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 	})
 }
 

@@ -68,7 +68,7 @@ a block device; its first bytes are then overwritten, and it stays.
 	fl.TextVar(&f.cfg.Strategy, "strategy", f.cfg.Strategy, "the writer's `strategy`")
 	fl.TextVar(&f.cfg.Mutator, "mutator", f.cfg.Mutator, "who changes the buffer: a `mutator`")
 	fl.BoolVar(&f.cfg.Gate, "gate", false, "make every change in flight")
-	fl.TextVar(&f.cfg.Detect, "detect", f.cfg.Detect, "what verify and detect compare blocks by: `digest` or crc32c")
+	fl.TextVar(&f.cfg.Detect, "detect", f.cfg.Detect, "how verify and detect notice changes: by `digest`, crc32c or tracking (the kernel's, with --in thread)")
 	fl.BoolVar(&f.cfg.Buffered, "buffered", false, "write through the page cache: with raw and --gate the negative control")
 	fl.Var(&f.size, "size", "bytes of each write, a multiple of 4096")
 	fl.DurationVar(&f.cfg.Duration, "duration", 0, "end after this time (0: no end)")

@@ -1,0 +1,62 @@
+package stablewrite
+
+// modelPages is a model of what the kernel does of tracking, by page. The exploration
+// tracks by it; TestTheModelOfThePageTableIsTheKernels compares it with the kernel.
+type modelPages struct {
+	base   uintptr
+	pages  []modelPage
+	before func(page int) // if not nil, called before each page is protected or asked about
+}
+
+type modelPage struct{ present, protected bool }
+
+func newModelPages(base uintptr, n int) *modelPages {
+	return &modelPages{base: base, pages: make([]modelPage, n)}
+}
+
+func (m *modelPages) store(page int) { m.pages[page] = modelPage{present: true} }
+
+// load brings a page of zeros if there is none, as protected as its place was.
+func (m *modelPages) load(page int) { m.pages[page].present = true }
+
+// drop is madvise(MADV_DONTNEED).
+func (m *modelPages) drop(page int) { m.pages[page] = modelPage{} }
+
+func (m *modelPages) protect(s *pageScan, r pageRun, list bool) error {
+	m.each(s, r, func(p *modelPage) bool {
+		was := p.protected
+		p.protected = true
+		return list && !was
+	})
+	return nil
+}
+
+func (m *modelPages) unchanged(s *pageScan, r pageRun) error {
+	m.each(s, r, func(p *modelPage) bool { return p.present && p.protected })
+	return nil
+}
+
+func (m *modelPages) release(_ *pageScan, r pageRun) {
+	for at := r.lo; at < r.hi; at += trackedPage {
+		m.pages[int(at-m.base)/trackedPage].protected = false
+	}
+}
+
+// each finds the pages of r that f says, adjacent ones as one.
+func (m *modelPages) each(s *pageScan, r pageRun, f func(*modelPage) bool) {
+	s.found = s.found[:0]
+	for at := r.lo; at < r.hi; at += trackedPage {
+		page := int(at-m.base) / trackedPage
+		if m.before != nil {
+			m.before(page)
+		}
+		if !f(&m.pages[page]) {
+			continue
+		}
+		if k := len(s.found) - 1; k >= 0 && s.found[k].end == uint64(at) {
+			s.found[k].end += trackedPage
+		} else {
+			s.found = append(s.found, pageRegion{start: uint64(at), end: uint64(at) + trackedPage})
+		}
+	}
+}
