@@ -81,7 +81,8 @@ portable: deps ## the checksums without assembly, and on an emulated arm64; the 
 	cd crcguard/_peers && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) run $(STATICCHECK) ./...
 	cd crcguard/_peers && $(GO) run . -rounds 6 -ring 16777216 -sizes 65536 -cores 1 >/dev/null
 
-load: ## many writers in two processes, checked, a minute on each engine
+load: ## many writers in two processes, checked, a minute on each engine; a million writes, watched
+	PATH=$$PATH:/usr/sbin:/sbin STABLEPAGES_LOAD=1m $(GO) test -count=1 -timeout 15m -run '^TestLoad$$' -v ./bench/watch
 	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 STABLEPAGES_LOAD=1m $(GO) test -race -tags invariants -count=1 -timeout 15m -run '^TestLoad$$' -v ./stablewrite
 	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 STABLEPAGES_LOAD=1m STABLEPAGES_ENGINE=calls $(GO) test -race -tags invariants -count=1 -timeout 15m -run '^TestLoad$$' -v ./stablewrite
 

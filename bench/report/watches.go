@@ -71,12 +71,14 @@ func watchSection(run []record.Watch) section {
 		}
 		row := g.add(watch.Program(w), string(w.Memory), w.Device, fmt.Sprint(w.Writes), fmt.Sprint(w.Changed), watch.Share(w.Changed, w.Writes), fmt.Sprint(w.Blocks), fmt.Sprint(w.BlocksChanged))
 		row.Cells[3].State = state
-		for _, said := range watch.About(w) {
-			s.Notes = append(s.Notes, watch.Program(w)+": "+said)
-		}
 	}
 	if len(g.Bodies) > 0 {
 		s.Grids = []grid{g}
+	}
+	for _, f := range watch.Findings(run) {
+		for _, said := range f.Said {
+			s.Notes = append(s.Notes, f.Program+": "+said)
+		}
 	}
 	if outcome == watch.Changed {
 		for i, do := range watch.Advice {

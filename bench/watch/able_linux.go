@@ -21,18 +21,23 @@ func check() error {
 	if err := unix.Uname(&u); err != nil {
 		return err
 	}
-	release := unix.ByteSliceToString(u.Release[:])
+	lockdown, _ := os.ReadFile("/sys/kernel/security/lockdown")
+	_, err := os.Stat(kernelTypes)
+	return unable(unix.ByteSliceToString(u.Release[:]), os.Geteuid() == 0, string(lockdown), err == nil)
+}
+
+// unable says why nothing can be watched on a kernel of this release, and what to do.
+func unable(release string, root bool, lockdown string, types bool) error {
 	var major, minor int
-	if n, _ := fmt.Sscanf(release, "%d.%d", &major, &minor); n == 2 && (major < 6 || major == 6 && minor < 1) {
+	n, _ := fmt.Sscanf(release, "%d.%d", &major, &minor)
+	switch {
+	case n == 2 && (major < 6 || major == 6 && minor < 1):
 		return fmt.Errorf("this is Linux %s: watching needs Linux 6.1 or later", release)
-	}
-	if os.Geteuid() != 0 {
+	case !root:
 		return errors.New("watching needs root (CAP_SYS_ADMIN, for eBPF and /proc/self/pagemap): run it with sudo")
-	}
-	if lockdown, _ := os.ReadFile("/sys/kernel/security/lockdown"); strings.Contains(string(lockdown), "[confidentiality]") {
+	case strings.Contains(lockdown, "[confidentiality]"):
 		return errors.New("the kernel is locked down for confidentiality and lets no program read its memory: boot without lockdown=confidentiality")
-	}
-	if _, err := os.Stat(kernelTypes); err != nil {
+	case !types:
 		return errors.New(kernelTypes + " is missing: watching needs sysfs mounted, and a kernel with CONFIG_DEBUG_INFO_BTF, as distributions build them")
 	}
 	return nil

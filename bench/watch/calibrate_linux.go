@@ -53,6 +53,9 @@ func (k *kernel) calibrate() error {
 	if err := unix.Madvise(mem, unix.MADV_NOHUGEPAGE); err != nil && err != unix.EINVAL { // EINVAL: there are none
 		return err
 	}
+	if _, err := k.ask(mem, 0, 0); err != nil { // the kernel's side tells our allocations by our PID
+		return err
+	}
 	if err := k.attach("on_alloc"); err != nil {
 		return err
 	}

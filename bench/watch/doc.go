@@ -30,8 +30,8 @@
 // of it is summed. A write of more than 256 blocks, or Options.MaxBlocks, is looked
 // at in part, from a random block on, and counted as truncated. What should have
 // been looked at and was not, or not to its end, is counted as untraced: no room for
-// more writes in flight (8192), memory that cannot be read, an interrupt inside an
-// interrupt. Coverage is part of every verdict: without writes, or with any that is
+// more writes in flight (8192), memory that cannot be read, a processor that was at
+// three others. Coverage is part of every verdict: without writes, or with any that is
 // untraced, there is none.
 //
 // Writes are attributed to the process that submitted them, in its thread or by an
@@ -46,8 +46,8 @@
 // # What it costs
 //
 // About 0.6 µs for each block and look, and 2 µs for each write. A completion, often
-// in a hard interrupt, looks at 256 blocks at most: some 150 µs. Options.Sample looks
-// at fewer writes.
+// in a hard interrupt, looks at 256 blocks at most: some 170 µs. Options.Sample looks
+// at fewer writes; one that is passed over costs about 0.5 µs. Room for writes in flight takes some 25 MB.
 //
 // # What it needs
 //

@@ -39,10 +39,10 @@ type row struct {
 
 // event is a bio that changed.
 type event struct {
-	Who                        who
-	InFlight, Sector, At       uint64
-	Size, Blocks, Changed, TID uint32
-	Stack                      [frames]uint64
+	Who                      who
+	InFlight, Sector, At     uint64
+	Size, Blocks, Changed, _ uint32
+	Stack                    [frames]uint64
 }
 
 type counts struct {
@@ -78,9 +78,9 @@ type kernel struct {
 	pageStruct uint64 // bytes of a struct page
 }
 
-// load loads the programs named and calibrate's, with these values of variables,
-// and calibrates them. None is attached.
-func load(set map[string]any, programs ...string) (_ *kernel, err error) {
+// load loads the programs named and calibrate's, with these values of variables and
+// sizes of maps, and calibrates them. None is attached.
+func load(set map[string]any, sizes map[string]uint32, programs ...string) (_ *kernel, err error) {
 	if err := check(); err != nil {
 		return nil, err
 	}
@@ -117,6 +117,9 @@ func load(set map[string]any, programs ...string) (_ *kernel, err error) {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
+	}
+	for name, size := range sizes {
+		spec.Maps[name].MaxEntries = size
 	}
 	programs = append(programs, "on_alloc", "calibrate")
 	for name := range spec.Programs {

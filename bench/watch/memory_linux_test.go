@@ -4,11 +4,14 @@ package watch
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"stablepages/bench/record"
 	"stablepages/bench/testenv"
@@ -132,19 +135,96 @@ func TestALoopDeviceIsCountedOnce(t *testing.T) {
 
 // zram takes bios without making requests of them.
 func TestADeviceThatTakesBios(t *testing.T) {
-	testenv.Tool(t)
+	dev := zram(t)
+	w := start(t, Options{})
+	pid := writer{File: dev, Bytes: 1 << 20, Writes: 300, Scribble: true}.run(t)
+	if its := of(stop(t, w), pid); len(its) != 1 || its[0].Writes != 300 || its[0].Device != filepath.Base(dev) || its[0].Changed == 0 {
+		t.Errorf("%+v", its)
+	}
+}
+
+// zram returns a new device of 64 MiB in memory.
+func zram(t *testing.T) string {
+	t.Helper()
+	testenv.EBPF(t)
 	added, err := os.ReadFile("/sys/class/zram-control/hot_add")
 	if err != nil {
 		testenv.Missing(t, "zram: %v", err)
 	}
 	number := strings.TrimSpace(string(added))
 	t.Cleanup(func() { os.WriteFile("/sys/class/zram-control/hot_remove", []byte(number), 0) })
-	if err := os.WriteFile("/sys/block/zram"+number+"/disksize", []byte("16M"), 0); err != nil {
+	if err := os.WriteFile("/sys/block/zram"+number+"/disksize", []byte("64M"), 0); err != nil {
 		t.Fatal(err)
 	}
-	w := start(t, Options{})
-	pid := writer{File: "/dev/zram" + number, Bytes: 1 << 20, Writes: 300, Scribble: true}.run(t)
-	if its := of(stop(t, w), pid); len(its) != 1 || its[0].Writes != 300 || its[0].Device != "zram"+number || its[0].Changed == 0 {
-		t.Errorf("%+v", its)
+	return "/dev/zram" + number
+}
+
+// What I/O throttling holds back a thread of the kernel queues: it counts for the
+// control group, and is no write of a program that was asked for.
+func TestThrottledWritesAreOfTheControlGroup(t *testing.T) {
+	testenv.EBPF(t)
+	name := filepath.Join(testenv.DirectDir(t), "f")
+	join := throttle(t, name)
+	only := start(t, Options{})
+	every, err := Start(Options{})
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer every.Close()
+	cmd := writer{File: name, Bytes: 64 << 10, Writes: 30}.command()
+	hold, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	group := join(cmd.Process.Pid)
+	hold.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	var writes int64
+	for _, r := range stop(t, every) {
+		if r.PID == cmd.Process.Pid || r.PID == 0 && r.Cgroup == group {
+			writes += r.Writes
+		}
+	}
+	if writes != 30 {
+		t.Errorf("%d writes of the control group and its process, want 30", writes)
+	}
+	seen := stop(t, only)
+	if outcome, said := Judge(seen); seen[0].Unnamed == 0 || outcome != Inconclusive {
+		t.Errorf("%d unnamed: %s", seen[0].Unnamed, said)
+	}
+}
+
+// throttle limits what a control group writes to the device of a file, and returns
+// how a process joins it.
+func throttle(t *testing.T, name string) (join func(pid int) (group string)) {
+	t.Helper()
+	var st unix.Stat_t
+	if err := unix.Stat(filepath.Dir(name), &st); err != nil {
+		t.Fatal(err)
+	}
+	for _, mount := range cgroupMounts() {
+		dir := filepath.Join(mount, "stablepages-test")
+		if os.Mkdir(dir, 0o700) != nil {
+			continue
+		}
+		t.Cleanup(func() { os.Remove(dir) })
+		device := fmt.Sprintf("%d:%d ", unix.Major(st.Dev), unix.Minor(st.Dev))
+		if os.WriteFile(filepath.Join(dir, "blkio.throttle.write_bps_device"), []byte(device+"4194304"), 0) != nil &&
+			os.WriteFile(filepath.Join(dir, "io.max"), []byte(device+"wbps=4194304"), 0) != nil {
+			continue
+		}
+		return func(pid int) string {
+			if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), fmt.Append(nil, pid), 0); err != nil {
+				t.Fatal(err)
+			}
+			return "/stablepages-test"
+		}
+	}
+	testenv.Missing(t, "a control group that limits writes, on a device that is no partition")
+	return nil
 }

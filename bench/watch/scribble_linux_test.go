@@ -3,7 +3,6 @@
 package watch
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -24,14 +23,23 @@ type writer struct {
 	Offset   int    // of the memory from a page
 	From     string // "anonymous", "shared", "huge", "mapped FILE"
 	Scribble bool   // change the memory all the time
+	Only     int    // in this byte only, counted from 1; 0: everywhere
 	Buffered bool
 	PageOut  bool   // let the kernel swap the memory out, in place of writing
 	Send     string // write from this file by sendfile, in place of from memory
+	Name     string // of the process
+	MayFail  bool   // a write that fails is the last
 }
 
-const writerEnv = "WATCH_TEST_WRITER"
+const (
+	writerEnv  = "WATCH_TEST_WRITER"
+	watcherEnv = "WATCH_TEST_WATCHER"
+)
 
 func TestMain(m *testing.M) {
+	if _, ok := os.LookupEnv(watcherEnv); ok {
+		watchForEver()
+	}
 	if spec, ok := os.LookupEnv(writerEnv); ok {
 		var w writer
 		err := json.Unmarshal([]byte(spec), &w)
@@ -104,7 +112,12 @@ func (w writer) one(fd int, p []byte, off int64) (int, error) {
 }
 
 func (w writer) write() error {
-	io.Copy(io.Discard, bufio.NewReader(os.Stdin))
+	if w.Name != "" {
+		if err := os.WriteFile("/proc/self/comm", []byte(w.Name), 0); err != nil {
+			return err
+		}
+	}
+	io.Copy(io.Discard, os.Stdin)
 	mem, err := w.memory()
 	if err != nil {
 		return err
@@ -127,6 +140,10 @@ func (w writer) write() error {
 		defer close(done)
 		for w.Scribble && !stop.Load() {
 			for i := 0; i < len(p) && !stop.Load(); i += 64 {
+				if w.Only > 0 {
+					p[w.Only-1]++
+					continue
+				}
 				p[i]++
 			}
 			runs.Store(true)
@@ -142,7 +159,9 @@ func (w writer) write() error {
 			}
 			continue
 		}
-		if n, err := w.one(fd, p, int64(i%4*w.Bytes)); n != w.Bytes {
+		if n, err := w.one(fd, p, int64(i%4*w.Bytes)); err != nil && w.MayFail {
+			break
+		} else if n != w.Bytes {
 			return fmt.Errorf("%d of %d bytes written: %w", n, w.Bytes, err)
 		}
 		if w.Scribble && i%16 == 0 {

@@ -64,10 +64,8 @@ func Text(all []record.Watch, rows int) string {
 	if table := Table(all, rows); table != "" {
 		fmt.Fprintf(&b, "%s\n", table)
 	}
-	for _, r := range all {
-		if said := About(r); len(said) > 0 {
-			fmt.Fprintf(&b, "%s:\n  %s\n\n", Program(r), strings.Join(said, "\n  "))
-		}
+	for _, f := range Findings(all) {
+		fmt.Fprintf(&b, "%s:\n  %s\n\n", f.Program, strings.Join(f.Said, "\n  "))
 	}
 	if outcome == Changed {
 		fmt.Fprintln(&b, "What to do, the first that is possible:")
@@ -148,12 +146,42 @@ func duration(ns int64) string {
 	return d.Round(max(d/1000, 1)).String()
 }
 
-// About says of a program that changed direct writes where it did, what of that below
-// minds, and which switch it has. Of others it says nothing.
-func About(r record.Watch) (said []string) {
-	if r.Direct != stablewrite.DirectYes || r.Changed == 0 {
-		return nil
+// Finding is what is said of a program that changed direct writes.
+type Finding struct {
+	Program string
+	Said    []string // the file, an example, what of that below minds, the program's switch
+}
+
+// Findings are those of the programs that changed direct writes. Processes of one
+// name that wrote to one file are one.
+func Findings(all []record.Watch) (found []Finding) {
+	type key struct{ comm, device, file string }
+	processes := map[key][]record.Watch{}
+	var order []key
+	for _, r := range all {
+		if r.Direct != stablewrite.DirectYes || r.Changed == 0 {
+			continue
+		}
+		k := key{r.Comm, r.Device, r.File}
+		if processes[k] == nil {
+			order = append(order, k)
+		}
+		processes[k] = append(processes[k], r)
 	}
+	for _, k := range order {
+		r := processes[k][0]
+		f := Finding{Program: Program(r), Said: about(r)}
+		if n := len(processes[k]) - 1; n > 0 {
+			f.Program += fmt.Sprintf(" and %d more", n)
+		}
+		found = append(found, f)
+	}
+	return found
+}
+
+// about says where r changed, what of that below minds, and which switch its program
+// has.
+func about(r record.Watch) (said []string) {
 	if r.File != "" {
 		said = append(said, "file: "+record.Printable(r.File))
 	}
@@ -233,7 +261,7 @@ var switches = []struct{ program, how string }{
 	{"CPU ", "of QEMU, cache=writeback (or writethrough) for its drives"},
 	{"mariadb", "innodb_flush_method=fsync, and for the redo log innodb_log_file_buffering=ON"},
 	{"mysqld", "innodb_flush_method=fsync"},
-	{"postgres", "debug_io_direct='', or data checksums (pg_checksums --enable)"},
+	{"postgres", "debug_io_direct=''; for its data files, not the log, data checksums do as well (pg_checksums --enable)"},
 }
 
 func switchOf(comm string) string {

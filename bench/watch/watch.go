@@ -25,6 +25,8 @@ type Options struct {
 	// OnChanged is called for each program, when it is first seen to change a
 	// direct write, from a goroutine of the Watcher. It may be nil.
 	OnChanged func(record.Watch)
+
+	rows, inFlight uint32 // that there is room for; 0: 4096 programs, 8192 writes
 }
 
 // Validate refuses what cannot be watched, and sets defaults.

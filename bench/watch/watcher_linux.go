@@ -23,9 +23,11 @@ import (
 // them.
 var memories = [...]record.Memory{1: record.Anonymous, record.Mapped, record.Shared, record.Swap, record.PageCache, record.Metadata, record.KernelOwn}
 
-// hooks are attached in this order: the second of a pair runs after the first, and
+// hooks are attached in this order: of each, the levels one after the other, and
 // nothing is queued that could complete unseen.
-var hooks = []string{"on_rq_complete", "on_rq_complete_again", "on_bio_complete", "on_bio_complete_again", "on_queue", "on_queue_again"}
+var hooks = []string{
+	"on_rq_complete", "on_rq_complete_2", "on_rq_complete_3", "on_bio_complete", "on_bio_complete_2", "on_bio_complete_3", "on_queue", "on_queue_2", "on_queue_3",
+}
 
 // Watcher watches writes until Stop.
 type Watcher struct {
@@ -67,6 +69,13 @@ func Start(o Options) (_ *Watcher, err error) {
 			return nil, err
 		}
 	}
+	sizes := map[string]uint32{}
+	if o.rows != 0 {
+		sizes["rows"] = o.rows
+	}
+	if o.inFlight != 0 {
+		sizes["in_flight"] = o.inFlight
+	}
 	var comm [16]byte
 	copy(comm[:], o.Comm)
 	flag := func(on bool) uint8 {
@@ -78,7 +87,7 @@ func Start(o Options) (_ *Watcher, err error) {
 	k, err := load(map[string]any{
 		"sample": uint32(o.Sample), "most": uint32(o.MaxBlocks), "every_kind": flag(o.All), "stacks": flag(o.Stacks),
 		"by_process": flag(o.PID != 0 || o.Children), "by_comm": flag(o.Comm != ""), "only_comm": comm, "by_device": flag(len(o.Devices) > 0),
-	}, append([]string{"on_fork", "on_exit"}, hooks...)...)
+	}, sizes, append([]string{"on_fork", "on_exit"}, hooks...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +100,11 @@ func Start(o Options) (_ *Watcher, err error) {
 	for _, dev := range devices {
 		if err := k.Maps["devices"].Put(dev, uint8(1)); err != nil {
 			return nil, fmt.Errorf("more devices than can be told apart: %w", err)
+		}
+	}
+	for m := range memories[1:] { // for programs that there is no room for
+		if err := k.Maps["rows"].Put(who{Memory: uint32(m + 1)}, row{}); err != nil {
+			return nil, err
 		}
 	}
 	root := o.PID
@@ -221,6 +235,9 @@ func (w *Watcher) Records() ([]record.Watch, error) {
 	var r row
 	rows := w.k.Maps["rows"].Iterate()
 	for rows.Next(&of, &r) {
+		if r.Writes == 0 {
+			continue
+		}
 		all = append(all, w.record(of, r))
 	}
 	if err := rows.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) { // aborted: rows come while they are read
@@ -275,7 +292,7 @@ func (w *Watcher) counts() (sum counts, err error) {
 
 // missed is how many queued bios were not seen, since a processor was at another.
 func (w *Watcher) missed() (uint64, error) {
-	stats, err := w.k.Programs["on_queue_again"].Stats()
+	stats, err := w.k.Programs["on_queue_3"].Stats()
 	if err != nil {
 		return 0, err
 	}

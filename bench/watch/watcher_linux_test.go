@@ -28,13 +28,14 @@ func start(t *testing.T, o Options) *Watcher {
 // stop stops w and returns its Records, of which none may be untraced.
 func stop(t *testing.T, w *Watcher) []record.Watch {
 	t.Helper()
+	before, _ := w.counts()
+	missed, _ := w.missed()
 	all, err := w.Stop()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if all[0].Untraced != 0 {
-		c, _ := w.counts()
-		t.Errorf("%d untraced: %+v", all[0].Untraced, c)
+		t.Errorf("%d untraced; before the end %d not seen, and %+v", all[0].Untraced, missed, before)
 	}
 	return all
 }
@@ -67,6 +68,26 @@ func TestAScribblerIsSeen(t *testing.T) {
 	}
 	if e := r.Example; e == nil || e.Bytes != 256<<10 || e.Block >= 64 || e.Blocks == 0 || e.InFlightNS == 0 {
 		t.Errorf("%+v", e)
+	}
+}
+
+// One byte that changes is seen at the ends of each piece of memory that is not
+// aligned to pages, and counts as one block.
+func TestAChangeOfOneByteIsSeen(t *testing.T) {
+	w := start(t, Options{})
+	name := filepath.Join(testenv.DirectDir(t), "f")
+	const bytes, offset = 64 << 10, 512
+	ends := []int{1, 4096 - offset, 4096 - offset + 1, bytes - offset, bytes - offset + 1, bytes}
+	var pids []int
+	for _, at := range ends {
+		pids = append(pids, writer{File: name, Bytes: bytes, Offset: offset, Writes: 100, Scribble: true, Only: at}.run(t))
+	}
+	all := stop(t, w)
+	for i, pid := range pids {
+		its := of(all, pid)
+		if len(its) != 1 || its[0].Changed == 0 || its[0].BlocksChanged != its[0].Changed || its[0].Blocks != 100*(bytes/4096+1) {
+			t.Errorf("byte %d: %+v", ends[i], its)
+		}
 	}
 }
 

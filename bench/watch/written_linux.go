@@ -36,7 +36,7 @@ func HowWritten(write func(p []byte) error) (record.Written, error) {
 	for at := pageSize; at < len(mem); at += pageSize {
 		copy(mem[at:], mem[:8*len(mark)])
 	}
-	k, err := load(map[string]any{"mark": mark}, "how_written")
+	k, err := load(map[string]any{"mark": mark}, nil, "how_written")
 	if err == nil {
 		defer k.Close()
 		err = k.attach("how_written")

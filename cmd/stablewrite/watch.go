@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 	"time"
 
@@ -160,11 +162,14 @@ func (f *watchFlags) print(out io.Writer, all []record.Watch) error {
 // wait waits for the end and shows meanwhile what was seen. failed is how COMMAND
 // did.
 func (f *watchFlags) wait(ctx context.Context, cmd *cobra.Command, w *watch.Watcher, shown *live, args []string) (failed, err error) {
-	ended := make(chan error, 1)
+	ended, forward := make(chan error, 1), make(chan os.Signal, 1)
+	var c *exec.Cmd
 	if f.o.Children {
-		c := exec.CommandContext(ctx, args[0], args[1:]...)
+		c = exec.Command(args[0], args[1:]...)
 		c.Stdin, c.Stdout, c.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-		c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) } // it ends as it likes
+		// SIGINT comes from a terminal, which sends it to COMMAND itself.
+		signal.Notify(forward, syscall.SIGTERM, syscall.SIGHUP)
+		defer signal.Stop(forward)
 		if err := c.Start(); err != nil {
 			return nil, err
 		}
@@ -184,15 +189,14 @@ func (f *watchFlags) wait(ctx context.Context, cmd *cobra.Command, w *watch.Watc
 			return nil, nil
 		case <-planned:
 			return nil, nil
+		case s := <-forward:
+			c.Process.Signal(s)
 		case <-interrupt:
-			if interrupt = nil; !f.o.Children {
+			if interrupt = nil; !f.o.Children { // it ends as it likes
 				return nil, nil
 			}
 		case <-renew.C:
-			if shown.f == nil {
-				continue
-			}
-			all, err := w.Records()
+			all, err := w.Records() // which also notes the names of devices while they are there
 			if err != nil {
 				return nil, err
 			}

@@ -26,6 +26,7 @@ typedef long long s64;
 // From include/uapi/linux/bpf.h.
 enum { HASH = 1, PERCPU_ARRAY = 6, RINGBUF = 27 };
 enum { USER_STACK = 1 << 8 };
+enum { NO_ENTRY = 2 }; // ENOENT
 #define UINT(name, value) int (*name)[value]
 #define TYPE(name, type) type *name
 static void *(*lookup)(void *map, const void *key) = (void *)1;
@@ -76,12 +77,14 @@ struct bio {
 	struct blkcg_gq *bi_blkg;
 } KERNEL;
 struct request { u32 cmd_flags; struct bio *bio; } KERNEL;
+struct signal_struct { struct { int counter; } live; } KERNEL;
 struct task_struct {
 	u32 flags;
 	int pid, tgid;
 	char comm[16];
 	u64 start_boottime;
 	struct task_struct *group_leader;
+	struct signal_struct *signal;
 	void *bio_list;
 } KERNEL;
 enum req_flag_bits { __REQ_META, __REQ_SWAP };
@@ -96,7 +99,7 @@ enum { TMPFS = 0x01021994, HUGETLBFS = 0x958458f6, BDEVFS = 0x62646576 };
 enum { PAGE = 4096 };
 
 // What the loader sets.
-enum { MOST = 256, SLOTS = MOST + 1 }; // memory that is not aligned to pages lies in one more
+enum { MOST = 256, SLOTS = MOST + 1 };
 const volatile u32 self;               // our process
 const volatile u32 bio_cloned, bio_page_pinned; // bits of bi_flags; the last 0 where there is none
 const volatile u32 sample = 1;         // one of so many bios is looked at
@@ -105,7 +108,7 @@ const volatile u8 every_kind;          // look at what is not a direct write, to
 const volatile u8 by_process, by_comm, by_device;
 const volatile char only_comm[16];
 const volatile u8 stacks;
-const volatile u64 mark[3];            // how_written: what a page begins with, and then its number
+const volatile u64 mark[3];            // how_written: what pages begin with
 u64 vmemmap, direct_map;               // addresses of the page structs and of memory, from calibration
 u8 stopping;                           // no more bios are taken up
 
@@ -141,7 +144,6 @@ struct state {
 	u32 truncated;
 	u32 completed;            // bytes
 	u32 changed, unreadable;
-	u32 tid;
 	u64 at;                   // offset of the first block that was seen to change
 	u64 changes[(SLOTS + 63) / 64];
 	u64 stack[FRAMES];
@@ -152,7 +154,7 @@ struct state {
 struct event {
 	struct who who;
 	u64 in_flight, sector, at; // at: bytes from sector to the first changed block
-	u32 size, blocks, changed, tid;
+	u32 size, blocks, changed, pad;
 	u64 stack[FRAMES];
 };
 
@@ -175,17 +177,21 @@ struct walk {
 	u32 idx, done;            // position
 	u32 off, size;            // bytes behind it, and in all
 	u32 from;                 // bytes that are passed over
-	u32 n, unreadable;
+	u32 n, limit, unreadable; // blocks
 	u32 compare, part_idx, part_done, part_size, found;
 	s64 lo, hi;               // the part
 };
+
 // A program that is running on a processor does not run there again: what
-// interrupts it goes unseen. So each is there twice, the second for what comes
-// while the first is busy.
-enum { QUEUE, QUEUE_AGAIN, BIO, BIO_AGAIN, REQUEST, REQUEST_AGAIN, SCRATCHES };
+// interrupts it goes unseen. So each is attached LEVELS times, for a task, a soft
+// interrupt in it, and a hard one in that. Each takes what those before it did not:
+// what they took is on a stack of the processor until the last of them.
+enum { QUEUE, BIO, REQUEST, KINDS };
+enum { LEVELS = 3, DEEP = 8 };
+struct taken { volatile u32 n; volatile u64 event[DEEP]; };
 
 struct block { u64 word[PAGE / 8 + 4]; };
-struct scratch { struct block block; struct walk walk; struct state state; u32 busy; };
+struct scratch { struct block block; struct walk walk; struct state state; };
 
 struct { UINT(type, HASH); UINT(max_entries, 8192); TYPE(key, u64); TYPE(value, struct state); } in_flight SEC(".maps");
 struct { UINT(type, HASH); UINT(max_entries, 4096); TYPE(key, struct who); TYPE(value, struct row); } rows SEC(".maps");
@@ -195,7 +201,8 @@ struct { UINT(type, HASH); UINT(max_entries, 1024); TYPE(key, u32); TYPE(value, 
 // itself: those have the same table.
 struct { UINT(type, HASH); UINT(max_entries, 16384); TYPE(key, u64); TYPE(value, u64); } above SEC(".maps");
 // One for each program: a completion interrupts a submission.
-struct { UINT(type, PERCPU_ARRAY); UINT(max_entries, SCRATCHES); TYPE(key, u32); TYPE(value, struct scratch); } scratches SEC(".maps");
+struct { UINT(type, PERCPU_ARRAY); UINT(max_entries, KINDS * LEVELS); TYPE(key, u32); TYPE(value, struct scratch); } scratches SEC(".maps");
+struct { UINT(type, PERCPU_ARRAY); UINT(max_entries, KINDS); TYPE(key, u32); TYPE(value, struct taken); } takens SEC(".maps");
 struct { UINT(type, PERCPU_ARRAY); UINT(max_entries, 1); TYPE(key, u32); TYPE(value, struct counts); } counters SEC(".maps");
 struct { UINT(type, RINGBUF); UINT(max_entries, 1 << 20); } events SEC(".maps");
 struct { UINT(type, PERCPU_ARRAY); UINT(max_entries, 8); TYPE(key, u32); TYPE(value, u64); } found SEC(".maps");
@@ -239,7 +246,7 @@ static long step(u32 i, struct both *c)
 	struct walk *w = &c->scratch->walk;
 	struct bio_vec v;
 	u32 n = w->n;
-	if (w->off >= w->size || w->off >= w->hi || n >= most)
+	if (w->off >= w->size || w->off >= w->hi || n >= w->limit)
 		return 1;
 	if (READ(v, (void *)(w->vec + (u64)w->idx * sizeof(v))) || v.bv_len < w->done) {
 		w->unreadable = 1;
@@ -320,6 +327,8 @@ INLINE struct walk *walk_of(struct scratch *sc, struct state *s)
 	w->size = s->size;
 	w->from = s->from;
 	w->hi = 1LL << 40;
+	// What is not aligned to pages lies in one more than it has.
+	w->limit = s->size / PAGE > most ? most : most + 1;
 	return w;
 }
 
@@ -339,7 +348,7 @@ INLINE u64 head(u64 page)
 		info = FIELD((struct page___7 *)p, compound_info);
 	if (!(info & 1))
 		return page;
-	// Of a tail the rest is its head, or since 7.0 a mask that makes it.
+	// Of a tail the rest is its head, or since 7.x a mask that makes it.
 	return (s64)info > -(1LL << 32) ? page & info & ~1ULL : info - 1;
 }
 
@@ -428,19 +437,68 @@ INLINE void attribute(struct who *who, struct bio *bio, struct task_struct *task
 	}
 }
 
-// enter returns the scratch of a program, or 0 if it is the second and the first has
-// run.
-INLINE struct scratch *enter(u32 program)
+// enter returns the scratch for an event, or 0 if it was taken already.
+INLINE struct scratch *enter(u32 kind, u32 level, u64 event)
 {
-	u32 first = program & ~1;
-	struct scratch *sc = lookup(&scratches, &first);
-	if (!sc)
+	struct taken *t = lookup(&takens, &kind);
+	u32 program = kind * LEVELS + level;
+	if (!t)
 		return 0;
-	if (program == first) {
-		sc->busy = 1;
-		return sc;
+	if (level > 0 && t->n > 0 && t->event[(t->n - 1) % DEEP] == event) {
+		if (level == LEVELS - 1)
+			t->n--;
+		return 0;
 	}
-	return sc->busy ? lookup(&scratches, &program) : 0;
+	return lookup(&scratches, &program);
+}
+
+// leave puts an event on the stack. An interrupt in between takes only what it put
+// there itself.
+INLINE void leave(u32 kind, u32 level, u64 event)
+{
+	struct taken *t = lookup(&takens, &kind);
+	if (t && level < LEVELS - 1) {
+		u32 n = t->n;
+		t->n = n + 1;
+		t->event[n % DEEP] = event;
+	}
+}
+
+// PROGRAM defines a program of a tracepoint on all levels.
+#define LEVEL(name, tracepoint, kind, level, event, body) \
+	SEC("tp_btf/" tracepoint) int name(u64 *ctx) \
+	{ \
+		struct scratch *sc = enter(kind, level, event); \
+		if (sc) { \
+			body(ctx, sc); \
+			leave(kind, level, event); \
+		} \
+		return 0; \
+	}
+#define PROGRAM(name, tracepoint, kind, event, body) \
+	LEVEL(name, tracepoint, kind, 0, event, body) \
+	LEVEL(name##_2, tracepoint, kind, 1, event, body) \
+	LEVEL(name##_3, tracepoint, kind, 2, event, body)
+
+// forget drops what had the address of a bio that is queued, and completed unseen.
+// Sums of another's pages must not stay even if the map cannot be changed now.
+INLINE void forget(u64 key)
+{
+	long err = delete(&in_flight, &key);
+	if (err == -NO_ENTRY)
+		return;
+	COUNT(replaced);
+	struct state *s = err ? lookup(&in_flight, &key) : 0;
+	if (s)
+		s->vec = 0;
+}
+
+// hand_down notes the table of a bio that its driver makes others of.
+INLINE void hand_down(struct bio *bio)
+{
+	u64 key = (u64)bio, vec = (u64)bio->bi_io_vec;
+	if (bio->bi_bdev->bd_disk->fops->submit_bio && update(&above, &vec, &key, 0))
+		COUNT(no_room);
 }
 
 INLINE void queue(u64 *ctx, struct scratch *sc)
@@ -451,16 +509,13 @@ INLINE void queue(u64 *ctx, struct scratch *sc)
 	if ((op != OP_WRITE && op != OP_ZONE_APPEND) || !size || !vec || stopping)
 		return;
 	COUNT(seen);
-	// One that completed unseen had this address.
-	if (!delete(&in_flight, &key))
-		COUNT(replaced);
+	forget(key);
 	struct task_struct *task = current_task();
 	if (from_below(bio, task)) {
 		COUNT(below);
 		return;
 	}
-	if (bio->bi_bdev->bd_disk->fops->submit_bio)
-		update(&above, &vec, &key, 0);
+	hand_down(bio);
 	u32 dev = bio->bi_bdev->bd_dev;
 	if (!asked_for(task, dev))
 		return;
@@ -493,7 +548,6 @@ INLINE void queue(u64 *ctx, struct scratch *sc)
 	attribute(&s->who, bio, task);
 	s->who.memory = memory;
 	s->who.dev = dev;
-	s->tid = task->pid;
 	s->sector = bio->bi_iter.bi_sector;
 	s->size = size;
 	s->from = 0;
@@ -503,7 +557,7 @@ INLINE void queue(u64 *ctx, struct scratch *sc)
 		s->from = prandom() % (whole - most + 1) * PAGE;
 	struct walk *w = walk_of(sc, s);
 	walk(sc, s);
-	if (w->n >= most && w->off < size && whole <= most && !w->unreadable) {
+	if (w->n >= w->limit && w->off < size && whole <= most && !w->unreadable) {
 		s->from = prandom() % size; // it is made of many small pieces
 		w = walk_of(sc, s);
 		walk(sc, s);
@@ -528,25 +582,7 @@ INLINE void queue(u64 *ctx, struct scratch *sc)
 		COUNT(tracked);
 }
 
-SEC("tp_btf/block_bio_queue")
-int on_queue(u64 *ctx)
-{
-	struct scratch *sc = enter(QUEUE);
-	if (sc) {
-		queue(ctx, sc);
-		sc->busy = 0;
-	}
-	return 0;
-}
-
-SEC("tp_btf/block_bio_queue")
-int on_queue_again(u64 *ctx)
-{
-	struct scratch *sc = enter(QUEUE_AGAIN);
-	if (sc)
-		queue(ctx, sc);
-	return 0;
-}
+PROGRAM(on_queue, "block_bio_queue", QUEUE, ctx[0], queue)
 
 // finish counts a bio of which all parts completed.
 INLINE void finish(struct state *s)
@@ -555,17 +591,16 @@ INLINE void finish(struct state *s)
 	struct row *r = lookup(&rows, &s->who);
 	if (!r) {
 		struct row none = {};
-		struct who nobody = { .memory = s->who.memory };
 		update(&rows, &s->who, &none, 1);
 		r = lookup(&rows, &s->who);
-		if (!r) { // no room: counted without a name
-			COUNT(rows_full);
-			update(&rows, &nobody, &none, 1);
-			r = lookup(&rows, &nobody);
-		}
-		if (!r)
-			return;
 	}
+	if (!r) { // no room: counted without a name, in rows that the loader made
+		struct who nobody = { .memory = s->who.memory };
+		COUNT(rows_full);
+		r = lookup(&rows, &nobody);
+	}
+	if (!r)
+		return;
 	COUNT(finished);
 	ADD(r->writes, 1);
 	ADD(r->blocks, s->looked);
@@ -590,7 +625,6 @@ INLINE void finish(struct state *s)
 	e->size = s->size;
 	e->blocks = s->looked;
 	e->changed = s->changed;
-	e->tid = s->tid;
 	__builtin_memcpy(e->stack, s->stack, sizeof(e->stack));
 	submit(e, 0);
 }
@@ -612,6 +646,7 @@ INLINE void complete(u64 key, struct state *s, u32 idx, u32 done, u32 size, stru
 		COUNT(unreadable);
 	else
 		finish(s);
+	s->vec = 0; // see forget
 	delete(&in_flight, &key);
 }
 
@@ -631,25 +666,7 @@ INLINE void bio_complete(u64 *ctx, struct scratch *sc)
 		complete(key, s, s->idx, s->done, s->size, sc);
 }
 
-SEC("tp_btf/block_bio_complete")
-int on_bio_complete(u64 *ctx)
-{
-	struct scratch *sc = enter(BIO);
-	if (sc) {
-		bio_complete(ctx, sc);
-		sc->busy = 0;
-	}
-	return 0;
-}
-
-SEC("tp_btf/block_bio_complete")
-int on_bio_complete_again(u64 *ctx)
-{
-	struct scratch *sc = enter(BIO_AGAIN);
-	if (sc)
-		bio_complete(ctx, sc);
-	return 0;
-}
+PROGRAM(on_bio_complete, "block_bio_complete", BIO, ctx[1], bio_complete)
 
 struct part { u64 bio; struct scratch *scratch; u32 left; };
 
@@ -690,25 +707,7 @@ INLINE void rq_complete(u64 *ctx, struct scratch *sc)
 	loop(1024, each_bio, &p, 0);
 }
 
-SEC("tp_btf/block_rq_complete")
-int on_rq_complete(u64 *ctx)
-{
-	struct scratch *sc = enter(REQUEST);
-	if (sc) {
-		rq_complete(ctx, sc);
-		sc->busy = 0;
-	}
-	return 0;
-}
-
-SEC("tp_btf/block_rq_complete")
-int on_rq_complete_again(u64 *ctx)
-{
-	struct scratch *sc = enter(REQUEST_AGAIN);
-	if (sc)
-		rq_complete(ctx, sc);
-	return 0;
-}
+PROGRAM(on_rq_complete, "block_rq_complete", REQUEST, ctx[0], rq_complete)
 
 // What is asked for starts others, which are asked for too.
 SEC("tp_btf/sched_process_fork")
@@ -722,13 +721,13 @@ int on_fork(u64 *ctx)
 	return 0;
 }
 
-// A pid that is free may come again.
+// The PID of a process that has no more threads may come again.
 SEC("tp_btf/sched_process_exit")
 int on_exit(u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[0];
 	u32 tgid = task->tgid;
-	if (task->pid == task->tgid)
+	if (!task->signal->live.counter)
 		delete(&processes, &tgid);
 	return 0;
 }
@@ -744,10 +743,8 @@ int how_written(u64 *ctx)
 	u64 word[3];
 	if ((op != OP_WRITE && op != OP_ZONE_APPEND) || !bio->bi_iter.bi_size || !bio->bi_io_vec || from_below(bio, current_task()))
 		return 0;
-	u64 vec = (u64)bio->bi_io_vec, key = (u64)bio;
-	if (bio->bi_bdev->bd_disk->fops->submit_bio)
-		update(&above, &vec, &key, 0);
-	if (READ(v, (void *)(vec + (u64)bio->bi_iter.bi_idx * sizeof(v))))
+	hand_down(bio);
+	if (READ(v, (void *)((u64)bio->bi_io_vec + (u64)bio->bi_iter.bi_idx * sizeof(v))))
 		return 0;
 	if (READ(word, (void *)(address((u64)v.bv_page) + v.bv_offset)))
 		return 0;

@@ -1,0 +1,124 @@
+//go:build amd64
+
+package watch
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+	"stablepages/bench/testenv"
+)
+
+// fio writes directly to a file in dir, or to dir if it is a device, and returns how
+// many writes it made.
+func fio(t *testing.T, dir string, args ...string) (writes int64) {
+	t.Helper()
+	name := dir
+	if st, err := os.Stat(dir); err == nil && st.IsDir() {
+		name = filepath.Join(dir, "fio")
+	}
+	out, err := exec.Command("fio", append([]string{"--name=w", "--filename=" + name, "--rw=randwrite", "--direct=1", "--size=64m", "--io_size=1t", "--output-format=json"}, args...)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("fio %v: %v: %s", args, err, out)
+	}
+	var said struct {
+		Jobs []struct {
+			Write struct {
+				Total int64 `json:"total_ios"`
+			}
+		}
+	}
+	if err := json.Unmarshal(out, &said); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, j := range said.Jobs {
+		writes += j.Write.Total
+	}
+	return writes
+}
+
+// sizes are of pieces of a page, pages, and what is split.
+const sizes = "--bssplit=512/25:1536/5:4k/40:64k/15:1m/10:2m/5"
+
+// fioWays are ways in which nothing changes.
+var fioWays = map[string][]string{
+	"psync":                       {"--ioengine=psync", sizes},
+	"libaio":                      {"--ioengine=libaio", "--iodepth=32", sizes},
+	"io_uring":                    {"--ioengine=io_uring", "--iodepth=32", sizes},
+	"io_uring, registered memory": {"--ioengine=io_uring", "--iodepth=16", "--fixedbufs=1", "--registerfiles=1", sizes},
+	"io_uring, a thread polls":    {"--ioengine=io_uring", "--iodepth=16", "--sqthread_poll=1", sizes},
+	"vectors of pieces":           {"--ioengine=pvsync2", "--bs=64k"},
+	"huge pages":                  {"--ioengine=libaio", "--iodepth=4", "--iomem=mmaphuge", "--bs=2m"},
+	"shared memory":               {"--ioengine=libaio", "--iodepth=8", "--iomem=mmapshared", "--bs=256k"},
+	"not aligned to pages":        {"--ioengine=libaio", "--iodepth=8", "--iomem_align=512", sizes},
+}
+
+func TestWritesOfFioAreNotSeenToChange(t *testing.T) {
+	testenv.Tool(t, "fio")
+	hugePages(t)
+	places := []struct{ what, where string }{{"file", testenv.DirectDir(t)}, {"loop device", testenv.LoopDevice(t, 64<<20)}}
+	w := start(t, Options{})
+	was := int64(0)
+	for _, on := range places {
+		for name, args := range fioWays {
+			made := fio(t, on.where, append(args, "--number_ios=200")...)
+			seen, changed := sum(records(t, w))
+			if seen-was < made || changed != 0 {
+				t.Errorf("%s, %s: of %d writes %d were seen, and %d to change", on.what, name, made, seen-was, changed)
+			}
+			was = seen
+		}
+	}
+	stop(t, w)
+}
+
+// sum adds up the direct writes, and how many changed.
+func sum(all []record.Watch) (writes, changed int64) {
+	for _, r := range all {
+		if r.Direct == stablewrite.DirectYes {
+			writes += r.Writes
+			changed += r.Changed
+		}
+	}
+	return writes, changed
+}
+
+// A million direct writes, none of which changes; without STABLEPAGES_LOAD a moment of
+// that.
+func TestLoad(t *testing.T) {
+	testenv.Tool(t, "fio")
+	want := int64(1e4)
+	if os.Getenv("STABLEPAGES_LOAD") != "" {
+		want = 1e6
+	}
+	dir := testenv.DirectDir(t)
+	w := start(t, Options{})
+	made := int64(0)
+	for made < want {
+		made += fio(t, dir, "--ioengine=io_uring", "--iodepth=32", "--bssplit=512/10:4k/80:64k/9:1m/1", fmt.Sprintf("--number_ios=%d", min(want, 250_000)))
+	}
+	all := stop(t, w)
+	if seen, changed := sum(all); seen < made || changed != 0 {
+		t.Errorf("of %d writes %d were seen, and %d to change", made, seen, changed)
+	}
+	t.Logf("%d writes in %.1f s", made, all[0].Seconds)
+}
+
+// Every write is counted at tens of thousands a second, from two processors.
+func TestManyWritesASecond(t *testing.T) {
+	testenv.Tool(t, "fio")
+	dev := zram(t)
+	w := start(t, Options{})
+	made := fio(t, dev, "--ioengine=psync", "--bs=4k", "--numjobs=2", "--thread", "--number_ios=50000")
+	all := stop(t, w)
+	if seen, _ := sum(all); seen != made {
+		t.Errorf("of %d writes %d were seen", made, seen)
+	}
+	t.Logf("%d writes in %.1f s", made, all[0].Seconds)
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+
+	"stablepages/bench/testenv"
+)
+
+// The table is kept up to date on a terminal and taken away at the end; the line that
+// a program changes its pages is for every reader, and stays.
+func TestTheTableOfWatchIsForTerminals(t *testing.T) {
+	testenv.EBPF(t)
+	writer, _ := command(testenv.DirectDir(t), "repro", "--mutator", "storm", "--duration", "1h")
+	if err := writer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		for _, pid := range family(writer.Process.Pid) {
+			defer awaitEnd(t, []int{pid})
+		}
+		writer.Process.Kill()
+		writer.Wait()
+	}()
+	for _, term := range []string{"xterm", "dumb"} {
+		seen := onTerminal(t, term, "watch", "--comm", "exe", "--duration", "2500ms")
+		if shown := bytes.Contains(seen, []byte("writes  changed")); shown != (term == "xterm") {
+			t.Errorf("on %s: %q", term, seen)
+		} else if shown && !bytes.HasSuffix(seen, []byte("\r\x1b[J")) {
+			t.Errorf("on %s it does not end with the table gone: %q", term, seen)
+		}
+		if !bytes.Contains(seen, []byte("changes what it writes to")) {
+			t.Errorf("on %s: no line: %q", term, seen)
+		}
+	}
+}
