@@ -97,7 +97,8 @@ const (
 	// by a device or the kernel (buffers registered with io_uring, reads into the buffer
 	// that were under way but for those of ReadAt). A page that was written to counts as
 	// changed whatever was written. The first store to a page while the write is under
-	// way costs the program a fault, and splits a huge page.
+	// way costs the program a fault, and splits the mapping of a huge page; so does a
+	// segment that is a part of one (SegmentBytes).
 	ByTracking
 )
 

@@ -724,3 +724,54 @@ func (f *failingTable) unchanged(s *pageScan, r pageRun) error {
 	}
 	return err
 }
+
+// Whether a page was written to outlives that the kernel makes one huge page of many,
+// before a restored change, after it or both; and the mapping of one is split by a store.
+func TestTrackingOfPagesThatBecomeHuge(t *testing.T) {
+	const madvCollapse = 25 // MADV_COLLAPSE of include/uapi/asm-generic/mman-common.h, Linux 6.1
+	for name, advice := range map[string]int{"small": unix.MADV_NOHUGEPAGE, "huge": unix.MADV_HUGEPAGE} {
+		for _, when := range []string{"never", "before", "after", "before and after"} {
+			t.Run(name+", collapsed "+when, func(t *testing.T) {
+				d := newScripted(0)
+				d.media, d.buf = make([]byte, 2*hugePage), anonymous(t, hugePage, advice)
+				mustDo(t, unix.Madvise(d.buf, unix.MADV_HUGEPAGE))
+				page := d.buf[37*kib4:][:kib4]
+				collapse := func(now string) {
+					if strings.Contains(when, now) {
+						_ = unix.Madvise(d.buf, madvCollapse) // refused as long as pages are protected
+					}
+				}
+				d.script = []step{during(func() { collapse("before"); page[5]++ }, func() { page[5]--; collapse("after") })}
+				w := &Write{Buf: d.buf}
+				if err := d.file(t, Options{DetectBy: ByTracking, SegmentBytes: hugePage}).Do(w); err != nil {
+					t.Fatal(err)
+				}
+				if d.check(t, w); len(w.Changed) == 0 || !w.Receipt.Tracked {
+					t.Errorf("changed %v, receipt %+v", w.Changed, w.Receipt)
+				}
+				if now := hugeBytes(d.buf); name == "huge" && when == "never" && now != 0 {
+					t.Errorf("%d bytes lie in huge pages after a store to one", now)
+				}
+			})
+		}
+	}
+}
+
+// A segment of whole huge pages leaves their mappings as they are; one of a part splits
+// the mapping.
+func TestHugePagesThatAreArmed(t *testing.T) {
+	for segment, whole := range map[int]bool{hugePage: true, hugePage / 4: false} {
+		d := newScripted(0)
+		d.media, d.buf, d.geo.Direct = make([]byte, 2*hugePage), anonymous(t, hugePage, unix.MADV_HUGEPAGE), DirectYes
+		if hugeBytes(d.buf) != hugePage {
+			testenv.Missing(t, "a free huge page")
+		}
+		w := &Write{Buf: d.buf}
+		if err := d.file(t, Options{DetectBy: ByTracking, SegmentBytes: segment}).Do(w); err != nil || !w.Receipt.Tracked || len(w.Changed) > 0 {
+			t.Errorf("%v, receipt %+v", err, w.Receipt)
+		}
+		if n := hugeBytes(d.buf); (n == hugePage) != whole {
+			t.Errorf("segments of %d: %d bytes lie in huge pages", segment, n)
+		}
+	}
+}

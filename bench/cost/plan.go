@@ -114,9 +114,6 @@ func (p Plan) withDefaults() (Plan, error) {
 	if slices.Contains(p.Variants, record.Dontcache) && !(p.disk() && takesDontcache(p.Target)) {
 		p.Variants = slices.DeleteFunc(slices.Clone(p.Variants), func(v record.Variant) bool { return v == record.Dontcache })
 	}
-	if _, err := stablewrite.TrackedBuffer(1); err != nil {
-		p.Variants = slices.DeleteFunc(slices.Clone(p.Variants), func(v record.Variant) bool { return v == record.Tracked })
-	}
 	return p, nil
 }
 
@@ -137,6 +134,17 @@ func (p Plan) Validate() error {
 		return errors.New("rounds and time must be more than 0, and nothing less")
 	}
 	return nil
+}
+
+// withoutTracking is p as a kernel can time it that does not track writes to pages, for
+// err; nil: it does, or that is not asked.
+func (p Plan) withoutTracking() (_ Plan, err error) {
+	if slices.Contains(p.Variants, record.Tracked) {
+		if _, err = stablewrite.TrackedBuffer(1); err != nil {
+			p.Variants = slices.DeleteFunc(slices.Clone(p.Variants), func(v record.Variant) bool { return v == record.Tracked })
+		}
+	}
+	return p, err
 }
 
 // group is what is compared with each other: cells that differ by writer and
@@ -245,6 +253,7 @@ func (p Plan) Cells() (n int) {
 	if err != nil {
 		return 0 // Run will say
 	}
+	p, _ = p.withoutTracking()
 	for _, g := range p.groups() {
 		n += len(p.writers(g))
 	}

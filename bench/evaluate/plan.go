@@ -31,7 +31,7 @@ func NewPlan(target *os.File, quick bool, note func(string)) Plan {
 	var p Plan
 	_, err := stablewrite.TrackedBuffer(1)
 	if p.tracks = err == nil; !p.tracks {
-		note(fmt.Sprintf("there are no races and timings by tracking: %v", err))
+		note(fmt.Sprintf("there are no races by tracking: %v", err))
 	}
 	p.races(target, quick)
 	p.holes(target, quick)

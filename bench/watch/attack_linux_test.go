@@ -17,8 +17,8 @@ import (
 	"github.com/cilium/ebpf"
 
 	"stablepages/bench/record"
-	"stablepages/stablewrite"
 	"stablepages/bench/testenv"
+	"stablepages/stablewrite"
 )
 
 // watchForEver says which programs it loaded, and watches until it is killed.

@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"stablepages/bench/record"
-	"stablepages/stablewrite"
 	"stablepages/bench/testenv"
+	"stablepages/stablewrite"
 )
 
 // fio writes directly to a file in dir, or to dir if it is a device, and returns how
