@@ -32,12 +32,14 @@ const (
 	uffdioUnregister   = 0x8010aa01 // UFFDIO_UNREGISTER
 	uffdioWriteProtect = 0xc018aa06 // UFFDIO_WRITEPROTECT
 
-	uffdAPI                  = 0xaa
-	uffdUserModeOnly         = 1       // UFFD_USER_MODE_ONLY: needs no privileges
-	uffdFeatureWPAsync       = 1 << 15 // UFFD_FEATURE_WP_ASYNC
-	uffdioRegisterModeWP     = 1 << 1  // UFFDIO_REGISTER_MODE_WP
-	scanRegions          int = 64      // at least, found by one system call
+	uffdAPI              = 0xaa
+	uffdUserModeOnly     = 1       // UFFD_USER_MODE_ONLY: needs no privileges
+	uffdFeatureWPAsync   = 1 << 15 // UFFD_FEATURE_WP_ASYNC
+	uffdioRegisterModeWP = 1 << 1  // UFFDIO_REGISTER_MODE_WP
 )
+
+// scanRegions is how many runs of pages one system call finds, at least.
+const scanRegions = 64
 
 // userfault is the userfaultfd of the process and its page table. They stay open.
 type userfault struct{ fd, pagemap int }
