@@ -3,45 +3,26 @@ package kernel
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 )
 
-// Series are the kernels that Fetch knows, by what their versions begin with.
-func Series() []string { return []string{"6.1", "6.12"} }
-
-// ErrNoPackage: Debian's archive, as this machine knows it, has no such kernel.
+// ErrNoPackage: Debian's archive has no such kernel, or cannot be asked.
 var ErrNoPackage = errors.New("no such kernel package")
 
-// Package names the Debian package of the newest kernel of a series, as the
-// package lists of this machine have it.
-func Package(ctx context.Context, series string) (string, error) {
-	if _, err := exec.LookPath("apt-cache"); err != nil {
-		return "", fmt.Errorf("%w: apt-cache is not there; unpack a kernel yourself and name its directory", ErrNoPackage)
-	}
-	// One of them depends on the versioned package, which one is a matter of the
-	// release.
-	wanted := regexp.MustCompile(`Depends: (linux-image-` + regexp.QuoteMeta(series) + `\.\S*-cloud-amd64)`)
-	for _, meta := range []string{"linux-image-" + series + "-cloud-amd64", "linux-image-cloud-amd64"} {
-		ask := exec.CommandContext(ctx, "apt-cache", "depends", meta)
-		ask.Env = append(os.Environ(), "LC_ALL=C") // its words are translated
-		ask.WaitDelay = time.Second
-		out, err := ask.Output()
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		if found := wanted.FindSubmatch(out); err == nil && found != nil {
-			return string(found[1]), nil
-		}
-	}
-	return "", fmt.Errorf("%w for Linux %s in the package lists of this machine: run apt-get update, or unpack one yourself and name its directory", ErrNoPackage, series)
+// Package is a kernel of Debian's.
+type Package struct {
+	Version string   // Debian's, "6.1.192-2"
+	Bytes   int64    // to download; 0 if it is not known
+	Parts   []string // packages of that version
+	Cached  bool     `json:"-"` // it is in the cache
 }
 
 // CacheDir is where fetched kernels stay unless told otherwise.
@@ -53,58 +34,157 @@ func CacheDir() (string, error) {
 	return filepath.Join(dir, "stablewrite", "kernels"), nil
 }
 
-// Cached returns what Fetch would without asking the archive, if that is to be
-// had: the kernel of this package.
-func Cached(cache, pkg string) (Kernel, bool) {
-	k, err := Open(filepath.Join(cache, pkg))
-	return k, err == nil
-}
+// Below the cache each Series has a directory of its name, and in it each kernel
+// one of its version. The file latest there holds the Package that was found last.
+func (s Series) place(cache, version string) string { return filepath.Join(cache, s.Name, version) }
 
-// fetchTime bounds the download and the unpacking of a package, about 30 MB.
+const latest = "latest"
+
+// askEvery is how old the answer of an archive may be.
+const askEvery = 24 * time.Hour
+
+// fetchTime bounds the download and the unpacking of a kernel, about 40 MB.
 const fetchTime = 10 * time.Minute
 
-// Fetch returns Debian's newest kernel of a series, from the cache or, if it is
-// not there, downloaded with apt-get (which checks it) and unpacked into it.
-func Fetch(ctx context.Context, cache, series string) (Kernel, error) {
-	pkg, err := Package(ctx, series)
+// Find returns the newest kernel of s, as Debian's archive has it, which is asked
+// once a day. Where the archive cannot be asked it is the newest one of the cache.
+func (s Series) Find(ctx context.Context, cache string) (p Package, err error) {
+	if p, ok := s.remembered(cache); ok {
+		return p, nil
+	}
+	err = s.inWorkshop(ctx, cache, func(ctx context.Context, _ *apt, found Package) error {
+		p = found
+		return nil
+	})
+	return s.orCached(cache, p, err)
+}
+
+// orCached returns the newest kernel of the cache in place of one that the archive
+// does not have.
+func (s Series) orCached(cache string, p Package, err error) (Package, error) {
 	if errors.Is(err, ErrNoPackage) {
-		if k, ok := newest(cache, series); ok {
-			return k, nil
+		if version, ok := s.newest(cache); ok {
+			return Package{Version: version, Cached: true}, nil
 		}
 	}
-	if err != nil {
-		return Kernel{}, err
+	return p, err
+}
+
+// Fetch returns the newest kernel of s, from the cache or, if it is not there,
+// downloaded with apt-get, which checks its signature, and unpacked into the cache.
+func (s Series) Fetch(ctx context.Context, cache string) (k Kernel, err error) {
+	p, ok := s.remembered(cache)
+	if !ok || !p.Cached {
+		err = s.inWorkshop(ctx, cache, func(ctx context.Context, a *apt, found Package) error {
+			p = found
+			if p.Cached {
+				return nil
+			}
+			return s.fetch(ctx, a, p, cache)
+		})
 	}
-	if k, ok := Cached(cache, pkg); ok {
-		return k, nil
+	if ctx.Err() != nil {
+		return Kernel{}, context.Cause(ctx)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, fetchTime, fmt.Errorf("fetching %s took longer than %v", pkg, fetchTime))
+	if p, err = s.orCached(cache, p, err); err != nil {
+		return Kernel{}, fmt.Errorf("%v from %s: %w", s, s.Suite, err)
+	}
+	return s.open(cache, p.Version)
+}
+
+func (s Series) open(cache, version string) (Kernel, error) {
+	k, err := Open(s.place(cache, version))
+	k.Origin = fmt.Sprintf("%s of %s", version, s.Suite)
+	return k, err
+}
+
+// remembered is the Package that Find found not long ago.
+func (s Series) remembered(cache string) (p Package, ok bool) {
+	name := s.place(cache, latest)
+	st, err := os.Stat(name)
+	if err != nil || time.Since(st.ModTime()) > askEvery {
+		return p, false
+	}
+	b, err := os.ReadFile(name)
+	if err != nil || json.Unmarshal(b, &p) != nil || !debianVersion.MatchString(p.Version) || !strings.HasPrefix(p.Version, s.release) {
+		return p, false
+	}
+	_, err = Open(s.place(cache, p.Version))
+	p.Cached = err == nil
+	return p, true
+}
+
+// inWorkshop asks the archive, remembers what it says, and calls do where there
+// is an apt-get that can download it.
+func (s Series) inWorkshop(ctx context.Context, cache string, do func(context.Context, *apt, Package) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, fetchTime, fmt.Errorf("it took longer than %v", fetchTime))
 	defer cancel()
-	if err := os.MkdirAll(cache, 0o777); err != nil {
-		return Kernel{}, fmt.Errorf("%w: name another cache directory", err)
+	if err := checkApt(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(s.place(cache, ""), 0o777); err != nil {
+		return fmt.Errorf("%w: name another cache directory", err)
 	}
 	// Beside its place, and moved there whole: two that fetch at once, or one
 	// that is stopped, leave nothing half done where it would be found.
 	dir, done, err := workshop(cache)
 	if err != nil {
-		return Kernel{}, fmt.Errorf("%w: name another cache directory", err)
+		return fmt.Errorf("%w: name another cache directory", err)
 	}
 	defer done()
-	if err := download(ctx, dir, pkg); err != nil {
-		return Kernel{}, fmt.Errorf("fetch %s: %w", pkg, err)
+	a, err := newApt(ctx, dir, s)
+	if err != nil {
+		return err
 	}
-	tree, place := filepath.Join(dir, "tree"), filepath.Join(cache, pkg)
+	if err := a.update(ctx); err != nil {
+		if ctx.Err() == nil {
+			err = fmt.Errorf("%w: %w", ErrNoPackage, err)
+		}
+		return err
+	}
+	p, err := a.newest(ctx)
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(p.Version, s.release) {
+		return fmt.Errorf("%w: the suite has %s now", ErrNoPackage, p.Version)
+	}
+	if err := s.remember(dir, cache, p); err != nil {
+		return err
+	}
+	_, err = Open(s.place(cache, p.Version))
+	p.Cached = err == nil
+	return do(ctx, a, p)
+}
+
+func (s Series) remember(dir, cache string, p Package) error {
+	b, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	name := filepath.Join(dir, latest)
+	if err := os.WriteFile(name, b, 0o666); err != nil {
+		return err
+	}
+	return os.Rename(name, s.place(cache, latest))
+}
+
+// fetch moves p to its place in the cache.
+func (s Series) fetch(ctx context.Context, a *apt, p Package, cache string) error {
+	tree, place := filepath.Join(a.dir, "tree"), s.place(cache, p.Version)
+	if err := a.unpack(ctx, p, tree); err != nil {
+		return err
+	}
 	if _, err := Open(tree); err != nil {
-		return Kernel{}, fmt.Errorf("fetch %s: %w", pkg, err)
+		return err
 	}
 	if err := os.Rename(tree, place); err != nil && !errors.Is(err, fs.ErrExist) {
-		return Kernel{}, fmt.Errorf("%w; remove %s and try again", err, place)
+		return fmt.Errorf("%w; remove %s and try again", err, place)
 	}
-	k, err := Open(place)
-	if err != nil { // what was there before
-		err = fmt.Errorf("%w; remove %s and try again", err, place)
+	if _, err := Open(place); err != nil { // what was there before
+		return fmt.Errorf("%w; remove %s and try again", err, place)
 	}
-	return k, err
+	return nil
 }
 
 // workshops are directories in the cache in which kernels are unpacked.
@@ -141,20 +221,6 @@ func workshop(cache string) (dir string, done func(), err error) {
 	}, nil
 }
 
-func download(ctx context.Context, dir, pkg string) error {
-	// As root apt-get drops its privileges for the download unless it cannot.
-	get := exec.CommandContext(ctx, "apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", pkg)
-	get.Dir = dir
-	if err := quietly(ctx, get); err != nil {
-		return err
-	}
-	debs, err := fs.Glob(os.DirFS(dir), "*.deb")
-	if err != nil || len(debs) != 1 {
-		return fmt.Errorf("apt-get left %d packages, not 1", len(debs))
-	}
-	return quietly(ctx, exec.CommandContext(ctx, "dpkg-deb", "-x", filepath.Join(dir, debs[0]), filepath.Join(dir, "tree")))
-}
-
 // quietly runs a command and returns what it complained about.
 func quietly(ctx context.Context, cmd *exec.Cmd) error {
 	var said bytes.Buffer
@@ -170,18 +236,18 @@ func quietly(ctx context.Context, cmd *exec.Cmd) error {
 	return nil
 }
 
-// newest is the kernel of a series that came last into the cache.
-func newest(cache, series string) (k Kernel, ok bool) {
-	entries, _ := os.ReadDir(cache)
+// newest is the version of the kernel of s that came last into the cache.
+func (s Series) newest(cache string) (version string, ok bool) {
+	entries, _ := os.ReadDir(s.place(cache, ""))
 	var last time.Time
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || !strings.HasPrefix(e.Name(), "linux-image-"+series+".") || !info.ModTime().After(last) {
+		if err != nil || !strings.HasPrefix(e.Name(), s.release) || !info.ModTime().After(last) {
 			continue
 		}
-		if found, err := Open(filepath.Join(cache, e.Name())); err == nil {
-			k, ok, last = found, true, info.ModTime()
+		if _, err := Open(s.place(cache, e.Name())); err == nil {
+			version, ok, last = e.Name(), true, info.ModTime()
 		}
 	}
-	return k, ok
+	return version, ok
 }

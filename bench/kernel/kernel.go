@@ -4,14 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // Kernel is an unpacked kernel.
 type Kernel struct {
 	Version string // what uname -r says
+	Origin  string // of a fetched one: Debian's version and suite
 	image   string
 	modules string // the directory lib/modules/Version
 }
@@ -19,38 +23,42 @@ type Kernel struct {
 // ErrNoModule: a kernel lacks what was asked for.
 var ErrNoModule = errors.New("no such module")
 
-const imagePrefix = "vmlinuz-"
-
-// Open finds the one kernel in dir, which is laid out as Debian's packages are:
-// boot/vmlinuz-VERSION and lib/modules/VERSION (or usr/lib).
+// Open finds the one kernel in dir, which is laid out as packages are:
+// boot/vmlinuz-VERSION beside lib/modules/VERSION (or usr/lib), or
+// usr/lib/modules/VERSION/vmlinuz (or lib), where newer ones have it.
 func Open(dir string) (Kernel, error) {
 	if st, err := os.Stat(dir); err != nil {
 		return Kernel{}, fmt.Errorf("%w: name the directory of an unpacked kernel package", err)
 	} else if !st.IsDir() {
 		return Kernel{}, fmt.Errorf("%s is not a directory: name that of an unpacked kernel package", dir)
 	}
-	var images []string
-	entries, err := os.ReadDir(filepath.Join(dir, "boot"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return Kernel{}, err
-	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), imagePrefix) {
-			images = append(images, e.Name())
+	images := map[string]string{} // by version
+	for _, pattern := range []string{"boot/vmlinuz-*", "lib/modules/*/vmlinuz", "usr/lib/modules/*/vmlinuz"} {
+		names, err := fs.Glob(os.DirFS(dir), pattern)
+		if err != nil {
+			return Kernel{}, err
+		}
+		for _, name := range names {
+			version, inBoot := strings.CutPrefix(path.Base(name), "vmlinuz-")
+			if !inBoot {
+				version = path.Base(path.Dir(name))
+			}
+			images[version] = filepath.Join(dir, name)
 		}
 	}
+	versions := slices.Sorted(maps.Keys(images))
 	switch {
-	case len(images) == 0:
-		return Kernel{}, fmt.Errorf("%s has no boot/vmlinuz-*: unpack a kernel package there (dpkg-deb -x PACKAGE DIR)", dir)
-	case len(images) > 1:
-		return Kernel{}, fmt.Errorf("%s has several kernels (%s): unpack one kernel package into a directory of its own", dir, strings.Join(images, ", "))
+	case len(versions) == 0:
+		return Kernel{}, fmt.Errorf("%s has neither boot/vmlinuz-* nor usr/lib/modules/*/vmlinuz: unpack a kernel package there (dpkg-deb -x PACKAGE DIR)", dir)
+	case len(versions) > 1:
+		return Kernel{}, fmt.Errorf("%s has several kernels (%s): unpack one kernel package into a directory of its own", dir, strings.Join(versions, ", "))
 	}
-	k := Kernel{Version: strings.TrimPrefix(images[0], imagePrefix), image: filepath.Join(dir, "boot", images[0])}
+	k := Kernel{Version: versions[0], image: images[versions[0]]}
 	for _, lib := range []string{"lib", "usr/lib"} {
 		k.modules = filepath.Join(dir, lib, "modules", k.Version)
 		if st, err := os.Stat(filepath.Join(k.modules, "kernel")); err == nil && st.IsDir() {
 			return k, nil
 		}
 	}
-	return Kernel{}, fmt.Errorf("%s has a kernel and no lib/modules/%s/kernel: unpack the whole package", dir, k.Version)
+	return Kernel{}, fmt.Errorf("%s has a kernel and no lib/modules/%s/kernel: unpack the whole package, and the one of its modules", dir, k.Version)
 }

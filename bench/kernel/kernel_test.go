@@ -5,6 +5,7 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
 )
 
@@ -47,10 +49,11 @@ func ko(info ...string) []byte {
 	return b.Bytes()
 }
 
-func packed(t *testing.T, content []byte) []byte {
+// packed compresses content.
+func packed[W io.WriteCloser](t *testing.T, compress func(io.Writer) (W, error), content []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	w, err := xz.NewWriter(&b)
+	w, err := compress(&b)
 	if err == nil {
 		_, err = w.Write(content)
 		w.Close()
@@ -68,8 +71,11 @@ func fake(t *testing.T, dir string) Kernel {
 	modules := filepath.Join(dir, "lib", "modules", "9.9")
 	put(t, filepath.Join(modules, "modules.builtin"), []byte("kernel/virtio_pci.ko\nkernel/virtio_console.ko\nkernel/drivers/virtio-blk.ko\n"))
 	put(t, filepath.Join(modules, "kernel", "fs", "top-fs.ko"), ko("license=GPL", "depends=left,right", "name=top_fs"))
-	put(t, filepath.Join(modules, "kernel", "left.ko.xz"), packed(t, ko("depends=bottom-1")))
-	put(t, filepath.Join(modules, "kernel", "right.ko"), ko("depends=virtio_blk,bottom-1"))
+	put(t, filepath.Join(modules, "kernel", "left.ko.xz"), packed(t, xz.NewWriter, ko("depends=bottom-1")))
+	zst := func(w io.Writer) (*zstd.Encoder, error) { return zstd.NewWriter(w) }
+	put(t, filepath.Join(modules, "kernel", "right.ko.zst"), packed(t, zst, ko("depends=virtio_blk,bottom-1")))
+	put(t, filepath.Join(modules, "kernel", "crypto", "sum-slow.ko"), ko("alias=sum", "alias=crypto-sum"))
+	put(t, filepath.Join(modules, "kernel", "crypto", "sum_fast.ko"), ko("alias=crypto-sum"))
 	put(t, filepath.Join(modules, "kernel", "bottom_1.ko"), ko("depends="))
 	put(t, filepath.Join(modules, "kernel", "broken.ko"), ko("depends=nowhere"))
 	put(t, filepath.Join(modules, "kernel", "text.ko"), []byte("text"))
@@ -82,7 +88,7 @@ func fake(t *testing.T, dir string) Kernel {
 
 func TestModulesAreLoadedAfterWhatTheyNeed(t *testing.T) {
 	k := fake(t, t.TempDir())
-	got, err := k.load([]string{"virtio_pci", "bottom-1 a=1 b=2", "top_fs"})
+	got, err := k.load([]string{"virtio_pci", "bottom-1 a=1 b=2", "?nowhere", "?virtio-blk", "top_fs", "?crypto-other", "?crypto-sum"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,10 +99,10 @@ func TestModulesAreLoadedAfterWhatTheyNeed(t *testing.T) {
 			t.Errorf("%s is not uncompressed: %v", m.name, err)
 		}
 	}
-	if want := []string{"bottom_1 a=1 b=2", "left", "right", "top_fs"}; !slices.Equal(names, want) {
+	if want := []string{"bottom_1 a=1 b=2", "left", "right", "top_fs", "sum_fast"}; !slices.Equal(names, want) {
 		t.Errorf("the order is %q, want %q", names, want)
 	}
-	for _, wanted := range []string{"nowhere", "broken", "text", "virtio_pci x=1"} {
+	for _, wanted := range []string{"nowhere", "broken", "?broken", "text", "virtio_pci x=1", "crypto-other"} {
 		if _, err := k.load([]string{wanted}); err == nil {
 			t.Errorf("%s can be loaded", wanted)
 		}
@@ -110,19 +116,22 @@ func TestModulesAreLoadedAfterWhatTheyNeed(t *testing.T) {
 }
 
 func TestOpenSaysWhatIsWrongWithADirectory(t *testing.T) {
-	good, several, bare, merged := t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()
+	good, several, bare, merged, today := t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()
 	fake(t, good)
 	fake(t, several)
 	put(t, filepath.Join(several, "boot", "vmlinuz-8"), nil)
 	put(t, filepath.Join(bare, "boot", "vmlinuz-9.9"), nil)
 	put(t, filepath.Join(merged, "boot", "vmlinuz-9.9"), nil)
 	put(t, filepath.Join(merged, "usr", "lib", "modules", "9.9", "kernel", "x.ko"), nil)
+	put(t, filepath.Join(today, "usr", "lib", "modules", "9.9", "vmlinuz"), nil)
+	put(t, filepath.Join(today, "usr", "lib", "modules", "9.9", "kernel", "x.ko.xz"), nil)
 	for _, tc := range []struct{ dir, want string }{
 		{good, ""},
 		{merged, ""},
+		{today, ""},
 		{several, "several kernels"},
 		{bare, "no lib/modules/9.9"},
-		{t.TempDir(), "no boot/vmlinuz-*"},
+		{t.TempDir(), "neither boot/vmlinuz-*"},
 		{filepath.Join(good, "absent"), "name the directory"},
 		{filepath.Join(good, "boot", "vmlinuz-9.9"), "not a directory"},
 	} {

@@ -15,7 +15,7 @@ type Machine struct {
 	Kernel  Kernel
 	Accel   Accel
 	Program string          // run as init; it must call Guest
-	Modules []string        // "name param=value ...": loaded before the job, with what they need
+	Modules []string        // "name param=value ...", "?name" if optional: loaded before the job, with what they need
 	Disks   []*os.File      // virtio disks, /dev/vda, /dev/vdb, ...; written
 	Job     json.RawMessage // handed to the guest
 	// Up is how long the guest may take to say something, Silence how long it may

@@ -29,18 +29,22 @@ func Machines() Item {
 }
 
 // KernelOf reports whether Debian's kernel of a series can be had.
-func KernelOf(ctx context.Context, cache, series string) Item {
-	item := Item{What: "Linux " + series}
-	pkg, err := kernel.Package(ctx, series)
-	switch {
-	case err != nil:
-		item.How = err.Error()
-	default:
-		item.Have = true
-		item.How = pkg + ", to be downloaded"
-		if _, ok := kernel.Cached(cache, pkg); ok {
-			item.How = pkg + ", downloaded"
-		}
+func KernelOf(ctx context.Context, cache string, s kernel.Series) Item {
+	item := Item{What: s.String()}
+	p, err := s.Find(ctx, cache)
+	if err != nil {
+		item.How = fmt.Sprintf("%s: %v", s.Suite, err)
+		return item
+	}
+	item.Have = true
+	item.How = s.Suite + ": " + p.Version
+	if p.Bytes > 0 {
+		item.How += fmt.Sprintf(", %.1f MB", float64(p.Bytes)/1e6)
+	}
+	if p.Cached {
+		item.How += ", downloaded"
+	} else {
+		item.How += ", to be downloaded"
 	}
 	return item
 }

@@ -73,7 +73,7 @@ func (g *guest) doing(format string, args ...any) error {
 // say completes a Record and says it.
 func (g *guest) say(rec record.Prove) error {
 	rec.Kind, rec.Version = record.KindProve, record.Version
-	rec.Scenario, rec.Kernel, rec.Victim = string(g.job.Scenario), g.job.Kernel, g.victim.Name
+	rec.Scenario, rec.Kernel, rec.Origin, rec.Victim = string(g.job.Scenario), g.job.Kernel, g.job.Origin, g.victim.Name
 	rec.Needs, rec.Accel = g.victim.NeedsStablePages, string(g.job.Accel)
 	if rec.System == nil {
 		rec.System = record.SystemOf(g.stage.Target)

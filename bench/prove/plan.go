@@ -71,6 +71,7 @@ type job struct {
 	Scenario   Scenario
 	Victim     string
 	Kernel     string
+	Origin     string
 	Accel      kernel.Accel
 	Races      []race                 `json:",omitempty"`
 	Strategies []stablewrite.Strategy `json:",omitempty"`
@@ -164,7 +165,7 @@ const measuring = 2
 // jobs plans what is done on a victim with a kernel.
 func (p Plan) jobs(k kernel.Kernel, v victim.Victim) (all []job) {
 	for _, s := range p.Scenarios {
-		j := job{Scenario: s, Victim: v.Name, Kernel: k.Version, Accel: p.Accel, Quick: p.Quick}
+		j := job{Scenario: s, Victim: v.Name, Kernel: k.Version, Origin: k.Origin, Accel: p.Accel, Quick: p.Quick}
 		switch s {
 		case Race:
 			j.Races = p.races(v, tracks(k.Version))

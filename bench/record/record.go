@@ -76,6 +76,7 @@ type Prove struct {
 	Repro
 	Scenario string `json:"scenario"` // what was tried: "race", ...
 	Kernel   string `json:"kernel"`   // release
+	Origin   string `json:"origin"`   // of the kernel: Debian's version and suite; "" if the user unpacked it
 	Victim   string `json:"victim"`
 	Needs    bool   `json:"needs_stable_pages"` // false: the victim is a control
 	Accel    string `json:"accel"`              // how the processor was made: "tcg" is emulated

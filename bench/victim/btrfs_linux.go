@@ -31,9 +31,9 @@ const btrfsDisk = 512 << 20
 
 var (
 	mkfsBtrfs = []string{"mkfs.btrfs", "-q", "-f"}
-	// btrfs asks for its checksums by the names of algorithms, which the
-	// dependencies of modules do not tell.
-	btrfsModules = []string{"libcrc32c", "blake2b_generic", "xxhash_generic", "btrfs"}
+	// Older ones ask for their checksum by the name of its algorithm, which the
+	// dependencies of modules do not tell; newer ones have it built in.
+	btrfsModules = []string{"?crypto-crc32c", "btrfs"}
 )
 
 func mountBtrfs(s *Stage, options string) error {

@@ -27,7 +27,7 @@ func integrity(name, mode, about string, needs bool) Victim {
 		// After a crash it computes anew the tags of what its bitmap has for dirty
 		// (dm-integrity.rst, "bitmap mode"): torn data is given a tag that fits.
 		NoCrash: mode == "B",
-		Modules: []string{"libcrc32c", "dm_integrity"}, Disks: []int64{integrityDisk},
+		Modules: []string{"?crypto-crc32c", "dm_integrity"}, Disks: []int64{integrityDisk},
 		Evidence: []string{"Checksum failed", "device-mapper: integrity"},
 		setUp: func(s *Stage) error {
 			if err := awaitDevice(s.disks[0]); err != nil {

@@ -14,7 +14,7 @@ type Victim struct {
 	// refused, unreadable, or not the same on every leg. Of a control that is
 	// never so, whatever the receipts say.
 	NeedsStablePages bool
-	Modules          []string // kernel modules, "name param=value ..."
+	Modules          []string // kernel modules, "name param=value ...", "?name" if the kernel may lack it
 	Disks            []int64  // bytes of each
 	Mkfs             []string // makes the file system on the first disk: a command and its arguments, the disk's name to follow
 	Package          string   // the Debian package of that command

@@ -16,7 +16,7 @@ import (
 // flagValues are the values of flags that take one or more of a few names, for
 // completion by the shell.
 func flagValues() map[string][]string {
-	var strategies, mutators, victims, formats []string
+	var strategies, mutators, series, victims, formats []string
 	for _, s := range stablewrite.Strategies() {
 		strategies = append(strategies, s.String())
 	}
@@ -26,13 +26,16 @@ func flagValues() map[string][]string {
 	for _, v := range victim.All() {
 		victims = append(victims, v.Name)
 	}
+	for _, s := range kernel.AllSeries() {
+		series = append(series, s.Name)
+	}
 	for _, f := range report.Formats() {
 		formats = append(formats, f.Name)
 	}
 	return map[string][]string{
 		"strategy": strategies, "strategies": strategies,
 		"mutator": mutators, "mutators": mutators,
-		"kernels": kernel.Series(), "victims": victims, "scenarios": names(prove.Scenarios()),
+		"kernels": series, "victims": victims, "scenarios": names(prove.Scenarios()),
 		"detect": {"digest", "crc32c"}, "in": {"process", "thread"}, "target": {"null", "delay"},
 		"accel": {string(kernel.Emulated), string(kernel.KVM)}, "format": formats,
 	}

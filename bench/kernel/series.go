@@ -1,0 +1,75 @@
+package kernel
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Series is a line of Debian's kernels, of which there is always a newest one.
+type Series struct {
+	Name  string
+	Suite string // of Debian's archive, which has the newest one
+
+	archive string // where the suite is
+	release string // what versions begin with; "" for whatever the suite has
+}
+
+// Debian's archives. Suites for security updates have every later kernel too, and
+// lists of packages that are a twentieth as long.
+const (
+	mainArchive     = "http://deb.debian.org/debian"
+	securityArchive = "http://deb.debian.org/debian-security"
+)
+
+// AllSeries lists every Series, the oldest first.
+func AllSeries() []Series {
+	return []Series{
+		{Name: "6.1", Suite: "bookworm-security", archive: securityArchive, release: "6.1."},
+		{Name: "6.12", Suite: "trixie-security", archive: securityArchive, release: "6.12."},
+		newestSeries,
+	}
+}
+
+var newestSeries = Series{Name: "newest", Suite: "trixie-backports", archive: mainArchive}
+
+// SeriesNamed returns the Series of a name. The first two numbers of a later
+// version, as in "7.3", name the newest one as long as it has that version.
+func SeriesNamed(name string) (Series, error) {
+	var names []string
+	for _, s := range AllSeries() {
+		if s.Name == name {
+			return s, nil
+		}
+		names = append(names, s.Name)
+	}
+	// The last but one is the last that is named by its version.
+	if last := names[len(names)-2]; isRelease(name) && compareReleases(name, last) > 0 {
+		s := newestSeries
+		s.release = name + "."
+		return s, nil
+	}
+	return Series{}, fmt.Errorf("unknown kernel series %q: there are %s", name, strings.Join(names, ", "))
+}
+
+func (s Series) String() string {
+	if s.release == "" {
+		return "newest Linux"
+	}
+	return "Linux " + strings.TrimSuffix(s.release, ".")
+}
+
+var isRelease = regexp.MustCompile(`^[0-9]{1,3}\.[0-9]{1,3}$`).MatchString
+
+// compareReleases orders "6.1" before "6.12", which is before "7.0".
+func compareReleases(a, b string) int {
+	number := func(release string) int {
+		major, minor, _ := strings.Cut(release, ".")
+		m, _ := strconv.Atoi(major)
+		n, _ := strconv.Atoi(minor)
+		return 1000*m + n
+	}
+	return cmp.Compare(number(a), number(b))
+}
