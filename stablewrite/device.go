@@ -46,29 +46,41 @@ type Geometry struct {
 	MemAlign    int        // of a buffer's address; at most 4096
 	OffsetAlign int        // of offset and length
 	Source      string     // where the alignment is from: "statx", "sector size", "read probe", ...
-	Direct      Directness // whether writes bypass the page cache
-	Why         string     // the reason for Direct
+	Direct      Directness // how the kernel writes
+	// Why is the reason for Direct. What is not asked of the kernel, but assumed by
+	// its version, file system and device, begins with "assumed".
+	Why string
 }
 
-// Directness says whether the kernel writes the caller's memory itself.
+// Directness says how the kernel writes what it is given with O_DIRECT.
 type Directness uint8
 
 const (
 	DirectUnknown Directness = iota
-	DirectYes
-	DirectNo
+	DirectYes                // the device reads the caller's memory
+	DirectNo                 // through the page cache
+	DirectBounced            // the kernel copies the caller's memory, and the device reads the copy
 )
 
-var directnesses = texts[Directness]{DirectUnknown: "unknown", DirectYes: "yes", DirectNo: "no"}
+var directnesses = texts[Directness]{DirectUnknown: "unknown", DirectYes: "direct", DirectNo: "buffered", DirectBounced: "bounced"}
 
-// String returns "unknown", "yes" or "no".
+// String returns "unknown", "direct", "buffered" or "bounced".
 func (d Directness) String() string { return directnesses.name(d) }
 
 // MarshalText implements encoding.TextMarshaler.
 func (d Directness) MarshalText() ([]byte, error) { return directnesses.marshal(d) }
 
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (d *Directness) UnmarshalText(text []byte) error { return directnesses.unmarshal(d, text) }
+// UnmarshalText implements encoding.TextUnmarshaler. It takes "yes" and "no", too,
+// which "direct" and "buffered" once were.
+func (d *Directness) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "yes":
+		text = []byte("direct")
+	case "no":
+		text = []byte("buffered")
+	}
+	return directnesses.unmarshal(d, text)
+}
 
 // normal is g as a File uses it, or what is wrong with it.
 func (g Geometry) normal() (Geometry, error) {

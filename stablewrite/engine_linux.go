@@ -16,7 +16,12 @@ import (
 // have to wait (RWF_NOWAIT).
 func (d *linuxFile) ringEngine() engine {
 	calls := engine{kind: ByCalls}
-	if d.geo.Direct != DirectYes {
+	switch d.geo.Direct {
+	case DirectYes:
+	case DirectBounced: // which may have to wait for memory, whatever is said of waiting
+		calls.why = "the kernel bounces: " + d.geo.Why
+		return calls
+	default:
 		calls.why = "not known to be written directly: " + d.geo.Why
 		return calls
 	}

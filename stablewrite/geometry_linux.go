@@ -47,13 +47,23 @@ func sectorSize(fd int, st *unix.Stat_t) int {
 
 // queueValue is what the queue of a block device has under name, or 0.
 func queueValue(dev uint64, name string) int {
-	for _, queue := range []string{"queue", "../queue"} { // a disk; a partition
-		b, _ := os.ReadFile(fmt.Sprintf("/sys/dev/block/%d:%d/%s/%s", unix.Major(dev), unix.Minor(dev), queue, name))
-		if n, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && n > 0 {
-			return n
+	n, err := strconv.Atoi(diskAttribute(dev, "queue/"+name))
+	if err != nil {
+		return 0
+	}
+	return max(n, 0)
+}
+
+// diskAttribute is what sysfs has under name for a block device, or for its disk if
+// it is a partition; "" if it has nothing.
+func diskAttribute(dev uint64, name string) string {
+	for _, disk := range []string{"", "../"} {
+		b, err := os.ReadFile(fmt.Sprintf("/sys/dev/block/%d:%d/%s%s", unix.Major(dev), unix.Minor(dev), disk, name))
+		if err == nil {
+			return strings.TrimSpace(string(b))
 		}
 	}
-	return 0
+	return ""
 }
 
 // largestBlock is the largest block size of a file system that Linux mounts.
@@ -102,19 +112,19 @@ func inodeFlags(fd int) uint32 {
 	return flags
 }
 
-// directness is what is known without trying.
+// directness is what is assumed without trying.
 func directness(fd int, st *unix.Stat_t) (Directness, string) {
 	if st.Mode&unix.S_IFMT == unix.S_IFBLK {
-		return DirectYes, "a block device"
+		return DirectYes, "assumed of block devices"
 	}
 	switch name := fileSystem(fd); name {
 	case "xfs":
-		return DirectYes, "xfs"
+		return xfsDirectness(uint64(st.Dev))
 	case "ext4":
 		if inodeFlags(fd)&extentsFlag == 0 {
 			return DirectUnknown, "ext4 without extents writes holes through the page cache"
 		}
-		return DirectYes, "ext4"
+		return DirectYes, "assumed of ext4"
 	case "tmpfs":
 		return DirectNo, "tmpfs accepts O_DIRECT and has no media to write to"
 	case "btrfs":
@@ -124,15 +134,43 @@ func directness(fd int, st *unix.Stat_t) (Directness, string) {
 	}
 }
 
+// xfsDirectness: from Linux 7.0 on (commits c9d114846b38, 3373503df025) xfs bounces
+// what it writes directly to a device that needs stable pages.
+func xfsDirectness(dev uint64) (Directness, string) {
+	need := needsStablePages(dev)
+	switch {
+	case need == "" || !kernelAtLeast(7, 0):
+		return DirectYes, "assumed of xfs"
+	default:
+		return DirectBounced, "assumed of xfs from Linux 7.0 on (commit 3373503df025), on a device that needs stable pages (" + need + ")"
+	}
+}
+
+// needsStablePages says by which attribute the kernel takes a block device for one
+// that needs stable pages, or "": bdev_stable_writes() of include/linux/blkdev.h,
+// for which protection information is enough though queue/stable_writes is then 0.
+// A device may need them and say nothing: dm-integrity in Linux 6.18 to 7.2.
+func needsStablePages(dev uint64) string {
+	if queueValue(dev, "stable_writes") > 0 {
+		return "queue/stable_writes"
+	}
+	switch format := diskAttribute(dev, "integrity/format"); format {
+	case "", "none", "nop":
+		return ""
+	default:
+		return "integrity/format is " + format
+	}
+}
+
 // btrfsDirectness: from Linux 6.15 on (commit 968f19c5b1b7) btrfs writes inodes
 // with data checksums through the page cache; stable kernels took that over at
-// various times.
+// various times. From Linux 7.3 on (commit e9b7b9d9e78e) it bounces instead.
 //
 // Whether an inode has data checksums is settled when it is created. The mount
 // options speak of new inodes only, and no flag of FS_IOC_GETFLAGS tells.
 func btrfsDirectness(fd int, st *unix.Stat_t) (Directness, string) {
 	if inodeFlags(fd)&noCowFlag != 0 {
-		return DirectYes, "btrfs without data checksums (nodatacow)"
+		return DirectYes, "assumed of btrfs without data checksums (nodatacow)"
 	}
 	if options, ok := mountOptions(fd); !ok {
 		return DirectUnknown, "btrfs, perhaps mounted without data checksums"
@@ -140,10 +178,13 @@ func btrfsDirectness(fd int, st *unix.Stat_t) (Directness, string) {
 		if st.Size > 0 {
 			return DirectUnknown, "btrfs mounted without data checksums, which this file may have from before"
 		}
-		return DirectYes, "btrfs mounted without data checksums"
+		return DirectYes, "assumed of btrfs mounted without data checksums"
 	}
-	if kernelAtLeast(6, 15) {
-		return DirectNo, "btrfs with data checksums writes through the page cache from Linux 6.15 on (a file created without them does not)"
+	switch {
+	case kernelAtLeast(7, 3):
+		return DirectBounced, "assumed of btrfs with data checksums from Linux 7.3 on (commit e9b7b9d9e78e); a file created without them is written directly"
+	case kernelAtLeast(6, 15):
+		return DirectNo, "assumed of btrfs with data checksums from Linux 6.15 on (commit 968f19c5b1b7): through the page cache; a file created without them is written directly"
 	}
 	return DirectUnknown, "btrfs with data checksums: some stable kernels before 6.15 write through the page cache too"
 }

@@ -57,8 +57,9 @@ type Options struct {
 	OnChanged func(Change)
 
 	// RequireDirect makes it an error, ErrNotDirect, to open a file that takes
-	// O_DIRECT and is known not to be written directly. If that is unknown, the file
-	// opens. A file that refuses O_DIRECT opens under Buffered only.
+	// O_DIRECT and is known to be written through the page cache. What the kernel
+	// bounces it writes directly. If it is unknown how the kernel writes, the file opens.
+	// A file that refuses O_DIRECT opens under Buffered only.
 	RequireDirect bool
 }
 

@@ -112,7 +112,7 @@ func (c *cell) time(ctx context.Context, round int) (record.Cost, error) {
 		Writes: bytes / int64(c.g.size), Changed: did.ChangedWrites - before.ChangedWrites, Bytes: bytes, Seconds: seconds,
 		CPUUserSeconds: (after.user - cpu.user).Seconds(), CPUSystemSeconds: (after.system - cpu.system).Seconds(),
 		Amplification: float64(bytes+did.Resubmitted-before.Resubmitted) / float64(bytes),
-		PoolPeak:      did.PoolPeak, Direct: c.f.Geometry().Direct,
+		PoolPeak:      did.PoolPeak, Written: c.f.Geometry().Direct,
 	}
 	if kind, _ := c.f.Engine(); c.run.disk() {
 		rec.Engine = kind.String()

@@ -65,7 +65,7 @@ type Comparison struct {
 	// As in record.Cost; "" where rounds differ.
 	Backing, Private, Engine string
 	Extents                  int                    // of the file, the most; 0 where that cannot be asked
-	Direct                   stablewrite.Directness // not known where rounds differ
+	Written                  stablewrite.Directness // not known where rounds differ
 	// Ratio of throughput to raw's in the same round: median and 95% interval
 	// by order statistics, which assumes nothing of the distribution. It takes
 	// 6 rounds; with fewer Lo and Hi are infinite. All are 0 where raw was not
@@ -161,7 +161,7 @@ func compare(k Cell, rounds, raw map[int]record.Cost) Comparison {
 		Amplification: over(func(r record.Cost) float64 { return r.Amplification }),
 	}
 	for _, r := range rounds {
-		c.Direct, c.Backing, c.Private, c.Engine = r.Direct, r.Backing, r.Private, r.Engine
+		c.Written, c.Backing, c.Private, c.Engine = r.Written, r.Backing, r.Private, r.Engine
 	}
 	for _, r := range rounds {
 		if n := writes(r); n < 1000 {
@@ -174,8 +174,8 @@ func compare(k Cell, rounds, raw map[int]record.Cost) Comparison {
 		if r.Extents != nil {
 			c.Extents = max(c.Extents, *r.Extents)
 		}
-		if r.Direct != c.Direct {
-			c.Direct = stablewrite.DirectUnknown
+		if r.Written != c.Written {
+			c.Written = stablewrite.DirectUnknown
 		}
 		c.Backing, c.Private, c.Engine = same(c.Backing, r.Backing), same(c.Private, r.Private), same(c.Engine, r.Engine)
 		c.Checked += r.Checked

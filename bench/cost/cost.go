@@ -44,12 +44,12 @@ func Run(ctx context.Context, p Plan, progress func(), emit func(record.Cost) er
 // run is a Plan under way.
 type run struct {
 	Plan
-	region int64
-	mem    *memory
-	system *record.System
-	absent map[record.Variant]bool // peers that failed
-	plain  int64                   // bytes that raw wrote in its last cell
-	direct stablewrite.Directness  // of Target
+	region  int64
+	mem     *memory
+	system  *record.System
+	absent  map[record.Variant]bool // peers that failed
+	plain   int64                   // bytes that raw wrote in its last cell
+	written stablewrite.Directness  // Target
 
 	contexts contexts
 }
@@ -77,7 +77,7 @@ func (r *run) fill() error {
 		return err
 	}
 	defer f.Close()
-	r.direct = f.Geometry().Direct
+	r.written = f.Geometry().Direct
 	p := pattern(1 << 20)
 	for off := int64(0); off < r.region; off += int64(len(p)) {
 		if _, err := f.WriteAt(p[:min(int64(len(p)), r.region-off)], off); err != nil {
@@ -164,7 +164,7 @@ func (r *run) describe(rec *record.Cost, g group, w writer, round int) {
 		rec.ChangedBlocks = r.ChangedBlocks
 	}
 	if w.variant.Peer() {
-		rec.Direct = r.direct
+		rec.Written = r.written
 	}
 	if r.On == record.OnDelay {
 		rec.DelayLatencyNS, rec.DelayBytesPerSecond = r.Latency.Nanoseconds(), r.Bandwidth

@@ -62,8 +62,8 @@ func TestEveryCellOfEveryRoundIsReported(t *testing.T) {
 		if peak := r.Size * r.Depth; r.Strategy.Direct() != (r.PoolPeak == 0) || r.PoolPeak > peak {
 			t.Errorf("%v at depth %d: the peak of the pool is %d", r.Strategy, r.Depth, r.PoolPeak)
 		}
-		if r.Target != record.OnFile || r.Extents == nil || *r.Extents < 1 || r.Backing == "" || (r.Direct == stablewrite.DirectYes) != r.Strategy.Direct() {
-			t.Errorf("target %q, extents %v, backing %q, direct %v", r.Target, r.Extents, r.Backing, r.Direct)
+		if r.Target != record.OnFile || r.Extents == nil || *r.Extents < 1 || r.Backing == "" || (r.Written == stablewrite.DirectYes) != r.Strategy.Direct() {
+			t.Errorf("target %q, extents %v, backing %q, written %v", r.Target, r.Extents, r.Backing, r.Written)
 		}
 		if engine := map[bool]string{true: "ring", false: "calls"}[r.Strategy.Direct()]; r.Engine != engine {
 			t.Errorf("%v by %q, want %q", r.Strategy, r.Engine, engine)

@@ -82,8 +82,8 @@ func file(ctx context.Context, p *record.Probe, path string) error {
 		p.Unmeasured = "on btrfs a file is written as was settled when it was created, which a new file beside it does not show"
 		return nil
 	}
-	if beside.DirectWhy != p.DirectWhy || beside.OffsetAlign != p.OffsetAlign {
-		p.Unmeasured = fmt.Sprintf("a new file beside it would be written differently (%s: %s)", beside.Direct, beside.DirectWhy)
+	if beside.WrittenWhy != p.WrittenWhy || beside.OffsetAlign != p.OffsetAlign {
+		p.Unmeasured = fmt.Sprintf("a new file beside it would be written differently (%s: %s)", beside.Written, beside.WrittenWhy)
 		return nil
 	}
 	return measure(ctx, p, target, "a scratch file beside it")
@@ -115,7 +115,7 @@ func look(p *record.Probe, subject *os.File) error {
 	p.System = record.SystemOf(subject)
 	f, err := stablewrite.New(subject, stablewrite.Options{})
 	if errors.Is(err, stablewrite.ErrNotDirect) {
-		p.Direct, p.DirectWhy = stablewrite.DirectNo, fmt.Sprintf("%s does not support O_DIRECT", p.System.FileSystem)
+		p.Written, p.WrittenWhy = stablewrite.DirectNo, fmt.Sprintf("%s does not support O_DIRECT", p.System.FileSystem)
 		return nil
 	}
 	if err != nil {
@@ -123,7 +123,7 @@ func look(p *record.Probe, subject *os.File) error {
 	}
 	g := f.Geometry()
 	p.MemAlign, p.OffsetAlign, p.AlignSource = g.MemAlign, g.OffsetAlign, g.Source
-	p.Direct, p.DirectWhy = g.Direct, g.Why
+	p.Written, p.WrittenWhy = g.Direct, g.Why
 	return f.Close()
 }
 
@@ -156,11 +156,11 @@ func Advice(p record.Probe) string {
 		said = "Affected: writes whose buffer changes in flight fail. " + choose
 	case p.Reached > 0:
 		said = "Affected: what changes in flight reaches the media. " + choose
-	case measured && p.Direct == stablewrite.DirectYes:
+	case measured && p.Written == stablewrite.DirectYes:
 		said = fmt.Sprintf("Not shown: direct I/O is said to be direct, yet no change of %d reached the media. Run repro on it for longer before relying on that.", p.Writes)
 	case measured:
 		said = "Not affected as it stands: the kernel copies before it writes. Nothing is gained over buffered writes. A Go program refuses such files with stablewrite.Options.RequireDirect, where that is known."
-	case p.Direct == stablewrite.DirectNo:
+	case p.Written == stablewrite.DirectNo:
 		said = "Not affected: nothing is written directly here."
 	default:
 		said = "Not measured. Until then take it for affected. " + choose

@@ -60,7 +60,7 @@ func (g *guest) fault(s stablewrite.Strategy, k mutator.Kind) error {
 
 	g.in.Log.Lines()
 	rec := record.Prove{Repro: record.Repro{
-		Strategy: s, Mutator: k, Size: faultBytes, Seed: raceSeed, Direct: f.Geometry().Direct,
+		Strategy: s, Mutator: k, Size: faultBytes, Seed: raceSeed, Written: f.Geometry().Direct,
 		System: record.SystemOf(g.stage.Target),
 	}}
 	began := time.Now()

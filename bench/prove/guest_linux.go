@@ -78,8 +78,8 @@ func (g *guest) say(rec record.Prove) error {
 	if rec.System == nil {
 		rec.System = record.SystemOf(g.stage.Target)
 	}
-	if rec.Direct == stablewrite.DirectUnknown {
-		rec.Direct = g.direct
+	if rec.Written == stablewrite.DirectUnknown {
+		rec.Written = g.direct
 	}
 	if rec.Evidence == nil {
 		rec.Evidence = evidence(g.victim.Speaks(g.in.Log.Lines()))
@@ -110,7 +110,7 @@ func (g *guest) races() error {
 			g.direct = measured(first)
 		}
 		for _, rec := range first {
-			rec.Direct = g.direct
+			rec.Written = g.direct
 			if err := g.say(rec); err != nil {
 				return err
 			}
@@ -127,8 +127,8 @@ func measured(raw []record.Prove) stablewrite.Directness {
 	direct := stablewrite.DirectNo
 	for _, r := range raw {
 		switch {
-		case r.Direct != stablewrite.DirectUnknown:
-			return r.Direct
+		case r.Written != stablewrite.DirectUnknown:
+			return r.Written
 		case Failed(r) > 0 || r.Gate && r.Torn > 0:
 			return stablewrite.DirectYes
 		case r.Gate && r.Overlapped < r.Writes:

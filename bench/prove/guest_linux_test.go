@@ -41,7 +41,7 @@ func TestMeasuredDirectness(t *testing.T) {
 		{stablewrite.DirectYes, func(r *record.Prove) { r.WriteErrors = 1 }, none},
 		{stablewrite.DirectYes, none, func(r *record.Prove) { r.Torn, r.ReadErrors = 20, 19 }},
 		{stablewrite.DirectUnknown, func(r *record.Prove) { r.Overlapped = 3 }, none},
-		{stablewrite.DirectYes, func(r *record.Prove) { r.Direct = stablewrite.DirectYes }, none},
+		{stablewrite.DirectYes, func(r *record.Prove) { r.Written = stablewrite.DirectYes }, none},
 	} {
 		free := gated(tc.free)
 		free.Gate = false

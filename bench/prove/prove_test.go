@@ -32,9 +32,10 @@ func TestREADMEShowsTheCommittedProof(t *testing.T) {
 		var r record.Prove
 		if err := dec.Decode(&r); err == io.EOF {
 			break
-		} else if err != nil || r.Kind != record.KindProve || r.Version != record.Version {
+		} else if err != nil || r.Kind != record.KindProve {
 			t.Fatalf("%v: %+v", err, r)
 		}
+		r.Upgrade()
 		recs = append(recs, r)
 	}
 	if v := Judge(recs); len(v.Broken)+len(v.Inconclusive) > 0 {
@@ -60,7 +61,7 @@ func sound() record.Prove {
 	return record.Prove{
 		Repro: record.Repro{
 			Strategy: stablewrite.Bounce, Mutator: mutator.Storm, Gate: true, Writes: 60, Overlapped: 60,
-			Direct: stablewrite.DirectYes, System: &record.System{CPU: "QEMU"},
+			Written: stablewrite.DirectYes, System: &record.System{CPU: "QEMU"},
 		},
 		Scenario: string(Race), Kernel: "6.1", Victim: "btrfs", Needs: true, Accel: "tcg", Mismatches: &zero,
 	}
@@ -90,7 +91,7 @@ func TestJudge(t *testing.T) {
 		{name: "raw fails", spoil: func(r *record.Prove) { r.Strategy, r.Torn, r.ReadErrors = stablewrite.Raw, 9, 9 }},
 		{name: "raw does not fail", spoil: func(r *record.Prove) { r.Strategy, r.Torn = stablewrite.Raw, 9 }, inconclusive: "60 raw writes and no failure"},
 		{name: "raw does not fail, and the kernel buffers", spoil: func(r *record.Prove) {
-			r.Strategy, r.Direct = stablewrite.Raw, stablewrite.DirectNo
+			r.Strategy, r.Written = stablewrite.Raw, stablewrite.DirectNo
 		}},
 		{name: "raw is torn on a control", spoil: func(r *record.Prove) { r.Strategy, r.Needs, r.Torn = stablewrite.Raw, false, 60 }},
 		{name: "a control fails", spoil: func(r *record.Prove) {
@@ -108,7 +109,7 @@ func TestJudge(t *testing.T) {
 			r.Scenario, r.Mutator, r.Resubmitted = string(Faults), mutator.None, 9
 		}, inconclusive: "none was made to fail"},
 		{name: "it buffers, and fails", spoil: func(r *record.Prove) {
-			r.Strategy, r.Direct, r.Torn, r.ReadErrors = stablewrite.Raw, stablewrite.DirectNo, 9, 9
+			r.Strategy, r.Written, r.Torn, r.ReadErrors = stablewrite.Raw, stablewrite.DirectNo, 9, 9
 		}, inconclusive: "the gate is too slow"},
 		{name: "a crash window that was not shown", spoil: func(r *record.Prove) {
 			r.Scenario, r.Strategy = string(Crash), stablewrite.Verify

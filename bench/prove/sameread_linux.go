@@ -36,7 +36,7 @@ func (g *guest) sameBase() error {
 	defer direct.Close()
 	fd := int(direct.Fd())
 	g.in.Log.Lines()
-	rec := record.Prove{Repro: record.Repro{Strategy: stablewrite.Raw, Size: 2 * block, Direct: f.Geometry().Direct}}
+	rec := record.Prove{Repro: record.Repro{Strategy: stablewrite.Raw, Size: 2 * block, Written: f.Geometry().Direct}}
 	same := [][]byte{p[:block], p[:block]}
 	for range reads {
 		_, err := unix.Preadv(fd, same, 0)

@@ -255,7 +255,7 @@ func boundNote(recs []record.Prove) string {
 
 func directNote(recs []record.Prove) string {
 	for _, r := range recs {
-		if r.Scenario == string(Race) && r.Direct == stablewrite.DirectNo {
+		if r.Scenario == string(Race) && r.Written == stablewrite.DirectNo {
 			return "no change in flight reached the media: this kernel writes through the page cache whatever is asked, and 0 says nothing of the fix"
 		}
 	}

@@ -144,7 +144,7 @@ func (v *Verdict) shown(s stage, recs []record.Prove) {
 		switch {
 		case r.Scenario == string(Race) && r.Strategy == stablewrite.Raw && r.Mutator != mutator.None:
 			raw.add(r.Writes, Failed(r))
-			direct = r.Direct
+			direct = r.Written
 		case crashed(r) && !promised(r):
 			cuts.add(r.Writes, Failed(r))
 		case r.Scenario == string(Faults) && r.Mutator == mutator.None && !r.Strategy.Detects() && r.WriteErrors == 0:

@@ -9,8 +9,16 @@ import (
 	"stablepages/stablewrite"
 )
 
-// Version is that of the fields below. It changes when one changes its meaning.
-const Version = 1
+// Version is that of the fields below. It changes when one changes its meaning, or
+// gives way to another. Records from Oldest on can be read; Upgrade makes them what
+// they would be today.
+//
+// Version 2 has Written in the place of Direct, which did not tell what a kernel
+// bounced from what it wrote directly.
+const (
+	Version = 2
+	Oldest  = 1
+)
 
 // Kinds of Record.
 const (
@@ -47,9 +55,21 @@ type Repro struct {
 	Seconds     float64                `json:"seconds"`
 	HoldNS      int64                  `json:"hold_ns"`
 	Seed        uint64                 `json:"seed"`
-	Direct      stablewrite.Directness `json:"direct"` // what is known of the file
+	Written     stablewrite.Directness `json:"written"` // how the kernel writes the file, as far as it is known
 	System      *System                `json:"system"`
 	Version     int                    `json:"version"`
+
+	Direct stablewrite.Directness `json:"direct,omitempty"` // in Records of version 1, in the place of Written
+}
+
+// Upgrade makes of a Record of an older Version what it would be today.
+func (r *Repro) Upgrade() { upgrade(&r.Version, &r.Written, &r.Direct) }
+
+func upgrade(version *int, written, direct *stablewrite.Directness) {
+	if *written == stablewrite.DirectUnknown {
+		*written = *direct
+	}
+	*version, *direct = Version, stablewrite.DirectUnknown
 }
 
 // Writer names who wrote: the strategy, and what differs from its usual ways.
@@ -136,10 +156,15 @@ type Cost struct {
 	DelayLatencyNS      int64   `json:"delay_latency_ns,omitempty"`
 	DelayBytesPerSecond float64 `json:"delay_bytes_per_second,omitempty"`
 
-	Direct  stablewrite.Directness `json:"direct"`
+	Written stablewrite.Directness `json:"written"` // as in Repro
 	System  *System                `json:"system"`
 	Version int                    `json:"version"`
+
+	Direct stablewrite.Directness `json:"direct,omitempty"` // in Records of version 1, in the place of Written
 }
+
+// Upgrade is that of Repro.
+func (c *Cost) Upgrade() { upgrade(&c.Version, &c.Written, &c.Direct) }
 
 // Target is what a cost was measured on.
 type Target string
@@ -215,8 +240,8 @@ type Probe struct {
 	MemAlign    int                    `json:"mem_align"`
 	OffsetAlign int                    `json:"offset_align"`
 	AlignSource string                 `json:"align_source"`
-	Direct      stablewrite.Directness `json:"direct"` // what is known without trying
-	DirectWhy   string                 `json:"direct_why"`
+	Written     stablewrite.Directness `json:"written"` // what is known, or assumed, without trying
+	WrittenWhy  string                 `json:"written_why"`
 	Measured    string                 `json:"measured"`   // what gated writes were made on; "" if none were
 	Unmeasured  string                 `json:"unmeasured"` // why none were made
 	Writes      int                    `json:"writes"`     // gated raw writes
@@ -224,6 +249,19 @@ type Probe struct {
 	WriteErrors int                    `json:"write_errors"`
 	System      *System                `json:"system"`
 	Version     int                    `json:"version"`
+
+	// In Records of version 1, in the place of Written and WrittenWhy.
+	Direct    stablewrite.Directness `json:"direct,omitempty"`
+	DirectWhy string                 `json:"direct_why,omitempty"`
+}
+
+// Upgrade is that of Repro.
+func (p *Probe) Upgrade() {
+	if p.WrittenWhy == "" {
+		p.WrittenWhy = p.DirectWhy
+	}
+	p.DirectWhy = ""
+	upgrade(&p.Version, &p.Written, &p.Direct)
 }
 
 // Guard is what a guard did to one file of one process. A guard that did nothing

@@ -59,3 +59,32 @@ func TestSystemOfAFile(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+func TestARecordOfVersion1IsReadAsOneOfToday(t *testing.T) {
+	for old, want := range map[string]stablewrite.Directness{
+		"yes": stablewrite.DirectYes, "no": stablewrite.DirectNo, "unknown": stablewrite.DirectUnknown,
+	} {
+		line := []byte(`{"version":1,"direct":"` + old + `","direct_why":"it says so"}`)
+		var race Prove
+		var cost Cost
+		var probe Probe
+		for _, r := range []interface{ Upgrade() }{&race, &cost, &probe} {
+			if err := json.Unmarshal(line, r); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // once more changes nothing
+				r.Upgrade()
+			}
+			b, err := json.Marshal(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Contains(b, []byte(`"written":"`+want.String()+`"`)) || bytes.Contains(b, []byte(`"direct":`)) || bytes.Contains(b, []byte("direct_why")) {
+				t.Errorf("%s is %s", line, b)
+			}
+		}
+		if probe.WrittenWhy != "it says so" || race.Version != Version || cost.Version != Version || probe.Version != Version {
+			t.Errorf("%+v, %+v, %+v", race, cost, probe)
+		}
+	}
+}

@@ -27,8 +27,8 @@ func (k costKind) rest() string {
 	if len(pools) > 0 {
 		said = append(said, "Private memory at most, KiB: "+strings.Join(pools, ", ")+".")
 	}
-	if direct := k.direct(); direct != "" {
-		said = append(said, "Direct: "+direct+".")
+	if written := k.written(); written != "" {
+		said = append(said, "Written: "+written+".")
 	}
 	if engines := k.engines(); engines != "" {
 		said = append(said, "Engine: "+engines+".")
@@ -61,23 +61,27 @@ func (k costKind) engines() string {
 	return most
 }
 
-// direct is "yes", "yes, but buffered: no": which strategies reached the media
-// without the page cache, as far as that is known.
-func (k costKind) direct() string {
-	by := map[stablewrite.Directness][]string{}
+// ways says in words how the kernel writes.
+var ways = map[stablewrite.Directness]string{
+	stablewrite.DirectYes: "directly", stablewrite.DirectBounced: "bounced by the kernel", stablewrite.DirectNo: "through the page cache",
+}
+
+// written is "directly", or "directly, but buffered: through the page cache": how
+// the kernel writes what strategies give it, as far as that is known.
+func (k costKind) written() string {
+	var most stablewrite.Directness
+	var others []string
 	for _, c := range k.rows {
-		if c.Variant == "" {
-			by[c.Direct] = append(by[c.Direct], c.Writer())
+		switch {
+		case c.Variant != "" || c.Written == stablewrite.DirectUnknown || c.Written == most:
+		case most == stablewrite.DirectUnknown:
+			most = c.Written
+		default:
+			others = append(others, c.Writer()+": "+ways[c.Written])
 		}
 	}
-	yes, no := by[stablewrite.DirectYes], by[stablewrite.DirectNo]
-	switch {
-	case len(yes)+len(no) == 0:
-		return ""
-	case len(no) == 0:
-		return "yes"
-	case len(yes) == 0:
-		return "no"
+	if len(others) == 0 {
+		return ways[most]
 	}
-	return "yes, but " + strings.Join(no, ", ") + ": no"
+	return ways[most] + ", but " + strings.Join(others, ", ")
 }

@@ -19,7 +19,7 @@ var csvColumns = []string{
 	"writes", "overlapped", "changed", "resubmitted", "refused", "write_errors", "read_errors", "diverged", "checked", "torn", "promised",
 	"blocks", "torn_blocks", "resubmitted_blocks", "both_blocks",
 	"rounds", "bytes_per_second", "ratio", "ratio_lo", "ratio_hi", "raw_again_lo", "raw_again_hi", "noise", "cpu_user_s_per_gib", "cpu_system_s_per_gib",
-	"p50_ns", "p99_ns", "p999_ns", "amplification", "pool_peak_bytes", "private", "engine", "extents", "direct",
+	"p50_ns", "p99_ns", "p999_ns", "amplification", "pool_peak_bytes", "private", "engine", "extents", "written",
 }
 
 // line is one of a CSV file, by column.
@@ -69,7 +69,7 @@ func raceCSV(r record.Repro) line {
 		"writes": strconv.Itoa(r.Writes), "overlapped": strconv.Itoa(r.Overlapped), "changed": strconv.Itoa(r.Changed),
 		"resubmitted": strconv.Itoa(r.Resubmitted), "refused": strconv.Itoa(r.Refused),
 		"write_errors": strconv.Itoa(r.WriteErrors), "read_errors": strconv.Itoa(r.ReadErrors),
-		"torn": strconv.Itoa(r.Torn), "promised": strconv.FormatBool(repro.Promised(r)), "direct": r.Direct.String(),
+		"torn": strconv.Itoa(r.Torn), "promised": strconv.FormatBool(repro.Promised(r)), "written": r.Written.String(),
 	}
 }
 
@@ -81,7 +81,7 @@ func costCSV(k costKind, c cost.Comparison, s *record.System) line {
 		"rounds": strconv.Itoa(c.N), "bytes_per_second": float(c.Throughput),
 		"cpu_user_s_per_gib": float(c.CPUUser), "cpu_system_s_per_gib": float(c.CPUSystem),
 		"amplification": float(c.Amplification), "pool_peak_bytes": strconv.Itoa(c.PoolPeak),
-		"private": c.Private, "engine": c.Engine, "direct": c.Direct.String(),
+		"private": c.Private, "engine": c.Engine, "written": c.Written.String(),
 	}
 	for name, ns := range map[string]float64{"p50_ns": c.P50, "p99_ns": c.P99, "p999_ns": c.P999} {
 		if ns > 0 { // else there were too few writes

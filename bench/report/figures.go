@@ -122,7 +122,7 @@ func shortRatio(v float64) string {
 
 // grid is all that was timed of k but latencies.
 func (k costKind) grid(s costSet) grid {
-	data := grid{Caption: cellName(k.Cell), Head: []string{"", "MB/s", "against raw", "95% interval", "user s/GiB", "system s/GiB", "amplification", "pool KiB", "extents", "direct", "rounds"}}
+	data := grid{Caption: cellName(k.Cell), Head: []string{"", "MB/s", "against raw", "95% interval", "user s/GiB", "system s/GiB", "amplification", "pool KiB", "extents", "written", "rounds"}}
 	null := s.target == record.OnNull
 	if s.simulated() {
 		data.Head = append(data.Head, "ns/write")
@@ -140,7 +140,7 @@ func (k costKind) grid(s costSet) grid {
 		}
 		line := []string{
 			fmt.Sprintf("%.0f", c.Throughput/1e6), ratioOf(c), intervalOf(c), fmt.Sprintf("%.3f", c.CPUUser), fmt.Sprintf("%.3f", c.CPUSystem),
-			fmt.Sprintf("%.2f", c.Amplification), fmt.Sprint((c.PoolPeak + 1023) >> 10), orDash(c.Extents), c.Direct.String(), fmt.Sprint(c.N),
+			fmt.Sprintf("%.2f", c.Amplification), fmt.Sprint((c.PoolPeak + 1023) >> 10), orDash(c.Extents), c.Written.String(), fmt.Sprint(c.N),
 		}
 		if s.simulated() {
 			line = append(line, fmt.Sprintf("%.0f", perWrite(c)))

@@ -197,7 +197,7 @@ func proofLede(recs []record.Prove) (said []string) {
 	}
 	var failed, writes [2]int
 	for _, r := range recs {
-		if !r.Needs || r.Scenario != string(prove.Race) || r.Direct == stablewrite.DirectNo || r.Mutator == mutator.None {
+		if !r.Needs || r.Scenario != string(prove.Race) || r.Written == stablewrite.DirectNo || r.Mutator == mutator.None {
 			continue
 		}
 		for i, s := range []stablewrite.Strategy{stablewrite.Raw, stablewrite.Bounce} {

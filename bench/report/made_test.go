@@ -41,7 +41,7 @@ func made() (all []any) {
 					}
 					if c.Target == record.OnFile {
 						c.Engine = "ring"
-						c.Direct, c.Extents = stablewrite.DirectYes, new(round)
+						c.Written, c.Extents = stablewrite.DirectYes, new(round)
 					}
 					if c.Target == record.OnDelay {
 						c.DelayLatencyNS, c.DelayBytesPerSecond = 2000, 2e9
@@ -60,7 +60,7 @@ func made() (all []any) {
 		}
 	}
 	all = append(all, record.Probe{
-		Kind: record.KindProbe, Path: "/made/up", MemAlign: 512, OffsetAlign: 512, AlignSource: "made up", Direct: stablewrite.DirectYes,
+		Kind: record.KindProbe, Path: "/made/up", MemAlign: 512, OffsetAlign: 512, AlignSource: "made up", Written: stablewrite.DirectYes,
 		Measured: "the device", Writes: 64, Reached: 60, System: system, Version: record.Version,
 	})
 	for i, g := range []record.Guard{{File: "/made/up/data", Opens: 12}, {File: "/made/up/log", Opens: 1, Cleared: 2}, {Refused: 1}} {
@@ -106,7 +106,7 @@ func madeWriters() (all []record.Cost) {
 }
 
 func madeRaces(system *record.System) (all []any) {
-	race := record.Repro{Kind: record.KindRepro, Strategy: stablewrite.Verify, Gate: true, Writes: 200, Overlapped: 200, Seconds: 1, System: system, Direct: stablewrite.DirectYes, Version: record.Version}
+	race := record.Repro{Kind: record.KindRepro, Strategy: stablewrite.Verify, Gate: true, Writes: 200, Overlapped: 200, Seconds: 1, System: system, Written: stablewrite.DirectYes, Version: record.Version}
 	for i, hold := range []time.Duration{0, time.Microsecond, 10 * time.Microsecond, 100 * time.Microsecond, time.Millisecond} {
 		for k, size := range []int{4 << 10, 64 << 10, 1 << 20} {
 			r := race

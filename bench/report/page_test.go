@@ -362,20 +362,20 @@ func TestWhatIsBeyondTheAxisIsAnArrow(t *testing.T) {
 }
 
 func TestWhatTheTableOfAKindHasNoColumnFor(t *testing.T) {
-	row := func(s stablewrite.Strategy, pool int, direct stablewrite.Directness, extents *int) any {
-		return rounds(record.Cost{Strategy: s, PoolPeak: pool, Direct: direct, Extents: extents}, 1)[0]
+	row := func(s stablewrite.Strategy, pool int, written stablewrite.Directness, extents *int) any {
+		return rounds(record.Cost{Strategy: s, PoolPeak: pool, Written: written, Extents: extents}, 1)[0]
 	}
 	raw := row(stablewrite.Raw, 0, stablewrite.DirectYes, nil)
 	for want, recs := range map[string][]any{
 		"": {row(stablewrite.Raw, 0, stablewrite.DirectUnknown, nil)},
-		"Private memory at most, KiB: verify 512, buffered 5. Direct: yes, but buffered: no. Extents: at most 3.": {
+		"Private memory at most, KiB: verify 512, buffered 5. Written: directly, but buffered: through the page cache. Extents: at most 3.": {
 			raw, row(stablewrite.Verify, 512<<10, stablewrite.DirectYes, new(3)), row(stablewrite.Buffered, 4097, stablewrite.DirectNo, new(2)),
 		},
-		"Direct: yes.": {raw},
+		"Written: directly.": {raw},
 		"Private memory at most, KiB: bounce 4 (huge pages). Engine: ring, but buffered: calls. fio: buffers not scrambled.": slices.Concat(
 			rounds(record.Cost{Strategy: stablewrite.Bounce, PoolPeak: 4096, Private: "huge", Engine: "ring"}, 1),
 			rounds(record.Cost{Strategy: stablewrite.Buffered, Engine: "calls"}, 1), rounds(record.Cost{Variant: record.FioUring}, 1)),
-		"Direct: no.": {row(stablewrite.Buffered, 0, stablewrite.DirectNo, new(0))},
+		"Written: through the page cache.": {row(stablewrite.Buffered, 0, stablewrite.DirectNo, new(0))},
 	} {
 		if got := kindOf(recs).rest(); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -122,8 +122,8 @@ func (res *Results) add(line []byte) (unknown string, err error) {
 	if json.Unmarshal(fields["version"], &version) != nil {
 		return "", errors.New("the version of the Record is missing")
 	}
-	if version != record.Version {
-		return "", fmt.Errorf("the Record is of version %d, and this program reads version %d", version, record.Version)
+	if version < record.Oldest || version > record.Version {
+		return "", fmt.Errorf("the Record is of version %d, and this program reads versions %d to %d", version, record.Oldest, record.Version)
 	}
 	k, ok := kinds[kind]
 	if !ok {

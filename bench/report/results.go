@@ -35,7 +35,7 @@ type raceKey struct {
 	in       mutator.Where
 	size     int
 	hold     int64
-	direct   stablewrite.Directness
+	written  stablewrite.Directness
 }
 
 type precisionKey struct {
@@ -57,9 +57,11 @@ type systemKey struct {
 func (res *Results) Add(rec any) {
 	switch r := rec.(type) {
 	case record.Repro:
+		r.Upgrade()
 		r.System = res.system(r.System)
 		res.addRace(r)
 	case record.Cost:
+		r.Upgrade()
 		r.System = res.system(r.System)
 		if r.Target == "" { // as in Records of before there were others
 			r.Target = record.OnFile
@@ -70,9 +72,11 @@ func (res *Results) Add(rec any) {
 		r.System = res.system(r.System)
 		res.addPrecision(r)
 	case record.Prove:
+		r.Upgrade()
 		r.System = res.system(r.System)
 		res.Proofs = append(res.Proofs, r)
 	case record.Probe:
+		r.Upgrade()
 		r.System = res.system(r.System)
 		res.Probes = append(res.Probes, r)
 	case record.Guard:
@@ -113,7 +117,7 @@ func (res *Results) system(s *record.System) *record.System {
 }
 
 func (res *Results) addRace(r record.Repro) {
-	key := raceKey{r.System, r.Strategy, r.Buffered, r.Mutator, r.Gate, r.Detect, r.In, r.Size, r.HoldNS, r.Direct}
+	key := raceKey{r.System, r.Strategy, r.Buffered, r.Mutator, r.Gate, r.Detect, r.In, r.Size, r.HoldNS, r.Written}
 	i, ok := res.races[key]
 	if !ok {
 		if res.races == nil {

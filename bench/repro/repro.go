@@ -102,7 +102,7 @@ func (r *race) open() (err error) {
 		return err
 	}
 	geo := r.file.Geometry()
-	r.rec.Direct = geo.Direct
+	r.rec.Written = geo.Direct
 	if r.cfg.Offset%4096 != 0 || r.cfg.Offset%int64(geo.OffsetAlign) != 0 {
 		return fmt.Errorf("writes at %d: this device takes multiples of %d", r.cfg.Offset, max(4096, geo.OffsetAlign))
 	}

@@ -32,14 +32,25 @@ func Judge(rec record.Repro) Verdict {
 	if n := rec.Overlapped - rec.WriteErrors; v.Outcome == Clean && n > 0 {
 		v.Text += fmt.Sprintf("\n0 of %d such writes torn bounds the rate below %s, and says no more", n, Bound(n))
 	}
-	if rec.Direct == stablewrite.DirectUnknown && v.Outcome == Clean && !rec.Buffered && rec.Strategy != stablewrite.Raw {
-		v.Text += "\nit is not known whether this file is written directly: only if raw is torn here does that mean anything"
+	if v.Outcome == Clean && !rec.Buffered && rec.Strategy != stablewrite.Raw {
+		v.Text += doubt(rec.Written)
 	}
 	if rec.Detect == stablewrite.ByTracking && rec.Tracked < rec.Writes {
 		v.Text += fmt.Sprintf("\n%d of the writes were not tracked, as their memory is shared with another process: they were compared by the digest", rec.Writes-rec.Tracked)
 	}
 	v.Text += "\nby the measure of 2011, which only asks whether reading fails: " + original(rec)
 	return v
+}
+
+// doubt says what a clean race may owe to the kernel in place of the strategy.
+func doubt(written stablewrite.Directness) string {
+	switch written {
+	case stablewrite.DirectUnknown:
+		return "\nit is not known how this file is written: only if raw is torn here does that mean anything"
+	case stablewrite.DirectBounced:
+		return "\nthis kernel is assumed to copy the buffer before it writes this file: only if raw is torn here does that mean anything"
+	}
+	return ""
 }
 
 // Bound is what no event in n trials says of the rate of events, with 95%

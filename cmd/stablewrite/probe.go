@@ -73,7 +73,7 @@ func printProbe(out io.Writer, p record.Probe) error {
 	if p.OffsetAlign > 0 {
 		line("alignment", "memory %d, offset and length %d (from: %s)", p.MemAlign, p.OffsetAlign, p.AlignSource)
 	}
-	line("direct", "%v: %s", p.Direct, p.DirectWhy)
+	line("written", "%v: %s", p.Written, p.WrittenWhy)
 	if p.Measured != "" {
 		line("measured", "on %s: of %d gated writes the change in flight reached the media in %d, %d failed", p.Measured, p.Writes, p.Reached, p.WriteErrors)
 	} else {

@@ -81,7 +81,7 @@ func of(t *testing.T, recs []record.Prove, scenario prove.Scenario, victim, writ
 		c.WriteErrors += r.WriteErrors
 		c.Resubmitted += r.Resubmitted
 		c.Diverged += r.Diverged
-		c.Direct = r.Direct
+		c.Written = r.Written
 		c.evidence += len(r.Evidence)
 		if r.Mismatches != nil {
 			c.mismatches += *r.Mismatches
@@ -182,8 +182,8 @@ func TestKernelThatBuffers(t *testing.T) {
 	testenv.Kernels(t)
 	recs := proof(t, program(t), "--kernels", "6.12", "--victims", "btrfs", "--scenarios", "race", "--mutators", "storm")
 	for _, r := range recs {
-		if r.ReadErrors > 0 || r.Direct != stablewrite.DirectNo || r.Gate && r.Torn > 0 {
-			t.Errorf("%s, gated %v: %d reads fail, %d torn, direct: %v", r.Writer(), r.Gate, r.ReadErrors, r.Torn, r.Direct)
+		if r.ReadErrors > 0 || r.Written != stablewrite.DirectNo || r.Gate && r.Torn > 0 {
+			t.Errorf("%s, gated %v: %d reads fail, %d torn, direct: %v", r.Writer(), r.Gate, r.ReadErrors, r.Torn, r.Written)
 		}
 	}
 	// Each of three writers, gated and free.
