@@ -24,6 +24,9 @@ const (
 	Faults   Scenario = "faults" // writes fail below
 )
 
+// Probing is no Scenario that can be asked for: each machine that races is probed, too.
+const Probing Scenario = "probe"
+
 // Scenarios lists every Scenario.
 func Scenarios() []Scenario { return []Scenario{Race, SameBase, Crash, Replay, Faults} }
 
@@ -51,7 +54,7 @@ var (
 )
 
 // Mutators are those of a race on a layer that needs stable pages, or on a
-// control, unless others are asked for.
+// control, unless others are asked for. Stacks of layers have those of a control.
 func Mutators(needsStablePages bool) []mutator.Kind {
 	if needsStablePages {
 		return slices.Clone(usual)
@@ -63,7 +66,7 @@ func (p Plan) mutators(v victim.Victim) []mutator.Kind {
 	if p.Mutators != nil {
 		return p.Mutators
 	}
-	return Mutators(v.NeedsStablePages)
+	return Mutators(v.NeedsStablePages && !v.Stacked)
 }
 
 // job is what a machine is to do.
@@ -169,6 +172,10 @@ func (p Plan) jobs(k kernel.Kernel, v victim.Victim) (all []job) {
 		switch s {
 		case Race:
 			j.Races = p.races(v, tracks(k.Version))
+		case SameBase:
+			if v.Stacked {
+				continue
+			}
 		case Crash:
 			if v.NoCrash {
 				continue

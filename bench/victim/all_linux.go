@@ -1,6 +1,10 @@
 package victim
 
+import "slices"
+
 // All lists every Victim, those that need stable pages first.
 func All() []Victim {
-	return []Victim{btrfs, md, t10PI, integrityDirect, integrityBitmap, btrfsNoSum, integrityJournal, ext4, xfs, flakey}
+	return slices.Concat(
+		[]Victim{btrfs, md.victim(), t10PI.victim(), integrityDirect.victim(), integrityBitmap}, stacks(),
+		[]Victim{btrfsNoSum, integrityJournal, ext4, xfs, flakey})
 }

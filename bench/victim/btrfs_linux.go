@@ -9,20 +9,21 @@ import (
 
 // btrfs keeps a CRC-32C of every 4 KiB of data, taken from the caller's memory
 // before it is submitted: what changed after that cannot be read again.
-var btrfs = Victim{
+var btrfs = onDisk(Victim{
 	Name: "btrfs", About: "checksums of data: what changed in flight reads as EIO", NeedsStablePages: true,
 	Modules: btrfsModules, Disks: []int64{btrfsDisk}, Mkfs: mkfsBtrfs, Package: "btrfs-progs",
 	Evidence:   []string{"csum failed", "checksum verify failed"},
 	fileSystem: "btrfs", Crashed: "nologreplay",
-	setUp: func(s *Stage) error { return mountBtrfs(s, "") },
-}
+	mount:   func(s *Stage, device string) error { return mountBtrfs(s, device, "") },
+	onLayer: 320 << 20,
+})
 
-var btrfsNoSum = Victim{
+var btrfsNoSum = onDisk(Victim{
 	Name: "btrfs-nodatasum", About: "control: btrfs without checksums of data",
 	Modules: btrfsModules, Disks: []int64{btrfsDisk}, Mkfs: mkfsBtrfs, Package: "btrfs-progs",
 	Evidence: []string{"csum failed", "checksum verify failed"},
-	setUp:    func(s *Stage) error { return mountBtrfs(s, "nodatasum") },
-}
+	mount:    func(s *Stage, device string) error { return mountBtrfs(s, device, "nodatasum") },
+})
 
 // btrfsDisk has room for more writes than are made between two commits. Every
 // write takes new room, and what it replaces is free only after a commit; where
@@ -36,11 +37,14 @@ var (
 	btrfsModules = []string{"?crypto-crc32c", "btrfs"}
 )
 
-func mountBtrfs(s *Stage, options string) error {
-	if err := s.mount("btrfs", options); err != nil {
+func mountBtrfs(s *Stage, device, options string) error {
+	if err := s.mountFile(device, "btrfs", options); err != nil {
 		return err
 	}
-	s.Mismatches = since(corruptionErrors)
+	if s.Legs == nil {
+		s.Mismatches = since(corruptionErrors)
+	}
+	s.Legs = nil // of a mirror below only mismatch_cnt tells: a write never goes where the last one went
 	s.Fresh = func() error { return s.Target.Truncate(0) }
 	return nil
 }

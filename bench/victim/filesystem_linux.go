@@ -9,35 +9,60 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The controls: file systems that keep no checksums of data.
+// The controls: file systems that keep no checksums of data. Their blocks and
+// sectors are those of the devices that they are stacked on, of which dm-integrity
+// has 4 KiB.
 var (
-	ext4 = Victim{
+	ext4 = onDisk(Victim{
 		Name: "ext4", About: "control: keeps no checksums of data",
-		Disks: []int64{64 << 20}, Mkfs: []string{"mkfs.ext4", "-q", "-F"}, Package: "e2fsprogs",
-		setUp: func(s *Stage) error { return s.mount("ext4", "") },
-	}
-	xfs = Victim{
+		Disks: []int64{64 << 20}, Mkfs: []string{"mkfs.ext4", "-q", "-F", "-b", "4096"}, Package: "e2fsprogs",
+		mount: func(s *Stage, device string) error { return s.mountInPlace(device, "ext4") },
+	})
+	xfs = onDisk(Victim{
 		Name: "xfs", About: "control: keeps no checksums of data",
 		Modules: []string{"xfs"}, Disks: []int64{320 << 20}, // mkfs.xfs makes none below 300 MiB
-		Mkfs: []string{"mkfs.xfs", "-q", "-f"}, Package: "xfsprogs",
-		setUp: func(s *Stage) error { return s.mount("xfs", "") },
-	}
+		Mkfs: []string{"mkfs.xfs", "-q", "-f", "-s", "size=4096"}, Package: "xfsprogs",
+		mount: func(s *Stage, device string) error { return s.mountInPlace(device, "xfs") },
+	})
 )
+
+// onDisk sets a file system up on the disk that it was made on.
+func onDisk(v Victim) Victim {
+	v.setUp = func(s *Stage) error {
+		if err := awaitDevice(s.disks[0]); err != nil {
+			return err
+		}
+		return v.mount(s, s.disks[0])
+	}
+	return v
+}
 
 const (
 	mountPoint = "/mnt"
 	testFile   = mountPoint + "/testfile"
 )
 
-// mount mounts the first disk and makes a file there the target.
-func (s *Stage) mount(fs, options string) error {
-	if err := awaitDevice(s.disks[0]); err != nil {
+// mountFile mounts a device and makes a file there the target.
+func (s *Stage) mountFile(device, fs, options string) error {
+	if err := unix.Mount(device, mountPoint, fs, 0, options); err != nil {
+		return fmt.Errorf("mount %s: %w", device, err)
+	}
+	s.Directory = mountPoint
+	return s.open(testFile)
+}
+
+// mountInPlace mounts a file system that overwrites data where they are, so that
+// the legs of a mirror below it can be compared. What else it writes, and may change
+// meanwhile, makes mismatch_cnt say nothing of the file.
+func (s *Stage) mountInPlace(device, fs string) error {
+	if err := s.mountFile(device, fs, ""); err != nil {
 		return err
 	}
-	if err := unix.Mount(s.disks[0], mountPoint, fs, 0, options); err != nil {
-		return fmt.Errorf("mount %s: %w", s.disks[0], err)
+	if s.Legs != nil {
+		s.where = func(bytes int64) ([]extent, error) { return extentsOf(s.Target, bytes) }
+		s.Mismatches = nil
 	}
-	return s.open(testFile)
+	return nil
 }
 
 // open makes the file or device of that name the target.

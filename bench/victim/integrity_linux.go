@@ -10,37 +10,35 @@ import (
 // in modes D and B is then written as it is. Mode J copies data into its journal
 // first: a control.
 var (
-	integrityDirect  = integrity("dm-integrity-D", "D", "checksums below the file system, no journal: what changed in flight cannot be read", true)
-	integrityBitmap  = integrity("dm-integrity-B", "B", "the same with a bitmap", true)
-	integrityJournal = integrity("dm-integrity-J", "J", "control: dm-integrity with a journal copies", false)
+	integrityDirect  = integrity("dm-integrity-D", "D", "checksums below the file system, no journal: what changed in flight cannot be read")
+	integrityBitmap  = integrity("dm-integrity-B", "B", "the same with a bitmap").victim()
+	integrityJournal = control(integrity("dm-integrity-J", "J", "control: dm-integrity with a journal copies").victim())
 )
 
-// A device of half the disk's size always fits, beside its tags and journal.
-const (
-	integrityDisk    = 128 << 20
-	integritySectors = 64 << 20 / 512
-)
+func control(v Victim) Victim {
+	v.NeedsStablePages = false
+	return v
+}
 
-func integrity(name, mode, about string, needs bool) Victim {
-	return Victim{
-		Name: name, About: about, NeedsStablePages: needs,
+func integrity(name, mode, about string) layer {
+	return layer{
+		name: name, about: about,
+		modules: always("?crypto-crc32c", "dm_integrity"),
+		// A quarter more than the device always has room for its tags and journal.
+		disks: func(bytes int64) []int64 { return []int64{max(bytes+bytes/4, 128<<20)} },
 		// After a crash it computes anew the tags of what its bitmap has for dirty
 		// (dm-integrity.rst, "bitmap mode"): torn data is given a tag that fits.
-		NoCrash: mode == "B",
-		Modules: []string{"?crypto-crc32c", "dm_integrity"}, Disks: []int64{integrityDisk},
-		Evidence: []string{"Checksum failed", "device-mapper: integrity"},
-		setUp: func(s *Stage) error {
-			if err := awaitDevice(s.disks[0]); err != nil {
-				return err
+		noCrash:  mode == "B",
+		evidence: []string{"Checksum failed", "device-mapper: integrity"},
+		make: func(s *Stage, disks []string, bytes int64) (string, error) {
+			if err := awaitDevice(disks[0]); err != nil {
+				return "", err
 			}
 			// Documentation/admin-guide/device-mapper/dm-integrity.rst
-			table := fmt.Sprintf("%s 0 4 %s 2 internal_hash:crc32c block_size:4096", s.disks[0], mode)
-			dev, err := mapDevice("integrity", target{0, integritySectors, "integrity", table})
-			if err != nil {
-				return err
-			}
+			table := fmt.Sprintf("%s 0 4 %s 2 internal_hash:crc32c block_size:4096", disks[0], mode)
+			dev, err := mapDevice("integrity", target{0, uint64(bytes) / 512, "integrity", table})
 			s.Mismatches = since(integrityMismatches)
-			return s.open(dev)
+			return dev, err
 		},
 	}
 }

@@ -19,56 +19,53 @@ import (
 // md raid1 submits the caller's memory once for each leg, which reads it in its
 // own time: after a change in flight the legs differ. Nobody is told; a check
 // (mismatch_cnt) finds it later.
-var md = Victim{
-	Name: "md-raid1", About: "a mirror: what changed in flight is not the same on both legs", NeedsStablePages: true,
-	Modules: []string{"md_mod", "raid1"}, Disks: []int64{mdLeg, mdLeg},
-	Evidence: []string{"md0: mismatch", "md/raid1:md0: redirecting"},
-	setUp:    assemble,
+var md = layer{
+	name: "md-raid1", about: "a mirror: what changed in flight is not the same on both legs",
+	modules:  always("md_mod", "raid1"),
+	disks:    func(bytes int64) []int64 { return []int64{bytes, bytes} },
+	blank:    true,
+	evidence: []string{"md0: mismatch", "md/raid1:md0: redirecting"},
+	make:     assemble,
 }
 
-const (
-	mdLeg   = 64 << 20
-	mdSysfs = "/sys/block/md0/md/"
-)
+const mdSysfs = "/sys/block/md0/md/"
 
 // assemble makes md0 of the disks, without metadata, by what the kernel has in
 // sysfs for it (Documentation/admin-guide/md.rst). The legs are taken for equal,
 // which those of a new array are, and those after a power cut are to be shown.
-func assemble(s *Stage) error {
+func assemble(s *Stage, disks []string, bytes int64) (string, error) {
 	// Where there is no udev the array is made by naming it.
 	if err := write("/sys/module/md_mod/parameters/new_array", "md0"); err != nil {
-		return err
+		return "", err
 	}
-	settings := [][2]string{{"metadata_version", "none"}, {"level", "raid1"}, {"raid_disks", strconv.Itoa(len(s.disks))}}
-	for i, disk := range s.disks {
+	settings := [][2]string{{"metadata_version", "none"}, {"level", "raid1"}, {"raid_disks", strconv.Itoa(len(disks))}}
+	for i, disk := range disks {
 		if err := awaitDevice(disk); err != nil {
-			return err
+			return "", err
 		}
 		leg, err := os.OpenFile(disk, os.O_RDONLY|unix.O_DIRECT, 0)
 		if err != nil {
-			return err
+			return "", err
 		}
 		s.Below = append(s.Below, leg)
 		name := filepath.Base(disk)
 		number, err := os.ReadFile("/sys/block/" + name + "/dev")
 		if err != nil {
-			return err
+			return "", err
 		}
 		settings = append(settings,
 			[2]string{"new_dev", strings.TrimSpace(string(number))},
 			[2]string{"dev-" + name + "/slot", strconv.Itoa(i)})
 	}
-	settings = append(settings, [2]string{"component_size", strconv.Itoa(mdLeg >> 10)}, [2]string{"resync_start", "none"}, [2]string{"array_state", "active"})
+	settings = append(settings, [2]string{"component_size", strconv.FormatInt(bytes>>10, 10)}, [2]string{"resync_start", "none"}, [2]string{"array_state", "active"})
 	for _, set := range settings {
 		if err := write(mdSysfs+set[0], set[1]); err != nil {
-			return err
+			return "", err
 		}
 	}
-	if err := s.open("/dev/md0"); err != nil {
-		return err
-	}
+	s.where = func(bytes int64) ([]extent, error) { return []extent{{0, bytes}}, nil }
 	s.Legs, s.Mismatches = s.readLegs(), mismatchCount
-	return nil
+	return "/dev/md0", nil
 }
 
 func write(name, text string) error {
@@ -90,10 +87,18 @@ func (s *Stage) readLegs() func([]uint32) (torn, differ bool, err error) {
 		if n := len(want) * crcguard.BlockSize; len(buf) != n {
 			buf = stablewrite.AlignedBuffer(n)
 		}
+		extents, err := s.where(int64(len(buf)))
+		if err != nil {
+			return false, false, err
+		}
 		got := make([][]uint32, len(s.Below))
 		for i, leg := range s.Below {
-			if _, err := leg.ReadAt(buf, 0); err != nil {
-				return false, false, fmt.Errorf("read leg %s: %w", leg.Name(), err)
+			at := int64(0)
+			for _, e := range extents {
+				if _, err := leg.ReadAt(buf[at:at+e.bytes], e.off); err != nil {
+					return false, false, fmt.Errorf("read leg %s: %w", leg.Name(), err)
+				}
+				at += e.bytes
 			}
 			got[i] = make([]uint32, len(want))
 			crcguard.ChecksumBlocks(buf, got[i])

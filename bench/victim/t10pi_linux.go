@@ -1,6 +1,9 @@
 package victim
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // debugSysfs has the settings of scsi_debug, of modinfo(8) scsi_debug.
 const debugSysfs = "/sys/bus/pseudo/drivers/scsi_debug/"
@@ -9,14 +12,17 @@ const debugSysfs = "/sys/bus/pseudo/drivers/scsi_debug/"
 // guard tag over the caller's memory, and the disk refuses data that do not
 // match theirs. The disk is scsi_debug's, in memory; it finds most changes when
 // it is written, and those that it lets through when it is read.
-var t10PI = Victim{
-	Name: "t10-pi", About: "guard tags: what changed in flight is refused with EILSEQ, or fails when read", NeedsStablePages: true,
-	Modules: []string{"sd_mod", "scsi_debug dif=1 dix=1 dev_size_mb=64"},
-	NoCrash: true, Injects: true, // in memory
-	Evidence: []string{"guard", "GUARD", "protection"},
-	setUp: func(s *Stage) error {
+var t10PI = layer{
+	name: "t10-pi", about: "guard tags: what changed in flight is refused with EILSEQ, or fails when read",
+	modules: func(bytes int64) []string {
+		return []string{"sd_mod", fmt.Sprintf("scsi_debug dif=1 dix=1 dev_size_mb=%d", bytes>>20)}
+	},
+	disks:   always[int64](),
+	noCrash: true, injects: true, blank: true, // in memory
+	evidence: []string{"guard", "GUARD", "protection"},
+	make: func(s *Stage, _ []string, _ int64) (string, error) {
 		if err := awaitDevice("/dev/sda"); err != nil {
-			return err
+			return "", err
 		}
 		s.Fail = func(fail bool) error {
 			nth, options := "0", "0"
@@ -26,6 +32,6 @@ var t10PI = Victim{
 			}
 			return errors.Join(write(debugSysfs+"every_nth", nth), write(debugSysfs+"opts", options))
 		}
-		return s.open("/dev/sda")
+		return "/dev/sda", nil
 	},
 }

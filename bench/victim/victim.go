@@ -20,6 +20,7 @@ type Victim struct {
 	Package          string   // the Debian package of that command
 	NoCrash          bool     // its media after a power cut tell nothing of it: they are gone, or mended
 	Injects          bool     // Stage.Fail makes writes fail
+	Stacked          bool     // a file system on another victim
 	// Crashed are mount options by which a file system can be read as a crash
 	// left it, with nothing written; "" if there are none.
 	Crashed  string
@@ -27,11 +28,14 @@ type Victim struct {
 
 	fileSystem string // its type, if it is one that Crashed is for
 	setUp      func(*Stage) error
+	mount      func(s *Stage, device string) error // of a file system
+	onLayer    int64                               // bytes of a device that it is stacked on; 0: as its disk has
 }
 
 // Stage is a victim that was set up.
 type Stage struct {
-	Target *os.File // what is raced on
+	Target    *os.File // what is raced on
+	Directory string   // that Target is in; "" if it is a device
 	// Legs, if not nil, holds each leg of a mirror against the block sums of a
 	// receipt: whether one is not what it says, and whether they differ.
 	Legs func(sums []uint32) (torn, differ bool, err error)
@@ -48,7 +52,12 @@ type Stage struct {
 	Fail func(bool) error
 
 	disks []string
+	// where says where the first bytes of the target lie on the media below it.
+	where func(bytes int64) ([]extent, error)
 }
+
+// extent is where part of a file lies on its device, in bytes.
+type extent struct{ off, bytes int64 }
 
 // SetUp makes the victim of its disks, which are as Mkfs left them, or as a
 // power cut did.
