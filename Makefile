@@ -21,7 +21,7 @@ build: ## build the program as bin/stablewrite
 evaluate: ## run the evaluation here, about eleven minutes
 	$(GO) run ./cmd/stablewrite evaluate
 
-prove: ## run the full proof inside stock kernels, about an hour
+prove: ## run the full proof inside stock kernels, about an hour and a half
 	$(GO) run ./cmd/stablewrite prove
 
 test: deps generated vet lint unit race portable load adoption kernels ## everything that must hold; .ci/run calls it

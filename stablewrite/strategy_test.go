@@ -756,6 +756,10 @@ func TestOptionsAreValidated(t *testing.T) {
 	if _, err := NewDevice(d, Options{RequireDirect: true}); !errors.Is(err, ErrNotDirect) {
 		t.Errorf("%v", err)
 	}
+	d.geo.Direct = DirectBounced
+	if _, err := NewDevice(d, Options{RequireDirect: true}); err != nil {
+		t.Errorf("what the kernel bounces is refused: %v", err)
+	}
 	d.geo = Geometry{MemAlign: 8192}
 	if _, err := NewDevice(d, Options{}); err == nil {
 		t.Error("memory alignment of 8192 accepted")

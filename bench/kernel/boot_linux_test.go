@@ -89,14 +89,6 @@ func TestKernelsBootAndEveryEndIsTold(t *testing.T) {
 		if err != nil {
 			testenv.Missing(t, "%v", err)
 		}
-		disk, err := os.Create(t.TempDir() + "/disk")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer disk.Close()
-		if _, err := disk.WriteAt(append([]byte("host"), make([]byte, 1<<20-4)...), 0); err != nil {
-			t.Fatal(err)
-		}
 		jobs := []struct{ what, want string }{{"say", ""}}
 		if series.Name == "6.1" { // the ends are the same everywhere
 			jobs = append(jobs, []struct{ what, want string }{
@@ -106,13 +98,22 @@ func TestKernelsBootAndEveryEndIsTold(t *testing.T) {
 		}
 		for _, job := range jobs {
 			t.Run(series.Name+" "+job.what, func(t *testing.T) {
+				t.Parallel()
+				disk, err := os.Create(t.TempDir() + "/disk")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer disk.Close()
+				if _, err := disk.WriteAt(append([]byte("host"), make([]byte, 1<<20-4)...), 0); err != nil {
+					t.Fatal(err)
+				}
 				spec, _ := json.Marshal(job.what)
 				m := Machine{Kernel: k, Accel: Emulated, Program: program, Disks: []*os.File{disk}, Job: spec}
 				if job.what == "hang" {
 					m.Silence = 3 * time.Second
 				}
 				var said []string
-				err := m.Run(context.Background(), func(line json.RawMessage) error { return json.Unmarshal(line, &said) })
+				err = m.Run(context.Background(), func(line json.RawMessage) error { return json.Unmarshal(line, &said) })
 				if job.want == "" != (err == nil) || err != nil && !strings.Contains(err.Error(), job.want) {
 					t.Errorf("%v, want %q", err, job.want)
 				}

@@ -76,5 +76,9 @@ func CheckQEMU() error {
 	return nil
 }
 
+// ErrNotUp: nothing was done yet. An emulated kernel panics now and then while it
+// boots.
+var ErrNotUp = errors.New("the machine ended before the guest came up")
+
 // ErrCut is what Run returns after the guest asked for a power cut.
 var ErrCut = errors.New("the power of the machine was cut, as it asked")

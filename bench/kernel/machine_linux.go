@@ -212,7 +212,7 @@ func (m Machine) listen(ctx context.Context, port *os.File, heard func(json.RawM
 		case errors.Is(err, bufio.ErrBufferFull):
 			return fmt.Errorf("the guest said a line of more than %d bytes", longestLine)
 		case err != nil && !up:
-			return errors.New("the machine ended before the guest came up")
+			return ErrNotUp
 		case err != nil:
 			return errors.New("the machine ended before the guest was done")
 		}

@@ -8,22 +8,63 @@ import (
 	"stablepages/stablewrite"
 )
 
-func TestAdvice(t *testing.T) {
-	on := true
+func TestAdvise(t *testing.T) {
+	on, off := true, false
+	file := func(fs string) *record.System { return &record.System{FileSystem: fs, StableWrites: &off} }
 	for _, tc := range []struct {
-		p    record.Probe
-		want string
+		p     record.Probe
+		state State
+		want  []string // parts of what is said
 	}{
-		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 64, Reached: 60}, "Affected: what changes in flight reaches the media. Choose bounce"},
-		{record.Probe{Written: stablewrite.DirectUnknown, Measured: "a file", Writes: 64, WriteErrors: 3}, "Affected: writes whose buffer changes in flight fail."},
-		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 64}, "Not shown: direct I/O is said to be direct, yet no change of 64 reached the media."},
-		{record.Probe{Written: stablewrite.DirectNo, Measured: "a file", Writes: 64}, "Not affected as it stands"},
-		{record.Probe{Written: stablewrite.DirectNo}, "Not affected: nothing is written directly here."},
-		{record.Probe{Written: stablewrite.DirectYes}, "Not measured."},
-		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Reached: 1, System: &record.System{StableWrites: &on}}, "The device asks for stable pages"},
+		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 64, Reached: 60}, Open,
+			[]string{"Affected: what changes in flight reaches the media.", "a program's own checksums"}},
+		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 64, Reached: 60, System: &record.System{StableWrites: &off, Below: "md0: raid1"}}, Open,
+			[]string{"It breaks what lies below: md0: raid1.", "queue/stable_writes is 0 says nothing here: md0: raid1 needs"}},
+		{record.Probe{Written: stablewrite.DirectUnknown, Measured: "a file", Writes: 64, WriteErrors: 3}, Open,
+			[]string{"Affected: of 64 writes whose buffers changed, 3 were refused or cannot be read back."}},
+		// A device that takes the data at once: only what ran free shows it.
+		{record.Probe{Written: stablewrite.DirectYes, Measured: "the device", Writes: 64, Free: 64, Failed: 60}, Open, []string{"of 128 writes whose buffers changed, 60"}},
+		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 64}, NotShown, []string{"Not shown: writes are said to be direct, yet no change of 64 reached the media."}},
+		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file"}, NotShown, []string{"no change could be made in flight"}},
+		{record.Probe{Written: stablewrite.DirectYes}, NotShown, []string{"Not measured."}},
+		{record.Probe{Written: stablewrite.DirectNo, Measured: "a file", Writes: 64}, Closed, []string{"Not affected: the kernel copies", "Nothing is gained over buffered writes", "not a program's receipts"}},
+		{record.Probe{Written: stablewrite.DirectUnknown, Measured: "a file", Writes: 64}, Closed, []string{"Not affected: the kernel copies"}},
+		{record.Probe{Written: stablewrite.DirectNo}, Closed, []string{"Not affected: nothing is written directly here."}},
+		{record.Probe{Written: stablewrite.DirectBounced, Measured: "a file", Writes: 64, System: file("btrfs")}, Closed,
+			[]string{"Not affected: this kernel bounces.", "from 7.3 on it bounces", "not a program's receipts"}},
+		{record.Probe{Written: stablewrite.DirectBounced}, Closed, []string{"if the kernel does as is assumed"}},
+		// What is measured goes before what is assumed.
+		{record.Probe{Written: stablewrite.DirectBounced, Measured: "a file", Writes: 64, Reached: 1}, Open, []string{"Affected"}},
+		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 9, Reached: 1, System: &record.System{StableWrites: &on}}, Open, []string{"which says nothing of direct writes"}},
 	} {
-		if got := Advice(tc.p); !strings.Contains(got, tc.want) {
-			t.Errorf("%+v: %q, want %q", tc.p, got, tc.want)
+		if got := StateOf(tc.p); got != tc.state {
+			t.Errorf("%+v is %v, want %v", tc.p, got, tc.state)
+		}
+		a := Advise(tc.p)
+		for _, want := range tc.want {
+			if said := strings.Join(a.Said, " "); !strings.Contains(said, want) {
+				t.Errorf("%+v: %q, want %q", tc.p, said, want)
+			}
+		}
+		if (tc.state == Closed) != (len(a.Remedies) == 0) {
+			t.Errorf("%+v: %v, and remedies %q", tc.p, tc.state, a.Remedies)
+		}
+	}
+}
+
+// A kernel is advised only where one bounces.
+func TestTheKernelThatBouncesIsThatOfTheStack(t *testing.T) {
+	on := true
+	for want, s := range map[string]*record.System{
+		"a kernel that bounces: Linux 7.3":       {FileSystem: "btrfs"},
+		"a kernel that bounces: Linux 7.0":       {FileSystem: "xfs", Below: "sda: T10-DIF-TYPE1-CRC"},
+		"on dm-integrity 7.3":                    {FileSystem: "xfs", StableWrites: &on},
+		"none does on this stack":                {FileSystem: "ext4", StableWrites: &on},
+		"none does on this stack; 7.3 does for ": {FileSystem: "xfs", Below: "md0: raid1"},
+	} {
+		p := record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 1, Reached: 1, System: s}
+		if got := strings.Join(Advise(p).Remedies, "\n"); !strings.Contains(got, want) {
+			t.Errorf("%+v: %q, want %q", s, got, want)
 		}
 	}
 }

@@ -15,17 +15,16 @@ import (
 	"stablepages/stablewrite"
 )
 
-// Size and number of the gated writes. No change reaching the media in 64
-// writes bounds the share that does below 4.7% (3/n, 95%).
-const (
-	writeBytes = 1 << 20
-	writes     = 64
-)
+const writeBytes = 1 << 20
+
+// Writes is how many there usually are of each kind. No change reaching the media
+// in 64 writes bounds the share that does below 4.7% (3/n, 95%).
+const Writes = 64
 
 // Run looks at path, a file, directory or block device. It writes to a nameless
 // scratch file in the directory; to a block device only by force; to a file
-// never.
-func Run(ctx context.Context, path string, force bool) (record.Probe, error) {
+// never. It makes so many writes of each kind.
+func Run(ctx context.Context, path string, force bool, writes int) (record.Probe, error) {
 	p := record.Probe{Kind: record.KindProbe, Path: path, Version: record.Version}
 	st, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -35,18 +34,18 @@ func Run(ctx context.Context, path string, force bool) (record.Probe, error) {
 	}
 	switch mode := st.Mode(); {
 	case mode.IsDir():
-		err = directory(ctx, &p, path)
+		err = directory(ctx, &p, path, writes)
 	case mode.IsRegular():
-		err = file(ctx, &p, path)
+		err = file(ctx, &p, path, writes)
 	case mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0:
-		err = device(ctx, &p, path, force)
+		err = device(ctx, &p, path, force, writes)
 	default:
 		err = fmt.Errorf("%s is neither a file nor a directory nor a block device", path)
 	}
 	return p, err
 }
 
-func directory(ctx context.Context, p *record.Probe, path string) error {
+func directory(ctx context.Context, p *record.Probe, path string, writes int) error {
 	target, err := scratch.Temporary(path)
 	if err != nil {
 		return err
@@ -55,12 +54,12 @@ func directory(ctx context.Context, p *record.Probe, path string) error {
 	if err := look(p, target); err != nil {
 		return err
 	}
-	return measure(ctx, p, target, "a scratch file in the directory")
+	return measure(ctx, p, target, "a scratch file in the directory", writes)
 }
 
 // file measures on a new file beside it, if that one is written alike: the old
 // one may have been given attributes of its own.
-func file(ctx context.Context, p *record.Probe, path string) error {
+func file(ctx context.Context, p *record.Probe, path string, writes int) error {
 	subject, err := os.Open(path)
 	if err != nil {
 		return err
@@ -86,10 +85,10 @@ func file(ctx context.Context, p *record.Probe, path string) error {
 		p.Unmeasured = fmt.Sprintf("a new file beside it would be written differently (%s: %s)", beside.Written, beside.WrittenWhy)
 		return nil
 	}
-	return measure(ctx, p, target, "a scratch file beside it")
+	return measure(ctx, p, target, "a scratch file beside it", writes)
 }
 
-func device(ctx context.Context, p *record.Probe, path string, force bool) error {
+func device(ctx context.Context, p *record.Probe, path string, force bool, writes int) error {
 	if !force {
 		subject, err := os.Open(path)
 		if err != nil {
@@ -107,7 +106,7 @@ func device(ctx context.Context, p *record.Probe, path string, force bool) error
 	if err := look(p, target.File); err != nil {
 		return err
 	}
-	return measure(ctx, p, target.File, "the device")
+	return measure(ctx, p, target.File, "the device", writes)
 }
 
 // look finds out what is known without writing.
@@ -127,13 +126,17 @@ func look(p *record.Probe, subject *os.File) error {
 	return f.Close()
 }
 
-// measure makes raw writes that are changed in flight, and counts the changes
-// that reached the media.
-func measure(ctx context.Context, p *record.Probe, target *os.File, on string) error {
-	rec, err := repro.Run(ctx, repro.Config{
+// measure makes raw writes that are changed in flight, and counts the changes that
+// reached the media; and as many whose buffer changes at any time, of which it
+// counts those that the layers below refused or cannot read back: a device that
+// takes the data at once, as one with protection information may, shows nothing to
+// a change that waits for the submission.
+func measure(ctx context.Context, p *record.Probe, target *os.File, on string, writes int) error {
+	cfg := repro.Config{
 		Target: target, Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true, Indirect: true,
 		Size: writeBytes, Writes: writes, Seed: 1,
-	}, nil)
+	}
+	gated, err := repro.Run(ctx, cfg, nil)
 	if errors.Is(err, stablewrite.ErrNotDirect) {
 		p.Unmeasured = "O_DIRECT is refused: there is nothing to measure"
 		return nil
@@ -141,32 +144,13 @@ func measure(ctx context.Context, p *record.Probe, target *os.File, on string) e
 	if err != nil {
 		return fmt.Errorf("measuring with gated writes: %w", err)
 	}
+	cfg.Gate = false
+	free, err := repro.Run(ctx, cfg, nil)
+	if err != nil {
+		return fmt.Errorf("measuring: %w", err)
+	}
 	p.Measured = on
-	p.Writes, p.Reached, p.WriteErrors = rec.Overlapped, rec.Torn, rec.WriteErrors
+	p.Writes, p.Reached, p.WriteErrors = gated.Overlapped, gated.Torn, gated.WriteErrors
+	p.Free, p.Failed = free.Overlapped, free.ReadErrors+free.WriteErrors
 	return nil
-}
-
-// Advice says what follows from p.
-func Advice(p record.Probe) string {
-	const choose = "Choose bounce where changes may be restored or a crash must not leave torn blocks; verify where changes are rare and stay."
-	measured := p.Measured != ""
-	var said string
-	switch {
-	case p.WriteErrors > 0:
-		said = "Affected: writes whose buffer changes in flight fail. " + choose
-	case p.Reached > 0:
-		said = "Affected: what changes in flight reaches the media. " + choose
-	case measured && p.Written == stablewrite.DirectYes:
-		said = fmt.Sprintf("Not shown: direct I/O is said to be direct, yet no change of %d reached the media. Run repro on it for longer before relying on that.", p.Writes)
-	case measured:
-		said = "Not affected as it stands: the kernel copies before it writes. Nothing is gained over buffered writes. A Go program refuses such files with stablewrite.Options.RequireDirect, where that is known."
-	case p.Written == stablewrite.DirectNo:
-		said = "Not affected: nothing is written directly here."
-	default:
-		said = "Not measured. Until then take it for affected. " + choose
-	}
-	if p.System != nil && p.System.StableWrites != nil && *p.System.StableWrites {
-		said += " The device asks for stable pages (queue/stable_writes): buffered writes are protected by the kernel, direct ones are not."
-	}
-	return said
 }

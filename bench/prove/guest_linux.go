@@ -35,11 +35,11 @@ func Main() {
 
 // guest is a machine seen from inside.
 type guest struct {
-	in     *kernel.Inside
-	job    job
-	victim victim.Victim
-	stage  *victim.Stage
-	direct stablewrite.Directness // measured, where it is not known
+	in      *kernel.Inside
+	job     job
+	victim  victim.Victim
+	stage   *victim.Stage
+	written written // how the kernel writes, once the first races have shown it
 }
 
 func (g *guest) run() (err error) {
@@ -74,12 +74,15 @@ func (g *guest) doing(format string, args ...any) error {
 func (g *guest) say(rec record.Prove) error {
 	rec.Kind, rec.Version = record.KindProve, record.Version
 	rec.Scenario, rec.Kernel, rec.Origin, rec.Victim = string(g.job.Scenario), g.job.Kernel, g.job.Origin, g.victim.Name
+	if rec.Answer != "" {
+		rec.Scenario = string(Probing)
+	}
 	rec.Needs, rec.Accel = g.victim.NeedsStablePages, string(g.job.Accel)
 	if rec.System == nil {
 		rec.System = record.SystemOf(g.stage.Target)
 	}
-	if rec.Written == stablewrite.DirectUnknown {
-		rec.Written = g.direct
+	if g.written.by != "" {
+		rec.Written, rec.WrittenBy = g.written.how, g.written.by
 	}
 	if rec.Evidence == nil {
 		rec.Evidence = evidence(g.victim.Speaks(g.in.Log.Lines()))
@@ -97,8 +100,14 @@ func evidence(lines []string) []string {
 	return append([]string{}, lines...)
 }
 
+// races runs them all. How the kernel writes is shown by the first ones, whose
+// Records wait for that.
 func (g *guest) races() error {
 	var first []record.Prove
+	before, err := dirtied()
+	if err != nil {
+		return err
+	}
 	for i, r := range g.job.Races {
 		rec, err := g.race(r)
 		if err != nil {
@@ -107,35 +116,20 @@ func (g *guest) races() error {
 		if first = append(first, rec); i < measuring-1 {
 			continue
 		} else if i == measuring-1 {
-			g.direct = measured(first)
+			after, err := dirtied()
+			if err != nil {
+				return err
+			}
+			g.written = shownBy(first, after-before)
 		}
 		for _, rec := range first {
-			rec.Written = g.direct
 			if err := g.say(rec); err != nil {
 				return err
 			}
 		}
 		first = first[:0]
 	}
-	return nil
-}
-
-// measured is what raw races say of whether the kernel writes directly, where that
-// is not known: it does not if no gated change reached the media and the layer
-// stands by every write. A layer that fails has been written to directly.
-func measured(raw []record.Prove) stablewrite.Directness {
-	direct := stablewrite.DirectNo
-	for _, r := range raw {
-		switch {
-		case r.Written != stablewrite.DirectUnknown:
-			return r.Written
-		case Failed(r) > 0 || r.Gate && r.Torn > 0:
-			return stablewrite.DirectYes
-		case r.Gate && r.Overlapped < r.Writes:
-			direct = stablewrite.DirectUnknown
-		}
-	}
-	return direct
+	return g.probe()
 }
 
 // race runs one cell.
@@ -170,7 +164,7 @@ func (g *guest) race(r race) (rec record.Prove, err error) {
 			rec.FirstFailure = &now.Seconds
 		}
 		until := r.Until
-		if rec.FirstFailure != nil || g.direct == stablewrite.DirectNo {
+		if rec.FirstFailure != nil || copied(g.written.how) && !r.Strategy.Sums() {
 			until = 0
 		}
 		met := now.Overlapped > 0 || r.Mutator == mutator.None // stock changes once a second
@@ -218,9 +212,10 @@ func (g *guest) begin() error {
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // failed reports whether something went wrong: with a layer that needs stable
-// pages, by its own account; on a control, by the oracle's.
+// pages, by its own account; on a control, and where the kernel copies, by the
+// oracle's.
 func (g *guest) failed(rec record.Prove) bool {
-	if g.victim.NeedsStablePages {
+	if g.victim.NeedsStablePages && !copied(g.written.how) {
 		return Failed(rec) > 0
 	}
 	return silent(rec) > 0

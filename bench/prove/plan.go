@@ -38,7 +38,8 @@ type Plan struct {
 	Strategies []stablewrite.Strategy
 	Mutators   []mutator.Kind // nil: those of the function Mutators
 	Scenarios  []Scenario
-	// Quick makes a third of the writes of races, replays and faults.
+	// Quick makes a third of the writes of races, replays and faults; on stacks it is
+	// always so.
 	Quick bool
 	// Until is how long a race goes on at most that is to show failures and has
 	// shown none yet.
@@ -146,7 +147,7 @@ func (p Plan) races(v victim.Victim, tracks bool) []race {
 		}
 	}
 	for i := range all {
-		all[i].Writes = some(p.Quick, raceWrites)
+		all[i].Writes = some(p.Quick || v.Stacked, raceWrites)
 		if r := &all[i]; i >= measuring && v.NeedsStablePages && !r.Gate && r.Mutator != mutator.Once && !r.promised() {
 			r.Until = p.Until
 		}
@@ -168,7 +169,7 @@ const measuring = 2
 // jobs plans what is done on a victim with a kernel.
 func (p Plan) jobs(k kernel.Kernel, v victim.Victim) (all []job) {
 	for _, s := range p.Scenarios {
-		j := job{Scenario: s, Victim: v.Name, Kernel: k.Version, Origin: k.Origin, Accel: p.Accel, Quick: p.Quick}
+		j := job{Scenario: s, Victim: v.Name, Kernel: k.Version, Origin: k.Origin, Accel: p.Accel, Quick: p.Quick || v.Stacked}
 		switch s {
 		case Race:
 			j.Races = p.races(v, tracks(k.Version))

@@ -91,8 +91,15 @@ func TestJudge(t *testing.T) {
 		{name: "raw fails", spoil: func(r *record.Prove) { r.Strategy, r.Torn, r.ReadErrors = stablewrite.Raw, 9, 9 }},
 		{name: "raw does not fail", spoil: func(r *record.Prove) { r.Strategy, r.Torn = stablewrite.Raw, 9 }, inconclusive: "60 raw writes and no failure"},
 		{name: "raw does not fail, and the kernel buffers", spoil: func(r *record.Prove) {
-			r.Strategy, r.Written = stablewrite.Raw, stablewrite.DirectNo
+			r.Strategy, r.Written, r.WrittenBy = stablewrite.Raw, stablewrite.DirectNo, record.ByGate
 		}},
+		{name: "raw does not fail, and the kernel bounces", spoil: func(r *record.Prove) {
+			r.Strategy, r.Written, r.WrittenBy = stablewrite.Raw, stablewrite.DirectBounced, record.ByGate
+		}},
+		{name: "raw does not fail, and the kernel is said to bounce", spoil: func(r *record.Prove) {
+			r.Strategy, r.Written = stablewrite.Raw, stablewrite.DirectBounced
+		}, inconclusive: "assumed to be bounced, and no race showed it"},
+		{name: "nothing reaches a control", spoil: func(r *record.Prove) { r.Strategy, r.Needs = stablewrite.Raw, false }, inconclusive: "not shown to be a control"},
 		{name: "raw is torn on a control", spoil: func(r *record.Prove) { r.Strategy, r.Needs, r.Torn = stablewrite.Raw, false, 60 }},
 		{name: "a control fails", spoil: func(r *record.Prove) {
 			r.Strategy, r.Needs, r.Torn, r.ReadErrors = stablewrite.Raw, false, 1, 1
@@ -205,6 +212,11 @@ func TestThePlanOfAVictim(t *testing.T) {
 	if races := p.races(control, false); len(races) != 4 || races[0].Writes != raceWrites/3 {
 		t.Errorf("races with nothing changing: %+v", races)
 	}
+	stack := victim.Victim{Name: "stack", NeedsStablePages: true, Stacked: true, NoCrash: true}
+	p.Mutators, p.Quick = nil, false
+	if races := p.races(stack, true); len(races) != 2*2*2 || races[0].Writes != raceWrites/3 {
+		t.Errorf("races on a stack: %+v", races)
+	}
 	scenarios := func(v victim.Victim) (all []Scenario) {
 		for _, j := range p.jobs(kernel.Kernel{Version: "9.9"}, v) {
 			all = append(all, j.Scenario)
@@ -213,6 +225,9 @@ func TestThePlanOfAVictim(t *testing.T) {
 	}
 	if got := scenarios(layer); !slices.Equal(got, []Scenario{Race, SameBase, Crash}) {
 		t.Errorf("scenarios %v", got)
+	}
+	if got := scenarios(stack); !slices.Equal(got, []Scenario{Race}) {
+		t.Errorf("scenarios of a stack %v", got)
 	}
 	if got := scenarios(control); !slices.Equal(got, []Scenario{Race, SameBase, Faults}) {
 		t.Errorf("scenarios of a volatile one %v", got)

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"stablepages/bench/kernel"
@@ -35,54 +37,143 @@ func (f Failure) String() string {
 	return fmt.Sprintf("Linux %s, %s, %s: %v", f.Kernel, f.Victim, f.Scenario, f.Err)
 }
 
-// Run carries p out, one machine after the other: two would take each other's
-// time. Each Record goes to emit as soon as there is one; progress is told what
-// is under way, and how many of the machines are done. The error is an
-// interruption, emit's, or that no machine can be made here; what went wrong in
-// one is a Failure.
+// atOnce is how many machines run at a time. Each has two emulated processors, but
+// seldom keeps more than one of this machine's busy.
+const atOnce = 2
+
+// Run carries p out. Records go to emit in the order of the plan, those of a machine
+// as soon as those before it have ended; progress is told what is under way, and how
+// many of the machines are done. Neither is called concurrently. The error is an
+// interruption, emit's, or that no machine can be made here; what went wrong in one
+// is a Failure.
 func Run(ctx context.Context, p Plan, emit func(record.Prove) error, progress func(done, of int, what string)) ([]Failure, error) {
-	type machine struct {
-		k kernel.Kernel
-		v victim.Victim
-		j job
-	}
 	var all []machine
 	for _, k := range p.Kernels {
 		for _, v := range p.Victims {
 			for _, j := range p.jobs(k, v) {
-				all = append(all, machine{k, v, j})
+				all = append(all, machine{k: k, v: v, j: j})
 			}
 		}
 	}
 	if len(all) == 0 {
 		return nil, errors.New("nothing to do: none of these scenarios can be tried on these victims")
 	}
-	var failures []Failure
-	for i, m := range all {
-		what := fmt.Sprintf("Linux %s, %s, %s", m.k.Version, m.v.Name, m.j.Scenario)
-		progress(i, len(all), what)
-		err := p.run(ctx, m.k, m.v, m.j, func(s said) error {
-			if s.Record != nil {
-				return emit(*s.Record)
+	progress(0, len(all), "booting")
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	r := &running{machines: all, emit: emit, progress: progress}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(atOnce, len(all)) {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(all) || ctx.Err() != nil {
+					return
+				}
+				m := all[i]
+				err := p.run(ctx, m.k, m.v, m.j, func(s said) error { return r.heard(i, s) })
+				if errors.Is(err, kernel.ErrCaller) || errors.Is(err, kernel.ErrQEMU) { // the others would fare the same
+					stop(err)
+				}
+				r.ended(i, err)
 			}
-			progress(i, len(all), what+": "+s.Doing)
-			return nil
 		})
-		if ctx.Err() != nil {
-			return failures, context.Cause(ctx)
-		}
-		if errors.Is(err, kernel.ErrCaller) || errors.Is(err, kernel.ErrQEMU) { // the others would fare the same
-			return failures, err
-		}
-		if err != nil {
-			failures = append(failures, Failure{m.k.Version, m.v.Name, m.j.Scenario, err})
-		}
 	}
-	progress(len(all), len(all), "done")
-	return failures, nil
+	wg.Wait()
+	failures, err := r.close()
+	if ctx.Err() != nil {
+		return failures, context.Cause(ctx)
+	}
+	if err == nil {
+		progress(len(all), len(all), "done")
+	}
+	return failures, err
 }
 
-// run boots a machine for j, and once more if it asks for a power cut.
+// machine is one that is to run.
+type machine struct {
+	k kernel.Kernel
+	v victim.Victim
+	j job
+
+	held  []record.Prove // until those of the machines before it are out
+	ended bool
+	err   error
+}
+
+func (m machine) String() string {
+	return fmt.Sprintf("Linux %s, %s, %s", m.k.Version, m.v.Name, m.j.Scenario)
+}
+
+// running puts in order what machines say.
+type running struct {
+	mu       sync.Mutex
+	machines []machine
+	out      int // the first one that has not ended: its Records go out at once
+	done     int
+	emit     func(record.Prove) error
+	progress func(done, of int, what string)
+}
+
+func (r *running) heard(i int, s said) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch m := &r.machines[i]; {
+	case s.Record == nil:
+		r.progress(r.done, len(r.machines), fmt.Sprintf("%v: %s", m, s.Doing))
+		return nil
+	case i == r.out:
+		return r.emit(*s.Record)
+	default:
+		m.held = append(m.held, *s.Record)
+		return nil
+	}
+}
+
+// ended takes note of the end of a machine, and lets out what waited for it.
+func (r *running) ended(i int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.machines[i].ended, r.machines[i].err = true, err
+	r.done++
+	for r.out < len(r.machines) && r.machines[r.out].ended {
+		if r.out++; r.out < len(r.machines) {
+			r.flush(r.out)
+		}
+	}
+}
+
+// flush emits what machine i has said so far. An error of emit is that of the
+// machine.
+func (r *running) flush(i int) {
+	m := &r.machines[i]
+	for _, rec := range m.held {
+		if err := r.emit(rec); err != nil {
+			m.err = errors.Join(m.err, fmt.Errorf("%w: %w", kernel.ErrCaller, err))
+			break
+		}
+	}
+	m.held = nil
+}
+
+// close emits what is left after an interruption, and says what failed.
+func (r *running) close() (failures []Failure, err error) {
+	for i := range r.machines {
+		r.flush(i)
+		switch m := r.machines[i]; {
+		case m.err == nil:
+		case errors.Is(m.err, kernel.ErrCaller):
+			err = errors.Join(err, m.err)
+		default:
+			failures = append(failures, Failure{m.k.Version, m.v.Name, m.j.Scenario, m.err})
+		}
+	}
+	return failures, err
+}
+
+// run boots a machine for j, and once more if it asks for a power cut, or did not
+// come up.
 func (p Plan) run(ctx context.Context, k kernel.Kernel, v victim.Victim, j job, heard func(said) error) error {
 	disks, err := p.disks(ctx, v)
 	if err == nil && j.Scenario == Replay {
@@ -92,7 +183,7 @@ func (p Plan) run(ctx context.Context, k kernel.Kernel, v victim.Victim, j job, 
 	if err != nil {
 		return err
 	}
-	for {
+	for boots := 1; ; boots++ {
 		spec, err := json.Marshal(j)
 		if err != nil {
 			return err
@@ -105,6 +196,9 @@ func (p Plan) run(ctx context.Context, k kernel.Kernel, v victim.Victim, j job, 
 			}
 			return heard(s)
 		})
+		if errors.Is(err, kernel.ErrNotUp) && boots == 1 {
+			continue
+		}
 		if !errors.Is(err, kernel.ErrCut) || j.Again {
 			return err
 		}

@@ -22,11 +22,12 @@ const Legend = `Writes that failed, of writes; free-running and gated ones toget
   *  no promise covers it    !  a broken promise
 crash: writes cut short, and commits, after which a power cut leaves something unreadable, or not
 the same on every leg.
-first: seconds until the first e, on a control until the first t.`
+first: seconds until the first e, on a control and where the kernel copies until the first t.`
 
 // Table is what was found under one kernel.
 type Table struct {
 	Kernel, Accel string
+	Origin        string // as record.Prove.Origin
 	Mutators      []mutator.Kind
 	Lines         []Line   // by victim
 	Notes         []string // what the lines have no room for
@@ -44,7 +45,7 @@ type Line struct {
 func Tables(recs []record.Prove) (all []Table) {
 	for _, k := range kernels(recs) {
 		of := slices.DeleteFunc(slices.Clone(recs), func(r record.Prove) bool { return r.Kernel != k })
-		t := Table{Kernel: k, Accel: of[0].Accel}
+		t := Table{Kernel: k, Accel: of[0].Accel, Origin: of[0].Origin}
 		var lines []line
 		t.Mutators, lines = axes(of)
 		for _, l := range lines {
@@ -78,11 +79,19 @@ func summarize(recs []record.Prove, mutators []mutator.Kind, l line) Line {
 // else was found.
 func WriteReport(out io.Writer, recs []record.Prove) error {
 	tables := Tables(recs)
+	m := MatrixOf(recs)
+	if err := m.write(out); err != nil {
+		return err
+	}
+	if len(m.Victims) > 0 {
+		writeFindings(out, recs)
+		fmt.Fprintln(out)
+	}
 	if slices.ContainsFunc(tables, func(t Table) bool { return len(t.Lines) > 0 }) {
 		fmt.Fprintln(out, Legend)
 	}
 	for _, t := range tables {
-		fmt.Fprintf(out, "\nLinux %s in QEMU (%s)\n\n", t.Kernel, t.Accel)
+		fmt.Fprintf(out, "\n%s\n\n", t.title())
 		if err := t.writeMatrix(out); err != nil {
 			return err
 		}
@@ -94,6 +103,14 @@ func WriteReport(out io.Writer, recs []record.Prove) error {
 		}
 	}
 	return nil
+}
+
+func (m Table) title() string {
+	title := fmt.Sprintf("Linux %s in QEMU (%s)", m.Kernel, m.Accel)
+	if m.Origin != "" {
+		title += ", Debian's " + m.Origin
+	}
+	return title
 }
 
 func kernels(recs []record.Prove) (all []string) {
@@ -117,9 +134,9 @@ func (m Table) writeMatrix(out io.Writer) error {
 		fmt.Fprintf(t, "\t%v", k)
 	}
 	fmt.Fprintln(t, "\tcrash\tfirst\t")
-	victim, nameWidth := "", len("  verify by crc32c") // of a column that is not aligned to the right
+	victim, nameWidth := "", 0 // of the column that is not aligned to the right
 	for _, l := range m.Lines {
-		nameWidth = max(nameWidth, len("  "+l.Writer))
+		nameWidth = max(nameWidth, len(l.Victim), len("  "+l.Writer))
 	}
 	for _, l := range m.Lines {
 		if l.Victim != victim {
@@ -221,7 +238,7 @@ func (c Cell) String() string {
 
 func notesOf(s stage, recs []record.Prove) (notes []string) {
 	recs = slices.DeleteFunc(slices.Clone(recs), func(r record.Prove) bool { return stageOf(r) != s })
-	for _, note := range []func([]record.Prove) string{boundNote, directNote, sameBaseNote, faultNote, evidenceNote} {
+	for _, note := range []func([]record.Prove) string{boundNote, writtenNote, sameBaseNote, faultNote, evidenceNote} {
 		if text := note(recs); text != "" {
 			notes = append(notes, s.victim+": "+text)
 		}
@@ -253,10 +270,16 @@ func boundNote(recs []record.Prove) string {
 	return fmt.Sprintf("%d of %d changed writes torn where none may be", kept.failed, kept.n)
 }
 
-func directNote(recs []record.Prove) string {
+func writtenNote(recs []record.Prove) string {
 	for _, r := range recs {
-		if r.Scenario == string(Race) && r.Written == stablewrite.DirectNo {
+		switch {
+		case r.Scenario != string(Race) || !copied(r.Written):
+		case r.WrittenBy == "":
+			return fmt.Sprintf("writes are assumed to be %v here, and were not shown to be", r.Written)
+		case r.Written == stablewrite.DirectNo:
 			return "no change in flight reached the media: this kernel writes through the page cache whatever is asked, and 0 says nothing of the fix"
+		default:
+			return "no change in flight reached the media: this kernel bounces, it copies and writes the copy directly, and 0 says nothing of the fix"
 		}
 	}
 	return ""

@@ -132,7 +132,8 @@ func stages(recs []record.Prove) (all []stage) {
 // what was tried.
 func (v *Verdict) shown(s stage, recs []record.Prove) {
 	var raw, cuts tally
-	needs, direct := false, stablewrite.DirectUnknown
+	reached := 0 // of gated changes
+	needs, how, answer := false, written{}, ""
 	say := func(format string, args ...any) {
 		v.Inconclusive = append(v.Inconclusive, fmt.Sprintf("Linux %s, %s: ", s.kernel, s.victim)+fmt.Sprintf(format, args...))
 	}
@@ -144,17 +145,30 @@ func (v *Verdict) shown(s stage, recs []record.Prove) {
 		switch {
 		case r.Scenario == string(Race) && r.Strategy == stablewrite.Raw && r.Mutator != mutator.None:
 			raw.add(r.Writes, Failed(r))
-			direct = r.Written
+			how = written{r.Written, r.WrittenBy}
+			if r.Gate {
+				reached += r.Torn
+			}
+		case r.Scenario == string(Probing):
+			answer = r.Answer
 		case crashed(r) && !promised(r):
 			cuts.add(r.Writes, Failed(r))
 		case r.Scenario == string(Faults) && r.Mutator == mutator.None && !r.Strategy.Detects() && r.WriteErrors == 0:
 			say("%s was told of no failed write: none was made to fail", r.Writer())
 		}
 	}
+	switch state := stateOf(raw.failed+reached, raw.n, how); {
+	case answer == Open.String() && state == Closed, answer == Closed.String() && state == Open:
+		say("probe says that it is %s, and of %d raw writes %d failed and after %d a change in flight was on the media", answer, raw.n, raw.failed, reached)
+	}
 	switch {
-	case direct == stablewrite.DirectNo && raw.failed > 0:
+	case copied(how.how) && raw.failed > 0:
 		say("%d of %d raw writes failed, and no gated change reached the media: the gate is too slow here to tell", raw.failed, raw.n)
-	case !needs || direct == stablewrite.DirectNo:
+	case copied(how.how) && how.by == "":
+		say("writes are assumed to be %v, and no race showed it", how.how)
+	case !needs && raw.n > 0 && reached == 0:
+		say("no change in flight of %d raw writes reached the media: it was not shown to be a control", raw.n)
+	case !needs || copied(how.how):
 	case raw.n > 0 && raw.failed == 0:
 		say("%d raw writes and no failure: the layer was not shown to need stable pages", raw.n)
 	case cuts.n > 0 && cuts.failed == 0:

@@ -91,7 +91,8 @@ func (r Repro) Writer() string {
 // failed, with nothing torn), writes that the power failed in or commits that it
 // could have failed at (Torn left something unreadable or diverged), writes while
 // some fail below (Torn counts places on the media that are not what the writer
-// was told).
+// was told), writes of a probe (after Torn of them a change in flight was on the
+// media).
 type Prove struct {
 	Repro
 	Scenario string `json:"scenario"` // what was tried: "race", ...
@@ -100,6 +101,9 @@ type Prove struct {
 	Victim   string `json:"victim"`
 	Needs    bool   `json:"needs_stable_pages"` // false: the victim is a control
 	Accel    string `json:"accel"`              // how the processor was made: "tcg" is emulated
+	// WrittenBy is what Written rests on: ByGate, or "" for what is assumed by the
+	// kernel's version and the file system.
+	WrittenBy string `json:"written_by"`
 	// Diverged counts, of Torn, the writes after which the legs of a mirror
 	// differed from each other.
 	Diverged int `json:"diverged"`
@@ -108,11 +112,27 @@ type Prove struct {
 	// after the last write. Null where it counts nothing.
 	Mismatches *int `json:"mismatches"`
 	// FirstFailure is when the first write failed by the victim's own account (it
-	// was refused, could not be read, or diverged), on a control when the first was
-	// torn, in seconds from the start; null if none was.
+	// was refused, could not be read, or diverged), on a control and where the kernel
+	// copies when the first was torn, in seconds from the start; null if none was.
 	FirstFailure *float64 `json:"first_failure_seconds"`
-	Evidence     []string `json:"evidence"` // lines of the kernel's log
+	Evidence     []string `json:"evidence"` // lines of the kernel's log; of a probe what it advises
+	// Answer is what the command probe said of the stage: "open", "closed" or "not
+	// shown". "" in Records of other scenarios.
+	Answer string `json:"answer,omitempty"`
 }
+
+// Upgrade is that of Repro. What Records of version 1 say is not direct was shown
+// not to be.
+func (r *Prove) Upgrade() {
+	if r.Direct == stablewrite.DirectNo && r.WrittenBy == "" {
+		r.WrittenBy = ByGate
+	}
+	r.Repro.Upgrade()
+}
+
+// ByGate: changes that were made in flight did or did not reach the media, and the
+// page cache had as many dirty pages as were written, or had not.
+const ByGate = "gate"
 
 // Cost is one timed cell: one writer, size, depth and share of changed writes, in
 // one round.
@@ -247,6 +267,8 @@ type Probe struct {
 	Writes      int                    `json:"writes"`     // gated raw writes
 	Reached     int                    `json:"reached"`    // of these: the change in flight reached the media
 	WriteErrors int                    `json:"write_errors"`
+	Free        int                    `json:"free"`   // raw writes whose buffer was changed at any time, by a mutator that ran free
+	Failed      int                    `json:"failed"` // of these: refused, or not to be read back
 	System      *System                `json:"system"`
 	Version     int                    `json:"version"`
 

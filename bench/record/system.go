@@ -12,4 +12,7 @@ type System struct {
 	MountOptions string `json:"mount_options"` // of the mount and of the file system
 	Device       string `json:"device"`        // the block device below: "vda", or its path
 	StableWrites *bool  `json:"stable_writes"` // queue/stable_writes of the device; null if not known
+	// Below is what is known to need stable pages there, whatever StableWrites says:
+	// protection information and mirrors, "sda: T10-DIF-TYPE1-CRC, md0: raid1".
+	Below string `json:"below,omitempty"`
 }

@@ -42,6 +42,7 @@ func SystemOf(f *os.File) *System {
 	if dir, err := filepath.EvalSymlinks(fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(dev), unix.Minor(dev))); err == nil {
 		s.Device = filepath.Base(dir)
 		s.StableWrites = stableWrites(dir)
+		s.Below = strings.Join(needsBelow(dir, 8), ", ")
 	}
 	return s
 }
@@ -58,6 +59,36 @@ func stableWrites(dir string) *bool {
 		return &on
 	}
 	return nil
+}
+
+// needsBelow lists what needs stable pages in a device and in those that it is made
+// of (Documentation/ABI/stable/sysfs-block, Documentation/admin-guide/md.rst), so
+// many levels down. What a device-mapper target needs sysfs does not tell.
+func needsBelow(dir string, levels int) (found []string) {
+	if _, err := os.Stat(filepath.Join(dir, "partition")); err == nil {
+		dir = filepath.Dir(dir)
+	}
+	read := func(name string) string {
+		b, _ := os.ReadFile(filepath.Join(dir, name))
+		return strings.TrimSpace(string(b))
+	}
+	name := filepath.Base(dir)
+	if level := read("md/level"); strings.HasPrefix(level, "raid") && level != "raid0" {
+		found = append(found, name+": "+level)
+	}
+	switch format := read("integrity/format"); format {
+	case "", "none", "nop":
+	default:
+		found = append(found, name+": "+format)
+	}
+	slaves, _ := os.ReadDir(filepath.Join(dir, "slaves"))
+	for _, slave := range slaves {
+		below, err := filepath.EvalSymlinks(filepath.Join(dir, "slaves", slave.Name()))
+		if err == nil && levels > 0 {
+			found = append(found, needsBelow(below, levels-1)...)
+		}
+	}
+	return found
 }
 
 func kernelRelease() string {

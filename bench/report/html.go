@@ -357,7 +357,7 @@ func (p *page) addSystems(res Results, all []group) {
 		add(g.system)
 	}
 	for _, r := range res.Probes {
-		add(r.System, [2]string{"probed", r.Path}, [2]string{"advice", probe.Advice(r)})
+		add(r.System, [2]string{"probed", r.Path}, [2]string{"advice", strings.Join(probe.Advise(r).Said, " ")})
 	}
 	for _, run := range watchesByRun(res.Watches) {
 		add(run[0].System)

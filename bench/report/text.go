@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"stablepages/bench/probe"
 	"stablepages/bench/prove"
@@ -64,7 +65,7 @@ func Summary(out io.Writer, res Results) error {
 	for _, p := range res.Probes {
 		fmt.Fprint(out, gap)
 		gap = "\n"
-		if _, err := fmt.Fprintf(out, "%s\n%s\n", prove.Wrap(fmt.Sprintf("%s: %s", p.Path, describe(p.System))), prove.Wrap(probe.Advice(p))); err != nil {
+		if _, err := fmt.Fprintf(out, "%s\n%s\n", prove.Wrap(fmt.Sprintf("%s: %s", p.Path, describe(p.System))), prove.Wrap(strings.Join(probe.Advise(p).Said, " "))); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -28,7 +29,7 @@ directory; a block device is written to only with --force.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := interruptible(cmd)
 			defer stop()
-			p, err := probe.Run(ctx, args[0], force)
+			p, err := probe.Run(ctx, args[0], force, probe.Writes)
 			if err != nil {
 				return err
 			}
@@ -70,18 +71,30 @@ func printProbe(out io.Writer, p record.Probe) error {
 	default:
 		line("stable_writes", "0: the device does not ask for stable pages")
 	}
+	if p.System.Below != "" {
+		line("below", "%s: needs stable pages", p.System.Below)
+	}
 	if p.OffsetAlign > 0 {
 		line("alignment", "memory %d, offset and length %d (from: %s)", p.MemAlign, p.OffsetAlign, p.AlignSource)
 	}
 	line("written", "%v: %s", p.Written, p.WrittenWhy)
 	if p.Measured != "" {
 		line("measured", "on %s: of %d gated writes the change in flight reached the media in %d, %d failed", p.Measured, p.Writes, p.Reached, p.WriteErrors)
+		line("", "of %d writes that changed at any time %d were refused or cannot be read back", p.Free, p.Failed)
 	} else {
 		line("measured", "no: %s", p.Unmeasured)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(out, "\n%s\n", probe.Advice(p))
+	a := probe.Advise(p)
+	text := "\n" + strings.Join(a.Said, "\n\n") + "\n"
+	for i, remedy := range a.Remedies {
+		if i == 0 {
+			text += "\nIf a program here changes its buffers while they are written, the first of these that can be done:\n"
+		}
+		text += fmt.Sprintf("  %d. %s\n", i+1, remedy)
+	}
+	_, err := io.WriteString(out, text)
 	return err
 }

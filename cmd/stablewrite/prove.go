@@ -37,10 +37,12 @@ func newProve() *cobra.Command {
 		Use:   "prove",
 		Short: "Run the race inside stock kernels, on layers that need stable pages",
 		Long: `prove boots stock Debian kernels in QEMU and runs the race inside, on layers that
-need stable pages (btrfs, md raid1, T10 PI, dm-integrity) and on controls that
-do not: mutators against strategies, running free and gated; the read with two
-equal iovec bases of the mail of 2011; writers that end, and a power cut, in the
-middle of a write; and writes that fail below. Whole, it takes about an hour.
+need stable pages (btrfs, md raid1, T10 PI, dm-integrity), on xfs, ext4 and btrfs
+stacked on them, and on controls that need none: mutators against strategies,
+running free and gated; the read with two equal iovec bases of the mail of 2011;
+writers that end, and a power cut, in the middle of a write; and writes that fail
+below. It says for each kernel which stacks are open, and what probe says of them.
+Two machines run at a time. Whole, it takes about an hour and a half.
 
 It downloads each kernel once (about 40 MB) to a cache, with apt-get, which
 checks that Debian signed it: 6.1 from bookworm-security, 6.12 from
@@ -71,7 +73,7 @@ line.`,
 	fl.DurationVar(&f.until, "until", time.Minute, "go on as long with a race that is to show a failure and has shown none")
 	fl.StringVar(&f.accel, "accel", string(kernel.Emulated), "the processor: tcg (emulated) or kvm")
 	fl.StringVar(&f.cache, "cache", "", "`directory` of downloaded kernels (default stablewrite/kernels in the user's cache)")
-	fl.StringVar(&f.dir, "dir", ".", "`directory` of the machines' disks, 1.5 GiB at a time, on a file system that takes O_DIRECT")
+	fl.StringVar(&f.dir, "dir", ".", "`directory` of the machines' disks, 3 GiB at a time, on a file system that takes O_DIRECT")
 	fl.StringVar(&f.out, "out", "", "`directory` for results.jsonl (default stablewrite-DATE, new)")
 	fl.BoolVar(&f.list, "list", false, "say what is available here, and how to get the rest")
 	fl.BoolVar(&f.force, "force", false, "overwrite an existing results.jsonl")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -141,13 +142,14 @@ func TestKernelBtrfs(t *testing.T) {
 		of(t, recs, s, "btrfs", "bounce", mutator.Storm).clean(t, string(s))
 	}
 	of(t, recs, prove.SameBase, "btrfs", "raw", mutator.None)
+	if said := answer(t, recs, "btrfs"); said != "open" {
+		t.Errorf("probe says %q", said)
+	}
 }
 
 func TestKernelMirrorAndProtectionInformation(t *testing.T) {
 	testenv.Kernels(t)
-	built := program(t)
-	recs := append(proof(t, built, "--kernels", "6.1", "--victims", "md-raid1", "--scenarios", "race", "--mutators", "storm"),
-		proof(t, built, "--kernels", "6.1", "--victims", "t10-pi", "--scenarios", "race,faults", "--mutators", "storm,hint")...)
+	recs := proof(t, program(t), "--kernels", "6.1", "--victims", "md-raid1,t10-pi", "--scenarios", "race,faults", "--mutators", "storm,hint")
 	race := func(victim, writer string, k mutator.Kind) counts { return of(t, recs, prove.Race, victim, writer, k) }
 	if c := race("md-raid1", "raw", mutator.Storm); c.Diverged == 0 || c.mismatches == 0 {
 		t.Errorf("the legs differ after %d of %d writes, mismatch_cnt is %d", c.Diverged, c.Writes, c.mismatches)
@@ -177,18 +179,72 @@ func TestKernelMirrorAndProtectionInformation(t *testing.T) {
 	}
 }
 
-// 6.12 writes through the page cache instead, and the Records say so.
-func TestKernelThatBuffers(t *testing.T) {
-	testenv.Kernels(t)
-	recs := proof(t, program(t), "--kernels", "6.12", "--victims", "btrfs", "--scenarios", "race", "--mutators", "storm")
+// answer is what probe said of a stage.
+func answer(t *testing.T, recs []record.Prove, victim string) (said string) {
+	t.Helper()
 	for _, r := range recs {
-		if r.ReadErrors > 0 || r.Written != stablewrite.DirectNo || r.Gate && r.Torn > 0 {
-			t.Errorf("%s, gated %v: %d reads fail, %d torn, direct: %v", r.Writer(), r.Gate, r.ReadErrors, r.Torn, r.Written)
+		if r.Scenario == string(prove.Probing) && r.Victim == victim {
+			said = r.Answer
 		}
 	}
-	// Each of three writers, gated and free.
-	if len(recs) != 6 || !strings.HasPrefix(recs[0].Kernel, "6.12.") {
-		t.Errorf("%d races, want 6 on Linux 6.12: %+v", len(recs), recs)
+	return said
+}
+
+// Where the kernel copies a change in flight does not reach the media, of whatever
+// writer, the Records say how it was shown, and probe says so, too.
+func closed(t *testing.T, recs []record.Prove, victim string, how stablewrite.Directness) {
+	t.Helper()
+	for _, r := range recs {
+		if r.Victim != victim || r.Scenario != string(prove.Race) {
+			continue
+		}
+		if r.Written != how || r.WrittenBy != record.ByGate {
+			t.Errorf("%s, %s against %v: written %v, by %q, want %v", victim, r.Writer(), r.Mutator, r.Written, r.WrittenBy, how)
+		}
+		if prove.Failed(r) > 0 || r.Gate && r.Strategy == stablewrite.Raw && r.Torn > 0 {
+			t.Errorf("%s, %s against %v, gated %v: %d failed, %d torn", victim, r.Writer(), r.Mutator, r.Gate, prove.Failed(r), r.Torn)
+		}
+	}
+	if said := answer(t, recs, victim); said != "closed" {
+		t.Errorf("%s: probe says %q", victim, said)
+	}
+}
+
+// 6.12 writes through the page cache instead, and the newest kernel bounces. Both
+// mend the media, and not the receipts of verify.
+func TestKernelsThatCopy(t *testing.T) {
+	testenv.Kernels(t)
+	recs := proof(t, program(t), "--kernels", "6.12,newest", "--victims", "btrfs", "--scenarios", "race", "--mutators", "storm,aba", "--until", "3m")
+	of6 := slices.DeleteFunc(slices.Clone(recs), func(r record.Prove) bool { return !strings.HasPrefix(r.Kernel, "6.12.") })
+	newest := slices.DeleteFunc(slices.Clone(recs), func(r record.Prove) bool { return strings.HasPrefix(r.Kernel, "6.12.") })
+	// Each of three writers against each of two mutators, gated and free; and probe.
+	if len(of6) != 13 || len(newest) != 13 {
+		t.Fatalf("%d and %d Records, want 13 of each kernel", len(of6), len(newest))
+	}
+	closed(t, of6, "btrfs", stablewrite.DirectNo)
+	closed(t, newest, "btrfs", stablewrite.DirectBounced)
+	for _, recs := range [][]record.Prove{of6, newest} {
+		of(t, recs, prove.Race, "btrfs", "bounce", mutator.ABA).clean(t, "bounce against aba on "+recs[0].Kernel)
+		if c := of(t, recs, prove.Race, "btrfs", "verify", mutator.ABA); c.Torn == 0 {
+			t.Errorf("%s: %d receipts of verify against aba are all true", recs[0].Kernel, c.Writes)
+		}
+	}
+}
+
+// The newest kernel bounces for xfs where the device says that it needs stable
+// pages, and leaves mirrors open.
+func TestKernelNewestOnStacks(t *testing.T) {
+	testenv.Kernels(t)
+	recs := proof(t, program(t), "--kernels", "newest", "--victims", "xfs-on-t10-pi,ext4-on-md-raid1", "--scenarios", "race", "--mutators", "storm")
+	closed(t, recs, "xfs-on-t10-pi", stablewrite.DirectBounced)
+	if c := of(t, recs, prove.Race, "ext4-on-md-raid1", "raw", mutator.Storm); c.Diverged == 0 || c.Written != stablewrite.DirectYes {
+		t.Errorf("the legs differ after %d of %d writes, which are %v", c.Diverged, c.Writes, c.Written)
+	}
+	for _, writer := range []string{"verify", "bounce"} {
+		of(t, recs, prove.Race, "ext4-on-md-raid1", writer, mutator.Storm).clean(t, writer+" against storm")
+	}
+	if said := answer(t, recs, "ext4-on-md-raid1"); said == "closed" {
+		t.Errorf("ext4-on-md-raid1: probe says %q", said)
 	}
 }
 

@@ -1,0 +1,39 @@
+package prove
+
+import (
+	"context"
+	"os"
+
+	"stablepages/bench/probe"
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+)
+
+// probe asks the command of that name about the stage, for what it says to be
+// compared with what the races showed.
+func (g *guest) probe() error {
+	if err := g.doing("probe"); err != nil {
+		return err
+	}
+	st, err := g.stage.Target.Stat()
+	if err != nil {
+		return err
+	}
+	path := g.stage.Target.Name()
+	device := st.Mode()&os.ModeDevice != 0
+	if !device {
+		path = g.stage.Directory
+	}
+	p, err := probe.Run(context.Background(), path, device, some(g.job.Quick, probe.Writes))
+	if err != nil {
+		return err
+	}
+	return g.say(record.Prove{
+		Repro: record.Repro{
+			Strategy: stablewrite.Raw, Size: raceBytes,
+			Writes: p.Writes + p.Free, Overlapped: p.Writes + p.Free, Torn: p.Reached, WriteErrors: p.WriteErrors + p.Failed,
+			System: p.System,
+		},
+		Answer: probe.StateOf(p).String(), Evidence: probe.Advise(p).Said,
+	})
+}
