@@ -164,12 +164,15 @@ func (g *guest) race(r race) (rec record.Prove, err error) {
 			rec.FirstFailure = &now.Seconds
 		}
 		until := r.Until
-		if rec.FirstFailure != nil || copied(g.written.how) && !r.Strategy.Sums() {
+		if rec.FirstFailure != nil || Copied(g.written.how) && !r.Strategy.Sums() {
 			until = 0
 		}
 		met := now.Overlapped > 0 || r.Mutator == mutator.None // stock changes once a second
 		passed := seconds(now.Seconds)
 		wrote := now.Writes >= r.Writes || passed >= some(g.job.Quick, raceLimit)
+		if r.measures() && now.Overlapped < fewest && passed < meetLimit {
+			wrote = false
+		}
 		if passed >= until && wrote && (met || passed >= meetLimit) {
 			enough()
 		}
@@ -215,7 +218,7 @@ func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Se
 // pages, by its own account; on a control, and where the kernel copies, by the
 // oracle's.
 func (g *guest) failed(rec record.Prove) bool {
-	if g.victim.NeedsStablePages && !copied(g.written.how) {
+	if g.victim.NeedsStablePages && !Copied(g.written.how) {
 		return Failed(rec) > 0
 	}
 	return silent(rec) > 0

@@ -47,6 +47,7 @@ func TestHowTheKernelWritesIsShown(t *testing.T) {
 		{stablewrite.DirectUnknown, 90, none, func(r *record.Prove) { r.Torn, r.ReadErrors = 20, 19 }, stablewrite.DirectYes, true},
 		{stablewrite.DirectUnknown, 90, func(r *record.Prove) { r.Overlapped = 3 }, none, stablewrite.DirectUnknown, false},
 		{stablewrite.DirectBounced, 90, func(r *record.Prove) { r.Overlapped = 3 }, none, stablewrite.DirectBounced, false},
+		{stablewrite.DirectBounced, 90, func(r *record.Prove) { r.Overlapped, r.Writes = 3, 3 }, none, stablewrite.DirectBounced, false},
 		{stablewrite.DirectYes, 90, none, none, stablewrite.DirectYes, false}, // the device takes the data at once
 		{stablewrite.DirectYes, pages, none, none, stablewrite.DirectNo, true},
 	} {

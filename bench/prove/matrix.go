@@ -29,7 +29,7 @@ func stateOf(failed, writes int, how written) State {
 	switch {
 	case failed > 0:
 		return Open
-	case copied(how.how) && how.by == record.ByGate && writes > 0:
+	case Copied(how.how) && how.by == record.ByGate && writes > 0:
 		return Closed
 	}
 	return NotShown
@@ -233,7 +233,8 @@ func matrixCell(at stage, s stablewrite.Strategy, recs []record.Prove) string {
 	return state + " " + strings.TrimLeft(c.String(), "*!")
 }
 
-const matrixLegend = `Open or closed: of raw, verify and bounce, writes that failed, of all, whoever changed the buffer,
+// MatrixLegend says what a Matrix shows.
+const MatrixLegend = `Open or closed: of raw, verify and bounce, writes that failed, of all, whoever changed the buffer,
 gated or free (e and t: see below). First how the kernel writes: direct, buffered (through the page
 cache) or bounced.`
 
@@ -242,7 +243,7 @@ func (m Matrix) write(out io.Writer) error {
 	if len(m.Victims) == 0 || len(m.Kernels) < 2 {
 		return nil
 	}
-	fmt.Fprintf(out, "%s\n\n", matrixLegend)
+	fmt.Fprintf(out, "%s\n\n", MatrixLegend)
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, k := range m.Kernels {
 		fmt.Fprintf(t, "\t%s", short(k))
@@ -257,15 +258,10 @@ func (m Matrix) write(out io.Writer) error {
 	return t.Flush()
 }
 
-// writeFindings writes a sentence for each kernel, and one of receipts.
-func writeFindings(out io.Writer, recs []record.Prove) {
-	var said []string
+// Findings are a sentence for each kernel, and one of receipts.
+func Findings(recs []record.Prove) (said []string) {
 	for _, k := range kernels(recs) {
 		said = append(said, Sentence(k, recs))
 	}
-	for _, text := range append(said, Receipts(recs)) {
-		if text != "" {
-			fmt.Fprintf(out, "\n%s\n", Wrap(text))
-		}
-	}
+	return slices.DeleteFunc(append(said, Receipts(recs)), func(text string) bool { return text == "" })
 }

@@ -162,9 +162,15 @@ func tracks(version string) bool {
 	return n == 2 && (major > 6 || major == 6 && minor >= 7)
 }
 
-// measuring is how many races, the first ones, show whether the kernel writes
-// directly: raw ones against storm, gated and free.
-const measuring = 2
+// measuring is how many races, the first ones, show how the kernel writes: raw ones
+// against storm, gated and free. They go on until so many writes, the fewest that
+// show anything, were changed.
+const (
+	measuring = 2
+	fewest    = 10
+)
+
+func (r race) measures() bool { return r.Strategy == stablewrite.Raw && r.Mutator == mutator.Storm }
 
 // jobs plans what is done on a victim with a kernel.
 func (p Plan) jobs(k kernel.Kernel, v victim.Victim) (all []job) {

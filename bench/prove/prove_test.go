@@ -214,7 +214,7 @@ func TestThePlanOfAVictim(t *testing.T) {
 	}
 	stack := victim.Victim{Name: "stack", NeedsStablePages: true, Stacked: true, NoCrash: true}
 	p.Mutators, p.Quick = nil, false
-	if races := p.races(stack, true); len(races) != 2*2*2 || races[0].Writes != raceWrites/3 {
+	if races := p.races(stack, false); len(races) != 2*2*2 || races[0].Writes != raceWrites/3 {
 		t.Errorf("races on a stack: %+v", races)
 	}
 	scenarios := func(v victim.Victim) (all []Scenario) {

@@ -83,8 +83,11 @@ func WriteReport(out io.Writer, recs []record.Prove) error {
 	if err := m.write(out); err != nil {
 		return err
 	}
-	if len(m.Victims) > 0 {
-		writeFindings(out, recs)
+	said := Findings(recs)
+	for _, text := range said {
+		fmt.Fprintf(out, "\n%s\n", Wrap(text))
+	}
+	if len(said) > 0 {
 		fmt.Fprintln(out)
 	}
 	if slices.ContainsFunc(tables, func(t Table) bool { return len(t.Lines) > 0 }) {
@@ -273,7 +276,7 @@ func boundNote(recs []record.Prove) string {
 func writtenNote(recs []record.Prove) string {
 	for _, r := range recs {
 		switch {
-		case r.Scenario != string(Race) || !copied(r.Written):
+		case r.Scenario != string(Race) || !Copied(r.Written):
 		case r.WrittenBy == "":
 			return fmt.Sprintf("writes are assumed to be %v here, and were not shown to be", r.Written)
 		case r.Written == stablewrite.DirectNo:

@@ -162,13 +162,13 @@ func (v *Verdict) shown(s stage, recs []record.Prove) {
 		say("probe says that it is %s, and of %d raw writes %d failed and after %d a change in flight was on the media", answer, raw.n, raw.failed, reached)
 	}
 	switch {
-	case copied(how.how) && raw.failed > 0:
+	case Copied(how.how) && raw.failed > 0:
 		say("%d of %d raw writes failed, and no gated change reached the media: the gate is too slow here to tell", raw.failed, raw.n)
-	case copied(how.how) && how.by == "":
+	case Copied(how.how) && how.by == "":
 		say("writes are assumed to be %v, and no race showed it", how.how)
 	case !needs && raw.n > 0 && reached == 0:
 		say("no change in flight of %d raw writes reached the media: it was not shown to be a control", raw.n)
-	case !needs || copied(how.how):
+	case !needs || Copied(how.how):
 	case raw.n > 0 && raw.failed == 0:
 		say("%d raw writes and no failure: the layer was not shown to need stable pages", raw.n)
 	case cuts.n > 0 && cuts.failed == 0:

@@ -12,8 +12,8 @@ type written struct {
 	by  string // as record.Prove.WrittenBy
 }
 
-// copied reports whether the kernel has a copy of the buffer before it writes.
-func copied(how stablewrite.Directness) bool {
+// Copied reports whether the kernel has a copy of the buffer before it writes.
+func Copied(how stablewrite.Directness) bool {
 	return how == stablewrite.DirectNo || how == stablewrite.DirectBounced
 }
 
@@ -34,7 +34,7 @@ func shownBy(raw []record.Prove, dirtied int64) written {
 		}
 	}
 	for _, r := range raw {
-		if r.Gate && r.Overlapped < r.Writes {
+		if r.Gate && (r.Overlapped < r.Writes || r.Overlapped < fewest) {
 			return written{assumed, ""}
 		}
 	}

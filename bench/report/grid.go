@@ -79,6 +79,29 @@ func (m matrix) grid(caption string) grid {
 }
 
 // proofGrid is t for HTML.
+func kernelsGrid(m prove.Matrix) grid {
+	g := grid{Caption: "Open or closed, by kernel", Head: append([]string{""}, m.Kernels...)}
+	for _, v := range m.Victims {
+		body := gridBody{Name: v.Victim}
+		for _, w := range append([]prove.MatrixWriter{{Writer: "written", Cells: v.Written}}, v.Writers...) {
+			row := gridRow{Name: w.Writer}
+			for _, text := range w.Cells {
+				means := ""
+				switch {
+				case strings.HasPrefix(text, prove.Open.String()):
+					means = "hole"
+				case strings.HasPrefix(text, prove.Closed.String()):
+					means = "kept"
+				}
+				row.Cells = append(row.Cells, gridCell{Text: text, State: means})
+			}
+			body.Rows = append(body.Rows, row)
+		}
+		g.Bodies = append(g.Bodies, body)
+	}
+	return g
+}
+
 func proofGrid(t prove.Table) grid {
 	g := grid{Caption: fmt.Sprintf("Linux %s in QEMU (%s)", t.Kernel, t.Accel), Head: []string{""}}
 	for _, k := range t.Mutators {

@@ -76,6 +76,9 @@ func newPage(res Results) page {
 		p.addGroup(g, where)
 	}
 	p.Lede = append(p.Lede, proofLede(res.Proofs)...)
+	if s := kernelsSection(res.Proofs); s.Text != nil {
+		p.Sections = append(p.Sections, s)
+	}
 	for _, t := range prove.Tables(res.Proofs) {
 		p.Sections = append(p.Sections, proofSection(t))
 	}
@@ -197,7 +200,7 @@ func proofLede(recs []record.Prove) (said []string) {
 	}
 	var failed, writes [2]int
 	for _, r := range recs {
-		if !r.Needs || r.Scenario != string(prove.Race) || r.Written == stablewrite.DirectNo || r.Mutator == mutator.None {
+		if !r.Needs || r.Scenario != string(prove.Race) || prove.Copied(r.Written) || r.Mutator == mutator.None {
 			continue
 		}
 		for i, s := range []stablewrite.Strategy{stablewrite.Raw, stablewrite.Bounce} {
@@ -326,13 +329,23 @@ func crossoverSection(p costPlace) section {
 	return s
 }
 
+// kernelsSection says which stacks are open under which kernel.
+func kernelsSection(recs []record.Prove) section {
+	s := section{Title: "Kernel by stack", Text: prove.Findings(recs)}
+	if m := prove.MatrixOf(recs); len(m.Kernels) > 1 && len(m.Victims) > 0 {
+		s.Notes = []string{strings.ReplaceAll(prove.MatrixLegend, "\n", " ")}
+		s.Grids = []grid{kernelsGrid(m)}
+	}
+	return s
+}
+
 func proofSection(t prove.Table) section {
 	s := section{
 		Title: "Inside Linux " + t.Kernel, Notes: t.Notes,
 		Text: []string{
 			"The same race inside a stock kernel, on layers that need stable pages and on controls that do not. Writes that failed, of writes; free-running and gated ones together.",
 			"e the layer says so: a read fails, a write is refused, or legs differ. t the media are not what the receipt says, and the layer stands by them. r the strategy refused changed writes. * no promise covers it. ! a broken promise.",
-			"crash: writes cut short, and commits, after which a power cut leaves something unreadable. first: seconds until the first e, on a control until the first t.",
+			"crash: writes cut short, and commits, after which a power cut leaves something unreadable. first: seconds until the first e, on a control and where the kernel copies until the first t.",
 		},
 	}
 	if len(t.Lines) > 0 {

@@ -41,10 +41,10 @@ func mountBtrfs(s *Stage, device, options string) error {
 	if err := s.mountFile(device, "btrfs", options); err != nil {
 		return err
 	}
-	if s.Legs == nil {
-		s.Mismatches = since(corruptionErrors)
-	}
-	s.Legs = nil // of a mirror below only mismatch_cnt tells: a write never goes where the last one went
+	s.Mismatches = since(corruptionErrors)
+	// Of a mirror below neither tells of the last write: it never goes where the one
+	// before it went, which leaves legs that differ behind.
+	s.Legs = nil
 	s.Fresh = func() error { return s.Target.Truncate(0) }
 	return nil
 }
