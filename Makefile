@@ -83,7 +83,7 @@ portable: deps ## the checksums without assembly, and on an emulated arm64; the 
 
 load: ## many writers in two processes, checked, a minute on each engine; a million writes, watched
 	PATH=$$PATH:/usr/sbin:/sbin STABLEPAGES_LOAD=1m $(GO) test -count=1 -timeout 15m -run '^TestLoad$$' -v ./bench/watch
-	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 STABLEPAGES_LOAD=1m $(GO) test -race -tags invariants -count=1 -timeout 15m -run '^TestLoad$$' -v ./stablewrite
+	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 STABLEPAGES_LOAD=1m $(GO) test -race -tags invariants -count=1 -timeout 15m -run '^TestLoad$$|^TestTracking|^TestTheModel' -v ./stablewrite
 	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 STABLEPAGES_LOAD=1m STABLEPAGES_ENGINE=calls $(GO) test -race -tags invariants -count=1 -timeout 15m -run '^TestLoad$$' -v ./stablewrite
 
 adoption: ## bbolt's own tests, and kills of a writer, its file written through stablewrite

@@ -16,8 +16,8 @@ var (
 	// come back; or it is a copy of one that was under way when it was copied.
 	ErrUnderWay = errors.New("stablewrite: the Write is under way already")
 	// ErrNotTracked, under Options.RequireTracking: not all of the buffer is memory of
-	// TrackedBuffer or Track, or it is not aligned to 4096 as it is in the file, or a
-	// ReadAt fills it.
+	// TrackedBuffer or Track, or it or the offset is not aligned to 4096, or a ReadAt
+	// fills it.
 	ErrNotTracked = errors.New("writes to the buffer are not tracked")
 	// ErrNotDirect: the kernel would not write this file directly.
 	ErrNotDirect = errors.New("not written directly")

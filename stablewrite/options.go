@@ -89,17 +89,20 @@ const (
 	// BySum compares CRC-32C alone, to the letter of the 2011 proposal. A page
 	// that ends in its own CRC-32C can change without being seen.
 	BySum
-	// ByTracking asks the kernel which pages of the buffer were written to (Linux 6.7,
-	// amd64; userfaultfd and PAGEMAP_SCAN), which sees changes that were restored, too,
-	// and reads nothing again. The buffer must be memory of TrackedBuffer or Track, and
-	// as aligned to 4096 as it is in the file. What is seen is every store of this
-	// process, and every write of the kernel through its page tables (read(2) into the
-	// buffer). What is not: writes through pins that were taken before the write began,
-	// by a device or the kernel (buffers registered with io_uring, reads into the buffer
-	// that were under way but for those of ReadAt). A page that was written to counts as
-	// changed whatever was written. The first store to a page while the write is under
-	// way costs the program a fault, and splits the mapping of a huge page; so does a
-	// segment that is a part of one (SegmentBytes).
+	// ByTracking has the kernel note which pages of the buffer are written to (Linux 6.7
+	// on amd64: userfaultfd and PAGEMAP_SCAN). It sees changes that were restored, too,
+	// and reads nothing again. It needs memory of TrackedBuffer or Track, aligned to
+	// 4096, at a Write.Off that is a multiple of 4096.
+	//
+	// It sees every store of this process, and every write of the kernel through its
+	// page table (read(2) into the buffer). It does not see writes through pins that were
+	// taken before the write began, by a device or the kernel: buffers registered with
+	// io_uring, direct reads into the buffer that were under way. ReadAt is known: a
+	// buffer that it fills is not tracked.
+	//
+	// A page that was stored to counts as changed, whatever was stored. The first store
+	// to a page while the write is under way costs the program a fault, and splits the
+	// mapping of a huge page; so does a segment that is a part of one (SegmentBytes).
 	ByTracking
 )
 

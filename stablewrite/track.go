@@ -59,8 +59,8 @@ func after(all []*tracked, lo uintptr) int {
 	return sort.Search(len(all), func(i int) bool { return all[i].hi > lo })
 }
 
-// trackedAt returns the memory that p is all of or part of, or nil. Pages are blocks:
-// p lies in memory as it lies in the file, at off.
+// trackedAt returns the memory that p, which belongs at off of a file, is all of or part
+// of, or nil. Both are aligned, so that pages are blocks.
 func trackedAt(p []byte, off int64) *tracked {
 	all := allTracked()
 	if len(all) == 0 || off%trackedPage != 0 || !aligned(p, trackedPage) {

@@ -559,6 +559,38 @@ func TestTrackedBufferIsCollected(t *testing.T) {
 	}
 }
 
+// Buffers are made, written and collected by several at a time, in memory that others
+// had tracked just before: each is tracked as long as it is written.
+func TestTrackedBuffersComeAndGo(t *testing.T) {
+	needTracking(t)
+	var wg sync.WaitGroup
+	for k := range 4 {
+		d := newScripted(0)
+		f := d.file(t, Options{DetectBy: ByTracking, RequireTracking: true})
+		wg.Go(func() {
+			for i := range 200 {
+				b, err := TrackedBuffer((1 + (7*i+k)%16) * kib4)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				at := len(b) / 2
+				d.script = []step{during(func() { b[at] = 1 }, func() { b[at] = 0 })}
+				d.calls, d.buf = nil, b
+				w := &Write{Buf: b}
+				if err := f.Do(w); err != nil || !w.Receipt.Tracked || w.Receipt.ChangedBlocks != 1 {
+					t.Errorf("%v, receipt %+v", err, w.Receipt)
+				}
+				d.check(t, w)
+				if i%50 == 0 {
+					runtime.GC()
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // tracksMapping reports whether the mapping of p is registered for write protection.
 func tracksMapping(t *testing.T, p []byte) bool {
 	t.Helper()
@@ -620,7 +652,8 @@ func registeredRead(t *testing.T, name string, page []byte) (fill func()) {
 	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0)
 	mustDo(t, err)
 	t.Cleanup(func() { unix.Close(fd) })
-	iov := []unix.Iovec{{Base: &page[0], Len: uint64(len(page))}}
+	iov := []unix.Iovec{{Base: &page[0]}}
+	iov[0].SetLen(len(page))
 	if _, _, errno := unix.Syscall6(unix.SYS_IO_URING_REGISTER, ring, registerBuffers, uintptr(unsafe.Pointer(&iov[0])), 1, 0, 0); errno != 0 {
 		testenv.Missing(t, "registered buffers of io_uring: %v", errno)
 	}
@@ -641,7 +674,7 @@ func registeredRead(t *testing.T, name string, page []byte) (fill func()) {
 	}
 }
 
-// Sums are of what is armed already: what changes before they are taken is seen.
+// Pages are armed before they are summed: what changes between is seen.
 func TestTrackingArmsBeforeItSums(t *testing.T) {
 	d := newTracked(t, 4*kib4)
 	m := trackedAt(d.buf, 0)
