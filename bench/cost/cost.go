@@ -21,8 +21,9 @@ func Run(ctx context.Context, p Plan, progress func(), emit func(record.Cost) er
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	if p, err = p.withoutTracking(); err != nil {
-		p.Note(fmt.Sprintf("verify by tracking is left out: %v", err))
+	p, left := p.possible()
+	for _, note := range left {
+		p.Note(note)
 	}
 	r, err := newRun(p)
 	if err != nil {

@@ -95,12 +95,12 @@ func TestWhoIsTimedWhere(t *testing.T) {
 		"null":          {null, group{4096, 1, 0, false}, "verify detect bounce raw raw,_again raw,_huge raw,_summed raw,_copied"},
 		"null, large":   {null, group{1 << 20, 1, 0, false}, "verify detect bounce raw raw,_again raw,_huge raw,_summed raw,_copied"},
 		"null, changed": {null, group{1 << 20, 1, 0.5, false}, "verify bounce raw raw,_again"},
-		"disk":          {disk, group{4096, 1, 0, false}, "verify detect bounce raw buffered raw,_again raw,_huge raw,_summed raw,_copied buffered,_unsummed fio_psync dd"},
-		"disk, large":   {disk, group{1 << 20, 1, 0, false}, "verify detect bounce raw buffered raw,_again raw,_huge raw,_summed raw,_copied buffered,_unsummed verify,_calls detect,_calls bounce,_calls fio_psync dd"},
-		"disk, deep":    {disk, group{4096, 2, 0, false}, "verify detect bounce raw buffered raw,_again raw,_huge raw,_summed raw,_copied buffered,_unsummed verify,_calls detect,_calls bounce,_calls raw,_calls fio_psync"},
+		"disk":          {disk, group{4096, 1, 0, false}, "verify detect bounce raw buffered raw,_again raw,_huge raw,_summed raw,_copied raw,_dontcache buffered,_unsummed fio_psync dd"},
+		"disk, large":   {disk, group{1 << 20, 1, 0, false}, "verify detect bounce raw buffered raw,_again raw,_huge raw,_summed raw,_copied raw,_dontcache buffered,_unsummed verify,_calls detect,_calls bounce,_calls fio_psync dd"},
+		"disk, deep":    {disk, group{4096, 2, 0, false}, "verify detect bounce raw buffered raw,_again raw,_huge raw,_summed raw,_copied raw,_dontcache buffered,_unsummed verify,_calls detect,_calls bounce,_calls raw,_calls fio_psync"},
 		"disk, changed": {disk, group{4096, 1, 1, false}, "verify bounce raw buffered raw,_again"},
 		"in two steps":  {disk, group{4096, 1, 0, true}, "verify bounce raw raw,_again"},
-		"disk, cold":    {cold, group{4096, 1, 0, false}, "verify detect bounce raw buffered raw,_again raw,_huge raw,_summed raw,_copied buffered,_unsummed"},
+		"disk, cold":    {cold, group{4096, 1, 0, false}, "verify detect bounce raw buffered raw,_again raw,_huge raw,_summed raw,_copied raw,_dontcache buffered,_unsummed"},
 	} {
 		var got []string
 		for _, w := range tc.p.writers(tc.g) {

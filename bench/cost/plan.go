@@ -57,8 +57,8 @@ const (
 
 // Variants are rows that show what the others are made of: raw once more, for the
 // noise; raw from huge pages; raw with a sum; raw with a copy; through the page cache
-// without a sum. Besides these there are Calls, and Tracked, which is left out where
-// the kernel does not track.
+// without a sum. Besides these there are Calls and Tracked. What the kernel here cannot
+// do is left out, and noted.
 func Variants() []record.Variant {
 	return []record.Variant{record.Again, record.Huge, record.Summed, record.Copied, record.Dontcache, record.Unsummed}
 }
@@ -111,9 +111,6 @@ func (p Plan) withDefaults() (Plan, error) {
 	if p.Note == nil {
 		p.Note = func(string) {}
 	}
-	if slices.Contains(p.Variants, record.Dontcache) && !(p.disk() && takesDontcache(p.Target)) {
-		p.Variants = slices.DeleteFunc(slices.Clone(p.Variants), func(v record.Variant) bool { return v == record.Dontcache })
-	}
 	return p, nil
 }
 
@@ -136,15 +133,21 @@ func (p Plan) Validate() error {
 	return nil
 }
 
-// withoutTracking is p as a kernel can time it that does not track writes to pages, for
-// err; nil: it does, or that is not asked.
-func (p Plan) withoutTracking() (_ Plan, err error) {
+// possible is p without rows that the kernel here cannot write, and why it cannot.
+func (p Plan) possible() (_ Plan, left []string) {
+	without := func(v record.Variant, row, cause string) {
+		p.Variants = slices.DeleteFunc(slices.Clone(p.Variants), func(w record.Variant) bool { return v == w })
+		left = append(left, fmt.Sprintf("%s is left out: %s", row, cause))
+	}
 	if slices.Contains(p.Variants, record.Tracked) {
-		if _, err = stablewrite.TrackedBuffer(1); err != nil {
-			p.Variants = slices.DeleteFunc(slices.Clone(p.Variants), func(v record.Variant) bool { return v == record.Tracked })
+		if _, err := stablewrite.TrackedBuffer(1); err != nil {
+			without(record.Tracked, "verify by tracking", err.Error())
 		}
 	}
-	return p, err
+	if slices.Contains(p.Variants, record.Dontcache) && p.disk() && !takesDontcache(p.Target) {
+		without(record.Dontcache, "raw, dontcache", "RWF_DONTCACHE takes Linux 6.14 and a file system that knows it")
+	}
+	return p, left
 }
 
 // group is what is compared with each other: cells that differ by writer and
@@ -208,6 +211,8 @@ func (p Plan) writers(g group) (all []writer) {
 			applies = true
 		case v == record.Tracked:
 			w.strategy = stablewrite.Verify
+		case v == record.Dontcache:
+			applies = applies && p.disk()
 		case v == record.Unsummed:
 			w.strategy = stablewrite.Buffered
 			applies = applies && p.disk()
@@ -253,7 +258,7 @@ func (p Plan) Cells() (n int) {
 	if err != nil {
 		return 0 // Run will say
 	}
-	p, _ = p.withoutTracking()
+	p, _ = p.possible()
 	for _, g := range p.groups() {
 		n += len(p.writers(g))
 	}
