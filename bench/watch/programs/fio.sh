@@ -12,6 +12,7 @@ run)
 		job "$engine" $((SECONDS_EACH / 7 + 1)) >"fio.$engine"
 		sed -n 's/.*WRITE: bw=\([^ ]*\).*/'"$engine"' \1/p' "fio.$engine"
 	done
+	sed -n 's,.*WRITE: bw=\([^ ]*\).*,throughput: \1 by io_uring,p' fio.io_uring
 	;;
 check) ! grep -l 'verify:' fio.* ;;
 esac

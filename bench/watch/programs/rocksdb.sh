@@ -8,7 +8,7 @@ run)
 	existing=0
 	while [ "$(date +%s)" -lt "$end" ]; do
 		# shellcheck disable=SC2086 # options
-		db_bench $direct --threads=2 --duration=20 --use_existing_db=$existing --benchmarks=overwrite,compact 2>/dev/null | sed -n 's/^\(overwrite.*ops\/sec\).*/\1/p'
+		db_bench $direct --threads=2 --duration=20 --use_existing_db=$existing --benchmarks=overwrite,compact 2>/dev/null | sed -n 's,^overwrite.* \([0-9]*\) ops/sec.*,throughput: \1 writes/s,p'
 		existing=1
 	done
 	;;
