@@ -66,7 +66,7 @@ lint: ## staticcheck
 # -count=1: what these tests ask is the machine, whose answers are not cached.
 
 # The long explorations: one goroutine, no engine. Once is enough.
-LONG_EXPLORATIONS = ^(TestREADMEShowsThePromisesAndTheExploration|TestEveryScheduleOfOverlappedSegments|TestOrdersThatCommuteAreOneSchedule)$$
+LONG_EXPLORATIONS = ^(TestPROMISESShowsThePromisesAndTheExploration|TestEveryScheduleOfOverlappedSegments|TestOrdersThatCommuteAreOneSchedule)$$
 
 unit: ## all tests, the library's on both engines, and that they allocate nothing where they must not
 	PATH=$$PATH:/usr/sbin:/sbin $(GO) test -count=1 ./...

@@ -19,9 +19,9 @@ import (
 	"stablepages/stablewrite"
 )
 
-var update = flag.Bool("update", false, "write what testdata/results.jsonl says into README.md")
+var update = flag.Bool("update", false, "write what testdata/results.jsonl says into RESULTS.md")
 
-func TestREADMEShowsTheCommittedProof(t *testing.T) {
+func TestRESULTSShowTheCommittedProof(t *testing.T) {
 	f, err := os.Open("testdata/results.jsonl")
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func TestREADMEShowsTheCommittedProof(t *testing.T) {
 			t.Errorf("a line of %d columns: %s", len(line)-1, line)
 		}
 	}
-	testenv.Section(t, "../../README.md", "prove", testenv.Indented(b.String()), *update)
+	testenv.Section(t, "RESULTS.md", "prove", testenv.Indented(b.String()), *update)
 }
 
 func one() *int { n := 1; return &n }

@@ -90,13 +90,13 @@ func TestOnlyPromisesAreKept(t *testing.T) {
 func TestRacesThatRanFreeAreNotTakenForGatedOnes(t *testing.T) {
 	free := record.Repro{Strategy: stablewrite.Raw, Mutator: mutator.Storm, Size: 4096, Writes: 100, Overlapped: 3, Torn: 60}
 	found := judge([]record.Repro{free})
-	if text := strings.Join(found.lines(), "\n"); !strings.Contains(text, "raw: 60 of 100 writes raced by a mutator that runs free were torn") {
+	if text := strings.Join(found.lines(), "\n"); !strings.Contains(text, "raw:      60 of 100 writes raced by a mutator that runs free torn") {
 		t.Error(text)
 	}
 	gated := free
 	gated.Gate, gated.Writes, gated.Overlapped, gated.Torn = true, 10, 10, 9
 	found = judge([]record.Repro{free, gated})
-	if text := strings.Join(found.lines(), "\n"); !strings.Contains(text, "raw: 9 of 10 writes changed in flight were torn") {
+	if text := strings.Join(found.lines(), "\n"); !strings.Contains(text, "raw:      9 of 10 writes changed in flight torn") {
 		t.Error(text)
 	}
 	broken := free

@@ -9,22 +9,31 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"stablepages/bench/record"
 	"stablepages/bench/testenv"
 )
 
-var update = flag.Bool("update", false, "write goldens, and what the committed evaluation says into README.md")
+var update = flag.Bool("update", false, "write goldens, and what the committed evaluation says into RESULTS.md and README.md")
 
 const (
 	readme    = "../../README.md"
+	results   = "../evaluate/RESULTS.md"
 	committed = "../evaluate/testdata"
 )
 
-// README shows a run that was made, and nothing else.
+// README and RESULTS.md show a run that was made, and nothing else.
 func TestREADMEShowsTheCommittedRun(t *testing.T) {
-	testenv.Section(t, readme, "evaluate", render(t), *update)
+	text := render(t)
+	testenv.Section(t, results, "evaluate", text, *update)
+	where, rest, _ := strings.Cut(strings.TrimPrefix(text, "\n"), "\n\n")
+	verdict, _, ok := strings.Cut(rest, "\n\n")
+	if !ok {
+		t.Fatalf("no verdict in %q", text)
+	}
+	testenv.Section(t, readme, "headline", "\n"+where+"\n\n"+verdict+"\n\n", *update)
 }
 
 // What lies beside the committed run is made from it; of what it has nothing to draw

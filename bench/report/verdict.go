@@ -150,28 +150,28 @@ func (t *tally) rest() (text string) {
 // lines says for people what was found.
 func (found races) lines() (lines []string) {
 	say := func(who, format string, args ...any) {
-		lines = append(lines, fmt.Sprintf("%-16s %s", who, fmt.Sprintf(format, args...)))
+		lines = append(lines, fmt.Sprintf("%-9s %s", who+":", fmt.Sprintf(format, args...)))
 	}
 	if found.raw != nil {
 		what := "changed in flight"
 		if !found.gated {
 			what = "raced by a mutator that runs free"
 		}
-		say("without the fix", "raw: %v writes %s were torn", found.raw, what)
+		say("raw", "%v writes %s torn", found.raw, what)
 	}
 	for _, s := range found.standings {
 		hole := ""
 		if s.unpromised != nil {
-			hole = fmt.Sprintf(";\n%-16s %v torn where the change was restored (A-B-A), which it cannot see", "", s.unpromised)
+			hole = fmt.Sprintf(";\n%-9s %v torn if the change was restored (A-B-A)", "", s.unpromised)
 		}
 		if s.kept != nil && s.kept.judged == 0 && s.kept.refused > 0 {
-			say("with "+s.who(), "all %d refused where none may be torn%s", s.kept.refused, hole)
+			say(s.who(), "all %d writes that changed refused%s", s.kept.refused, hole)
 			continue
 		}
-		say("with "+s.who(), "%v torn where none is promised%s%s", s.kept, s.kept.rest(), hole)
+		say(s.who(), "%v torn%s%s", s.kept, s.kept.rest(), hole)
 	}
 	if found.control != nil {
-		say("control", "raw through the page cache: %v torn, of which none may be", found.control)
+		say("control", "%v torn, raw writes through the page cache", found.control)
 	}
 	return lines
 }

@@ -54,11 +54,11 @@ func TestJudgeHonest(t *testing.T) {
 	}
 	text := strings.Join(v.lines(), "\n")
 	for _, want := range []string{
-		"without the fix  raw: 49 of 140 writes changed in flight were torn",
-		"with verify      0 of 120 torn where none is promised, so below 2.5% (3/n, 95%);\n                 7 of 20 torn where the change was restored",
-		"with detect      all 120 refused where none may be torn;\n                 7 of 20 torn where the change was restored",
-		"with bounce      0 of 140 torn",
-		"control          raw through the page cache: 0 of 140 torn",
+		"raw:      49 of 140 writes changed in flight torn",
+		"verify:   0 of 120 torn, so below 2.5% (3/n, 95%);\n          7 of 20 torn if the change was restored",
+		"detect:   all 120 writes that changed refused;\n          7 of 20 torn if the change was restored",
+		"bounce:   0 of 140 torn",
+		"control:  0 of 140 torn, raw",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)

@@ -11,25 +11,25 @@ import (
 	"stablepages/bench/testenv"
 )
 
-var update = flag.Bool("update", false, "write what the strategies promise, and what the exploration counted, into README.md")
+var update = flag.Bool("update", false, "write what the strategies promise, and what the exploration counted, into PROMISES.md")
 
-// README says what the strategies promise and what became of it in every
+// PROMISES.md says what the strategies promise and what became of it in every
 // schedule, and nothing else.
-func TestREADMEShowsThePromisesAndTheExploration(t *testing.T) {
+func TestPROMISESShowsThePromisesAndTheExploration(t *testing.T) {
 	text := promises(everySchedule())
 	if smaller() { // the exploration is a part of the whole: its counts are others
-		is, err := os.ReadFile("../README.md")
+		is, err := os.ReadFile("PROMISES.md")
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, rest, _ := strings.Cut(string(is), "<!-- promises -->\n")
 		section, _, ok := strings.Cut(rest, "<!-- /promises -->")
 		if without(section) != without(text) || !ok {
-			t.Errorf("but for its counts, README says\n%s\nwhere it is\n%s", without(section), without(text))
+			t.Errorf("but for its counts, PROMISES.md says\n%s\nwhere it is\n%s", without(section), without(text))
 		}
 		return
 	}
-	testenv.Section(t, "../README.md", "promises", text, *update)
+	testenv.Section(t, "PROMISES.md", "promises", text, *update)
 }
 
 // without is text without counts of schedules.
