@@ -344,7 +344,7 @@ type Memory string
 
 const (
 	Anonymous Memory = "anonymous"  // of the program: direct
-	Mapped    Memory = "mapped"     // of a file or a device that the program mapped: direct
+	Mapped    Memory = "mapped"     // of a file or a device that the program mapped, or that it never wrote to: direct
 	Shared    Memory = "shared"     // shared memory and huge pages of files: direct
 	Swap      Memory = "swap"       // paged out
 	PageCache Memory = "page cache" // of a file

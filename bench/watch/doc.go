@@ -31,7 +31,9 @@
 // at in part, from a random block on, and counted as truncated. What should have
 // been looked at and was not, or not to its end, is counted as untraced: no room for
 // more writes in flight (8192), memory that cannot be read, a processor that was at
-// three others. Coverage is part of every verdict: without writes, or with any that is
+// three others; and, measured on a busy Linux 6.18, one completion in some ten
+// thousand that the kernel's own trace has and programs in it are not called for.
+// Coverage is part of every verdict: without writes, or with any that is
 // untraced, there is none.
 //
 // Writes are attributed to the process that submitted them, in its thread or by an
@@ -47,7 +49,8 @@
 //
 // About 0.6 µs for each block and look, and 2 µs for each write. A completion, often
 // in a hard interrupt, looks at 256 blocks at most: some 170 µs. Options.Sample looks
-// at fewer writes; one that is passed over costs about 0.5 µs. Room for writes in flight takes some 25 MB.
+// at fewer writes; one that is passed over costs about 0.5 µs. Room for writes in
+// flight takes some 25 MB.
 //
 // # What it needs
 //

@@ -49,13 +49,14 @@ func TestMemoryOfWrites(t *testing.T) {
 	var pids []int
 	for _, c := range cases {
 		c.File, c.Bytes, c.Writes = filepath.Join(dir, "f"), 64<<10, 8
-		pids = append(pids, c.run(t))
+		pid, _ := c.run(t)
+		pids = append(pids, pid)
 	}
 	all := stop(t, w)
 	for i, c := range cases {
 		found := false
 		for _, r := range of(all, pids[i]) {
-			found = found || r.Memory == c.want && r.Blocks >= 4*16
+			found = found || r.Memory == c.want && r.Blocks >= 3*16
 			// The page cache of what it wrote before may be written out, too, and metadata.
 			if r.Direct == stablewrite.DirectYes && r.Memory != c.want {
 				t.Errorf("%+v: %+v", c, r)
@@ -92,7 +93,7 @@ func TestSwappingIsNotDirect(t *testing.T) {
 	}
 	t.Cleanup(func() { exec.Command("swapoff", dev).Run() })
 	w := start(t, Options{All: true})
-	pid := writer{File: filepath.Join(testenv.DirectDir(t), "f"), Bytes: 32 << 20, Writes: 20, PageOut: true, Scribble: true}.run(t)
+	pid, _ := writer{File: filepath.Join(testenv.DirectDir(t), "f"), Bytes: 32 << 20, Writes: 20, PageOut: true, Scribble: true}.run(t)
 	swapped := int64(0)
 	for _, r := range of(stop(t, w), pid) {
 		if r.Memory == record.Swap {
@@ -116,10 +117,10 @@ func TestALoopDeviceIsCountedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		c0, _ := w.counts()
-		pid := writer{File: dev, Bytes: 128 << 10, Writes: 100, Scribble: scribble}.run(t)
+		pid, writes := writer{File: dev, Bytes: 128 << 10, Writes: 100, Scribble: scribble}.run(t)
 		c, _ := w.counts()
 		all := stop(t, w)
-		if its := of(all, pid); len(its) != 1 || its[0].Writes != 100 || its[0].Device != filepath.Base(dev) || its[0].File != dev && scribble || scribble != (its[0].Changed > 0) {
+		if its := of(all, pid); len(its) != 1 || !allOf(its[0], writes) || its[0].Device != filepath.Base(dev) || its[0].File != dev && scribble || scribble != (its[0].Changed > 0) {
 			t.Errorf("%+v", its)
 		}
 		if c.Below == c0.Below {
@@ -137,8 +138,8 @@ func TestALoopDeviceIsCountedOnce(t *testing.T) {
 func TestADeviceThatTakesBios(t *testing.T) {
 	dev := zram(t)
 	w := start(t, Options{})
-	pid := writer{File: dev, Bytes: 1 << 20, Writes: 300, Scribble: true}.run(t)
-	if its := of(stop(t, w), pid); len(its) != 1 || its[0].Writes != 300 || its[0].Device != filepath.Base(dev) || its[0].Changed == 0 {
+	pid, writes := writer{File: dev, Bytes: 1 << 20, Writes: 300, Scribble: true}.run(t)
+	if its := of(stop(t, w), pid); len(its) != 1 || !allOf(its[0], writes) || its[0].Device != filepath.Base(dev) || its[0].Changed == 0 {
 		t.Errorf("%+v", its)
 	}
 }
@@ -184,13 +185,14 @@ func TestThrottledWritesAreOfTheControlGroup(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	var writes int64
+	var writes, untraced int64
 	for _, r := range stop(t, every) {
+		untraced = r.Untraced
 		if r.PID == cmd.Process.Pid || r.PID == 0 && r.Cgroup == group {
 			writes += r.Writes
 		}
 	}
-	if writes != 30 {
+	if writes > 30 || writes+untraced < 30 {
 		t.Errorf("%d writes of the control group and its process, want 30", writes)
 	}
 	seen := stop(t, only)

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,7 +18,7 @@ import (
 type writer struct {
 	File     string
 	Bytes    int    // of each write
-	Writes   int    // how many
+	Writes   int    // how many; with Scribble, during which the memory changed
 	Offset   int    // of the memory from a page
 	From     string // "anonymous", "shared", "huge", "mapped FILE"
 	Scribble bool   // change the memory all the time
@@ -63,14 +62,18 @@ func (w writer) command() *exec.Cmd {
 	return cmd
 }
 
-// run runs w to its end and returns its PID.
-func (w writer) run(t *testing.T) int {
+// run runs w to its end and returns its PID, and how many writes it made.
+func (w writer) run(t *testing.T) (pid int, writes int64) {
 	t.Helper()
 	cmd := w.command()
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		_, err = fmt.Sscan(string(out), &writes)
+	}
+	if err != nil {
 		t.Fatalf("%+v: %v: %s", w, err, out)
 	}
-	return cmd.Process.Pid
+	return cmd.Process.Pid, writes
 }
 
 func (w writer) memory() ([]byte, error) {
@@ -134,29 +137,28 @@ func (w writer) write() error {
 	if err != nil {
 		return err
 	}
-	var stop, runs atomic.Bool
+	var stop atomic.Bool
+	var steps atomic.Int64
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for w.Scribble && !stop.Load() {
-			for i := 0; i < len(p) && !stop.Load(); i += 64 {
-				if w.Only > 0 {
-					p[w.Only-1]++
-					continue
-				}
-				p[i]++
+		for i := 0; w.Scribble && !stop.Load(); i = (i + 64) % len(p) {
+			at := i
+			if w.Only > 0 {
+				at = w.Only - 1
 			}
-			runs.Store(true)
+			p[at]++
+			steps.Add(1)
 		}
 	}()
-	for w.Scribble && !runs.Load() {
-		time.Sleep(time.Millisecond)
-	}
-	for i := range w.Writes {
+	made := 0
+	for overlapped := 0; overlapped < w.Writes; made++ {
+		i, before := made, steps.Load()
 		if w.PageOut {
 			if err := unix.Madvise(mem, unix.MADV_PAGEOUT); err != nil {
 				return err
 			}
+			overlapped++
 			continue
 		}
 		if n, err := w.one(fd, p, int64(i%4*w.Bytes)); err != nil && w.MayFail {
@@ -164,12 +166,13 @@ func (w writer) write() error {
 		} else if n != w.Bytes {
 			return fmt.Errorf("%d of %d bytes written: %w", n, w.Bytes, err)
 		}
-		if w.Scribble && i%16 == 0 {
-			time.Sleep(100 * time.Microsecond) // on few processors the other thread has its turn
+		if !w.Scribble || steps.Load() > before {
+			overlapped++
 		}
 	}
 	stop.Store(true)
 	<-done
+	fmt.Println(made)
 	if w.Buffered {
 		err = unix.Fsync(fd)
 	}
