@@ -209,7 +209,7 @@ func TestMemoryIsReservedBeforeSubmitting(t *testing.T) {
 	pool := NewPool(3 * kib4)
 	f := d.file(t, Options{Strategy: Bounce, Pool: pool})
 	var taken loan
-	pool.reserve(&taken, 2*kib4)
+	pool.reserve(&taken, kib4, 2, kib4)
 	done := make(chan error)
 	go func() {
 		_, err := f.WriteAt(d.buf, 0)
@@ -242,8 +242,8 @@ func TestPoolStaysWithinItsBound(t *testing.T) {
 			for range 2000 {
 				var l loan
 				n := 1 + rng.IntN(largest)
-				p.reserve(&l, n)
-				b := l.mem
+				p.reserve(&l, n, 1, n)
+				b := l.chunks[0].mem
 				if len(b) < n || !aligned(b, memoryAlign) {
 					t.Errorf("reserve(%d): %d bytes", n, len(b))
 				}

@@ -73,9 +73,9 @@ func TestAPoolKeepsNoFileThatWaited(t *testing.T) {
 	pool := NewPool(2 * kib4)
 	func() {
 		var copies, share loan
-		pool.reserve(&copies, kib4)
+		pool.reserve(&copies, kib4, 1, kib4)
 		defer pool.release(&copies)
-		if !pool.ask(&share, nil, kib4, kib4) {
+		if _, ok := pool.ask(&share, new(segment), kib4, kib4); !ok {
 			t.Fatal("nothing is set aside")
 		}
 		d := newDisk(kib4)
@@ -88,7 +88,7 @@ func TestAPoolKeepsNoFileThatWaited(t *testing.T) {
 			go func() {
 				for waits := false; !waits; time.Sleep(time.Millisecond) {
 					pool.mu.Lock()
-					waits = len(pool.again) > 0
+					waits = pool.again > 0
 					pool.mu.Unlock()
 				}
 				pool.release(&share)
@@ -113,10 +113,10 @@ func TestAPoolKeepsNoFileThatWaited(t *testing.T) {
 func TestAPoolKeepsNoLoanThatWaited(t *testing.T) {
 	pool := NewPool(2 * kib4)
 	var held, first, behind loan
-	pool.reserve(&held, kib4)
+	pool.reserve(&held, kib4, 1, kib4)
 	ended := make(chan struct{})
 	for i, c := range []*loan{&first, &behind} {
-		go func() { pool.reserve(c, kib4); ended <- struct{}{} }()
+		go func() { pool.reserve(c, kib4, 1, kib4); ended <- struct{}{} }()
 		for waits := 0; waits <= i; time.Sleep(time.Millisecond) {
 			pool.mu.Lock()
 			waits = len(pool.waiting)

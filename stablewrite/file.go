@@ -30,7 +30,7 @@ type File struct {
 	maxParts  int  // of memory that the Device takes in one submission
 	engine    engine
 	known     atomic.Int64 // the file was at least so long when that was asked last
-	share     *int         // of the Pool that it holds, if that is bounded
+	quota     *quota       // what it has of the Pool, if that is bounded
 	name      string       // "" on a Device
 	readOnly  bool
 	writeOnly bool
@@ -157,13 +157,13 @@ func newFile(d Device, key, diskKey any, o Options) (*File, error) {
 	f := &File{
 		holding: holding{dev: d, cached: !o.Strategy.Direct(), locked: o.Lock},
 		opts:    o, geo: geo, row: &strategies[o.Strategy], gap: joinGap, maxParts: 1,
-		segment: o.SegmentBytes / unit * unit, copied: copied, halves: halves, window: min(windowSegments, copies/copied),
+		segment: o.SegmentBytes / unit * unit, copied: copied, halves: halves, window: min(windowSegments, copies/(crcguard.BlockSize<<orderOf(copied))),
 	}
 	if _, ok := d.(GatherWriter); ok {
 		f.maxParts = maxGather
 	}
 	if o.Pool == &processPool {
-		f.share = new(int)
+		f.quota = new(quota)
 	}
 	if f.engine, err = f.chooseEngine(); err != nil {
 		return nil, err

@@ -9,8 +9,8 @@ func TestPoisonIsLookedFor(t *testing.T) {
 	p := NewPool(kib4)
 	var l loan
 	again := func() []byte {
-		p.reserve(&l, kib4)
-		b := l.mem
+		p.reserve(&l, kib4, 1, kib4)
+		b := l.chunks[0].mem
 		p.release(&l)
 		return b
 	}
@@ -18,7 +18,6 @@ func TestPoisonIsLookedFor(t *testing.T) {
 	again() // untouched: nothing is said
 	b[17] = 0
 	defer func() {
-		p.mu.Unlock()
 		if recover() == nil {
 			t.Error("it was not found out")
 		}

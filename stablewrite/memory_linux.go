@@ -7,23 +7,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapMemory reserves n bytes, whole pages, aligned to a huge page if they are as long.
-// Their pages come by populate, or when they are first used.
+// mapMemory maps n bytes: a huge page, aligned, or less. Their pages are there when it
+// returns: in a huge one if the system has them for who asks (Linux 5.14; else they come
+// when they are first used).
 func mapMemory(n int) (mem []byte, ok bool) {
-	const flags = unix.MAP_PRIVATE | unix.MAP_ANONYMOUS | unix.MAP_NORESERVE
-	all, err := unix.MmapPtr(-1, 0, nil, uintptr(n+hugePage), unix.PROT_READ|unix.PROT_WRITE, flags)
+	const flags = unix.MAP_PRIVATE | unix.MAP_ANONYMOUS
+	spare := 0 // a huge page is some whole pages of any size
+	if n == hugePage {
+		spare = hugePage
+	}
+	all, err := unix.MmapPtr(-1, 0, nil, uintptr(n+spare), unix.PROT_READ|unix.PROT_WRITE, flags)
 	if err != nil {
 		return nil, false
 	}
-	skip := int(-uintptr(all) & (hugePage - 1))
-	mem = unsafe.Slice((*byte)(unsafe.Add(all, skip)), n)
-	if skip > 0 {
-		_ = unix.MunmapPtr(all, uintptr(skip))
+	skip := 0
+	if spare > 0 {
+		if skip = int(-uintptr(all) & (hugePage - 1)); skip > 0 {
+			_ = unix.MunmapPtr(all, uintptr(skip))
+		}
+		_ = unix.MunmapPtr(unsafe.Add(all, skip+n), uintptr(spare-skip))
 	}
-	_ = unix.MunmapPtr(unsafe.Add(all, skip+n), uintptr(hugePage-skip))
-	if n >= hugePage {
+	mem = unsafe.Slice((*byte)(unsafe.Add(all, skip)), n)
+	if spare > 0 {
 		adviseHuge(mem) // not with huge pages switched off
 	}
+	_ = unix.Madvise(mem, unix.MADV_POPULATE_WRITE)
 	return mem, true
 }
 
@@ -35,24 +43,22 @@ func unmapMemory(b []byte) {
 // adviseHuge asks for huge pages behind memory that was not used yet.
 func adviseHuge(b []byte) { _ = unix.Madvise(b, unix.MADV_HUGEPAGE) }
 
-// populate makes pages be there, in huge ones if the system has them for who asks
-// (Linux 5.14; else they come when they are first used).
-func populate(b []byte) { _ = unix.Madvise(b, unix.MADV_POPULATE_WRITE) }
-
-// hugeBytes is how much of b lies in huge pages; -1 where the kernel does not tell
+// hugeBytes is how much of all lies in huge pages; -1 where the kernel does not tell
 // (PAGEMAP_SCAN, Linux 6.7).
-func hugeBytes(b []byte) (n int) {
+func hugeBytes(all [][]byte) (n int) {
 	f, err := os.Open("/proc/self/pagemap")
 	if err != nil {
 		return -1
 	}
 	defer f.Close()
 	s := new(pageScan)
-	if err := s.walk(int(f.Fd()), runOf(b), 0, pageIsHuge, 0, true); err != nil {
-		return -1
-	}
-	for _, g := range s.found {
-		n += int(g.end - g.start)
+	for _, b := range all {
+		if err := s.walk(int(f.Fd()), runOf(b), 0, pageIsHuge, 0, true); err != nil {
+			return -1
+		}
+		for _, g := range s.found {
+			n += int(g.end - g.start)
+		}
 	}
 	return n
 }

@@ -125,6 +125,8 @@ func (o Options) Validate() error {
 	switch {
 	case o.Resubmit > Whole:
 		return fmt.Errorf("no such Resubmit: %d", uint8(o.Resubmit))
+	case o.RequireTracking && !o.tracks():
+		return fmt.Errorf("RequireTracking with the strategy %v by %v, which does not track", o.Strategy, o.DetectBy)
 	case o.RequireDirect && !o.Strategy.Direct():
 		return fmt.Errorf("RequireDirect with the strategy %v, which is not direct", o.Strategy)
 	case o.SegmentBytes < 0 || o.SegmentBytes > maxSegmentBytes || o.SegmentBytes%crcguard.BlockSize != 0:

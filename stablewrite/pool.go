@@ -1,11 +1,9 @@
 package stablewrite
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"math/bits"
-	"runtime"
 	"slices"
 	"sync"
 
@@ -16,38 +14,38 @@ import (
 const DefaultPoolBytes = 64 << 20
 
 // Pool bounds the private memory of the Files that share it. The zero value is
-// a Pool of DefaultPoolBytes. Its address space is reserved when memory is first
-// needed; memory is taken 2 MiB at a time, in huge pages where the system has them,
-// and all is given back when the Pool is collected. None of it is ever handed to a
-// caller.
+// a Pool of DefaultPoolBytes. Its memory is mapped 2 MiB at a time, when it is first
+// needed, in huge pages where the system has them, and unmapped when the Pool is
+// collected. None of it is ever handed to a caller. Where the system refuses to map
+// more, writes wait for what others give back, and go out in smaller segments; if
+// nobody has any, a write gets a few blocks of the Go heap.
 //
 // An eighth of it, 2 MiB at most, is set aside for resubmissions: a write under
 // Verify asks for private memory when its buffer changed, and must not wait then
 // for writes that have not begun. The rest is reserved by writes that copy,
-// before they submit anything: a full Pool delays the start of a write, never its end.
+// before they submit anything, and by reads that need private memory: a full Pool
+// delays the start of a write, never its end. Resubmissions use the rest, too, while
+// nobody who asked earlier waits for it. Where enough is free, but not in runs as
+// long as the segments of a write, that goes out in shorter ones; it waits only if
+// the device's unit is longer than what there is.
+//
 // What waits for a range that another write holds has its memory already; enough such
-// writes make others wait, and reads that need private memory. Writes get memory in the
-// order in which they asked,
-// but one of a File that has its half of the default Pool holds up no other File. A
-// File whose Device writes to another File must not share its Pool: they could wait
-// for each other.
+// writes make others wait, and reads that need private memory. Memory is given in the
+// order in which it was asked for. No File may hold more than half of the default
+// Pool, what is set aside not counted, unless one Write takes more: what a File asks
+// for beyond that waits for what the same File gives back, in order, and holds up no
+// other File. A File whose Device writes to another File must not share its Pool: they
+// could wait for each other.
 type Pool struct {
 	mu      sync.Mutex
-	bytes   int    // at most; 0: DefaultPoolBytes
-	region  []byte // of both arenas; nil until it is needed
-	copies  arena  // for writes that copy
-	share   arena  // for resubmissions
+	bytes   int   // at most; 0: DefaultPoolBytes
+	copies  arena // for writes that copy, and reads
+	share   arena // for resubmissions
 	inUse   int
 	peak    int
-	waiting []*loan // for copies, in the order in which they came
-	again   []*loan // for share
-}
-
-// arena is a part of the region, given out by block.
-type arena struct {
-	mem    []byte
-	used   []byte // by block: 1 if somebody has it
-	mapped int    // bytes from the start that somebody had
+	waiting []*loan // in the order in which they came
+	again   int     // resubmissions among them
+	round   int     // of serve
 }
 
 // processPool is that of all Files that have no other. No File may hold more than
@@ -55,12 +53,8 @@ type arena struct {
 var processPool Pool
 
 // NewPool returns a Pool of at most bytes bytes; less than 8192 is taken as
-// 8192: a block for a copy, a block for a resubmission. More than 64 GiB (1 GiB with
-// 32-bit addresses) is taken as that.
-func NewPool(bytes int) *Pool {
-	const most = 1 << (30 + 6*(bits.UintSize/64))
-	return &Pool{bytes: min(max(bytes, 2*crcguard.BlockSize), most)}
-}
+// 8192: a block for a copy, a block for a resubmission.
+func NewPool(bytes int) *Pool { return &Pool{bytes: max(bytes, 2*crcguard.BlockSize)} }
 
 func (p *Pool) limit() int { return cmp.Or(p.bytes, DefaultPoolBytes) }
 
@@ -71,170 +65,177 @@ func (p *Pool) sizes() (copies, share int) {
 	return (p.limit() - share) / block * block, share
 }
 
-// largest is the longest piece that a write that copies is given, and what is set
+// largest is the longest run that a write that copies is given, and what is set
 // aside for resubmissions.
 func (p *Pool) largest() (copies, share int) {
 	copies, share = p.sizes()
-	return 1 << (bits.Len(uint(copies)) - 1), share
-}
-
-// divide reserves the region and divides it. Where mapping fails it is of the Go heap.
-func (p *Pool) divide() {
-	copies, share := p.sizes()
-	var mapped bool
-	if p.region, mapped = mapMemory(copies + share); mapped {
-		runtime.AddCleanup(p, unmapMemory, p.region)
-	} else {
-		p.region = AlignedBuffer(copies + share)
-	}
-	p.copies = arena{mem: p.region[:copies], used: make([]byte, copies/crcguard.BlockSize)}
-	p.share = arena{mem: p.region[copies:], used: make([]byte, share/crcguard.BlockSize)}
+	return min(hugePage, 1<<(bits.Len(uint(copies))-1)), share
 }
 
 // use is what Stats tell of a Pool.
 func (p *Pool) use() (peak, mapped, huge int) {
+	var all [][]byte
 	p.mu.Lock()
 	peak, mapped = p.peak, p.copies.mapped+p.share.mapped
+	for _, a := range []*arena{&p.copies, &p.share} {
+		for _, list := range a.slabs {
+			for _, s := range list {
+				all = append(all, s.mem)
+			}
+		}
+	}
 	p.mu.Unlock()
-	if mapped > 0 {
-		huge = hugeBytes(p.region)
+	if len(all) > 0 {
+		huge = hugeBytes(all)
 	}
 	return peak, mapped, huge
 }
 
 // loan is a request for private memory, and what was granted.
 type loan struct {
-	mem   []byte
-	from  *arena
-	at    int // where in it
-	size  int
-	least int // for resubmissions: what size may be lowered to
-	// held is what the File has of the Pool, if that is bounded. It is guarded by
-	// Pool.mu.
-	held *int
-	turn chan struct{} // signalled when a write is granted it
-	seg  *segment      // goes on when a resubmission is
+	chunks []chunk
+	size   int // of each, in bytes
+	count  int
+	least  int    // what size may be lowered to, a power of two
+	from   *arena // of which the chunks are
+	quota  *quota // of the File, if what it may have is bounded
+	turn   chan struct{}
+	seg    *segment // a resubmission's, which goes on when it is granted; nil: turn is signalled
 }
 
-// reserve gets size bytes, waiting for them if it must. Whoever holds what it
-// reserved must not reserve more: that could deadlock.
-func (p *Pool) reserve(c *loan, size int) {
-	c.size = roundUp(size, crcguard.BlockSize)
+// quota is what a File has of the Pool's copies. Pool.mu guards it.
+type quota struct {
+	held  int // bytes
+	round int // of serve in which one of the File had to wait for others of it
+}
+
+// reserve gets count chunks of size bytes, at most largest, or, if there are none so
+// long though enough is free, shorter ones, at least least; c.size says which. It waits
+// for them if it must. Whoever holds what it reserved must not reserve more: that could
+// deadlock.
+func (p *Pool) reserve(c *loan, size, count, least int) {
+	c.size, c.count, c.least, c.seg = size, count, least, nil
 	if c.turn == nil {
 		c.turn = make(chan struct{}, 1)
 	}
-	p.mu.Lock()
-	if len(p.waiting) == 0 && p.grant(c) {
-		p.mu.Unlock()
-		return
-	}
-	p.waiting = append(p.waiting, c)
-	p.serve() // those before may wait for their own File's share only
-	p.mu.Unlock()
-	hurry()
-	<-c.turn
-	patient()
-}
-
-// grant gives c what it asks for, if that is there and its File has not enough.
-func (p *Pool) grant(c *loan) bool {
-	if p.over(c) || !p.take(c, &p.copies, c.size) {
-		return false
-	}
-	if c.held != nil {
-		*c.held += c.size
-	}
-	return true
-}
-
-// over reports whether the File of c has enough. One that has nothing may have
-// anything.
-func (p *Pool) over(c *loan) bool {
-	return c.held != nil && *c.held > 0 && *c.held+c.size > p.limit()/2
-}
-
-// serve grants what writes wait for, in order. Those whose File has enough wait on
-// and hold nobody else up.
-func (p *Pool) serve() {
-	for i := 0; i < len(p.waiting); {
-		switch c := p.waiting[i]; {
-		case p.over(c):
-			i++
-		case p.grant(c):
-			p.waiting = slices.Delete(p.waiting, i, i+1)
-			c.turn <- struct{}{}
-		default:
-			return
-		}
+	lent, ok := p.enter(c)
+	if goOn(lent); !ok {
+		hurry()
+		<-c.turn
+		patient()
 	}
 }
 
-// take gives c the first n free bytes of a in a row, if there are any.
-func (p *Pool) take(c *loan, a *arena, n int) bool {
-	if p.region == nil {
-		p.divide()
-	}
-	count := n / crcguard.BlockSize
-	for first := 0; ; {
-		free := bytes.IndexByte(a.used[first:], 0)
-		if first += free; free < 0 || first+count > len(a.used) {
-			return false
-		}
-		run := a.used[first:][:count]
-		if taken := bytes.IndexByte(run, 1); taken >= 0 {
-			first += taken
-			continue
-		}
-		for i := range run {
-			run[i] = 1
-		}
-		c.from, c.at = a, first*crcguard.BlockSize
-		break
-	}
-	a.touch(c.at + n)
-	c.mem = a.mem[c.at:][:n:n]
-	if invariants {
-		checkPoison(c.mem)
-	}
-	p.inUse += n
-	p.peak = max(p.peak, p.inUse)
-	return true
+// ask gets one chunk for seg, as long as there are, at most size bytes and at least
+// least. If there is none, seg goes on later. goOn is to be called with lent.
+func (p *Pool) ask(c *loan, seg *segment, size, least int) (lent []*segment, ok bool) {
+	c.size, c.count, c.least, c.seg = size, 1, least, seg
+	return p.enter(c)
 }
 
-// touch makes the pages before end be there.
-func (a *arena) touch(end int) {
-	if end <= a.mapped {
-		return
-	}
-	end = min(roundUp(end, hugePage), len(a.mem))
-	populate(a.mem[a.mapped:end])
-	if invariants {
-		poisoned(a.mem[a.mapped:end])
-	}
-	a.mapped = end
-}
-
-// ask gets memory for seg: c.size bytes if they are free, else what the share has,
-// at least least. If that has nothing, seg goes on later.
-func (p *Pool) ask(c *loan, seg *segment, size, least int) bool {
-	c.size, c.least, c.seg = roundUp(size, crcguard.BlockSize), least, seg
+// enter grants c what it asks for, or lets it wait.
+func (p *Pool) enter(c *loan) (lent []*segment, ok bool) {
+	c.size, c.least = roundUp(c.size, crcguard.BlockSize), max(c.least, crcguard.BlockSize)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.waiting) == 0 && p.take(c, &p.copies, c.size) || len(p.again) == 0 && p.lend(c) {
-		return true
+	if p.copies.limit == 0 {
+		p.copies.limit, p.share.limit = p.sizes()
 	}
-	p.again = append(p.again, c)
-	return false
+	if p.waiting = append(p.waiting, c); c.seg != nil {
+		p.again++
+	}
+	lent = p.serve(c) // those before, too: mapping may fail no longer
+	return lent, len(c.chunks) > 0
 }
 
-// lend gives c memory of the share, as much as helps.
-func (p *Pool) lend(c *loan) bool {
-	for n := min(c.size, len(p.share.mem)); n >= c.least; n = n / 2 &^ (crcguard.BlockSize - 1) {
-		if p.take(c, &p.share, n) {
+// serve grants what is waited for, in order, and returns the segments that goOn is to be
+// called with. Of what a File has enough of, the next of the same File must wait, but
+// nobody else. It tells nobody of what is granted to here, who is here.
+func (p *Pool) serve(here *loan) (lent []*segment) {
+	copies, share := true, true // nobody before waits for them
+	p.round++
+	for i := 0; i < len(p.waiting) && (copies || share && p.again > 0); {
+		c := p.waiting[i]
+		over := p.over(c)
+		if !p.grant(c, copies && !over, share && c.seg != nil) {
+			copies = copies && over
+			share = share && c.seg == nil
+			i++
+			continue
+		}
+		p.waiting = slices.Delete(p.waiting, i, i+1)
+		if c.seg != nil {
+			p.again--
+		}
+		switch {
+		case c == here:
+		case c.seg != nil:
+			lent = append(lent, c.seg)
+		default:
+			c.turn <- struct{}{}
+		}
+	}
+	return lent
+}
+
+// over reports whether the File of c has enough, or others of it wait before c. A File
+// that has nothing may have anything.
+func (p *Pool) over(c *loan) bool {
+	q := c.quota
+	if q == nil || q.round != p.round && (q.held == 0 || q.held+c.count*c.size <= p.limit()/2) {
+		return false
+	}
+	q.round = p.round
+	return true
+}
+
+// grant gives c the longest chunks that there are in what it may have. A write waits
+// rather than go out in shorter segments, unless enough is free and no waiting would
+// make it one run.
+func (p *Pool) grant(c *loan, copies, share bool) bool {
+	if c.seg == nil && c.count*c.size > p.copies.limit-p.copies.used {
+		return false
+	}
+	for n := c.size; n >= c.least; n = n / 2 &^ (c.least - 1) {
+		if copies && p.take(c, &p.copies, n) || share && p.take(c, &p.share, n) {
 			return true
 		}
 	}
 	return false
+}
+
+// take gives c chunks of n bytes of a, or nothing.
+func (p *Pool) take(c *loan, a *arena, n int) bool {
+	for range c.count {
+		chunk, ok := a.take(n, n/2 < c.least)
+		if !ok {
+			c.put(a)
+			return false
+		}
+		c.chunks = append(c.chunks, chunk)
+	}
+	c.size, c.from = n, a
+	p.account(c, n*c.count)
+	p.peak = max(p.peak, p.inUse)
+	return true
+}
+
+// account adds n bytes to what is in use.
+func (p *Pool) account(c *loan, n int) {
+	p.inUse += n
+	c.from.used += n
+	if c.quota != nil && c.from == &p.copies {
+		c.quota.held += n
+	}
+}
+
+// put gives back the chunks, which are of a.
+func (c *loan) put(a *arena) {
+	for _, chunk := range c.chunks {
+		a.put(chunk)
+	}
+	clear(c.chunks)
+	c.chunks = c.chunks[:0]
 }
 
 // release gives back what c was granted, if anything, and lets segments go on that
@@ -244,27 +245,15 @@ func (p *Pool) release(c *loan) { goOn(p.free(c)) }
 // free gives back what c was granted, grants others what they wait for, and returns the
 // segments that goOn is to be called with.
 func (p *Pool) free(c *loan) (lent []*segment) {
-	if c.mem == nil {
+	if len(c.chunks) == 0 {
 		return nil
-	}
-	if invariants {
-		poisoned(c.mem)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := len(c.mem)
-	if c.held != nil {
-		*c.held -= n
-	}
-	clear(c.from.used[c.at/crcguard.BlockSize:][:n/crcguard.BlockSize])
-	c.mem, c.from = nil, nil
-	p.inUse -= n
-	for len(p.again) > 0 && p.lend(p.again[0]) {
-		lent = append(lent, p.again[0].seg)
-		p.again = slices.Delete(p.again, 0, 1)
-	}
-	p.serve()
-	return lent
+	p.account(c, -c.size*c.count)
+	c.put(c.from)
+	c.from = nil // a Write that is kept does not keep the Pool
+	return p.serve(nil)
 }
 
 // goOn goes on with segments that have the memory that they waited for. The caller

@@ -33,7 +33,7 @@ func TestAFileWithHalfOfThePoolHoldsNobodyUp(t *testing.T) {
 		processPool.mu.Unlock()
 	}
 	time.Sleep(10 * time.Millisecond)
-	if held := *a.share; held > DefaultPoolBytes/2 {
+	if held := a.quota.held; held > DefaultPoolBytes/2 {
 		t.Errorf("a File has %d bytes of the Pool", held)
 	}
 	other := make(chan error, 1)

@@ -119,6 +119,24 @@ func (st *progress) divide(alone bool) {
 	} else if len(st.parts) > 1 {
 		limit = min(limit, (f.maxParts-1)*crcguard.BlockSize/grain*grain)
 	}
+	st.cut(limit)
+	window = min(window, len(st.results))
+	for len(st.window) < window {
+		s := new(segment)
+		s.of, s.guard, s.mem = st, new(tracking), plainMemory{}
+		s.op.goes = s.op.run
+		st.window = append(st.window, s)
+	}
+	st.idle = append(st.idle[:0], st.window[:window]...)
+	if st.summing() {
+		blocks := crcguard.BlocksAt(st.w.Off, n)
+		st.sums = slices.Grow(st.sums[:0], blocks)[:blocks]
+	}
+}
+
+// cut says where segments begin that are limit bytes at most.
+func (st *progress) cut(limit int) {
+	f, n, grain := st.f, st.n, st.f.grain()
 	st.cuts = append(st.cuts[:0], 0)
 	if st.parted() {
 		unit, off := int64(f.geo.OffsetAlign), st.w.Off
@@ -140,18 +158,6 @@ func (st *progress) divide(alone bool) {
 	st.results = slices.Grow(st.results[:0], count)[:count]
 	clear(st.results)
 	st.next, st.passed, st.end, st.underWay, st.inline = 0, 0, count, 0, nil
-	window = min(window, count)
-	for len(st.window) < window {
-		s := new(segment)
-		s.of, s.guard, s.mem = st, new(tracking), plainMemory{}
-		s.op.goes = s.op.run
-		st.window = append(st.window, s)
-	}
-	st.idle = append(st.idle[:0], st.window[:window]...)
-	if st.summing() {
-		blocks := crcguard.BlocksAt(st.w.Off, n)
-		st.sums = slices.Grow(st.sums[:0], blocks)[:blocks]
-	}
 }
 
 // summing reports whether the Write has sums. A Stream takes those of its buffers.
@@ -179,7 +185,8 @@ func (st *progress) reach() (off, end int64) {
 	return off, end
 }
 
-// reserve gets the memory that every segment of the window copies into.
+// reserve gets the memory that every segment of the window copies into. If there is
+// none as long as they are, they are made shorter.
 func (st *progress) reserve() {
 	if !st.copies() {
 		return
@@ -188,11 +195,13 @@ func (st *progress) reserve() {
 	if len(st.cuts) > 2 {
 		longest = max(longest, st.cuts[2]-st.cuts[1])
 	}
-	each := roundUp(longest, crcguard.BlockSize)
-	st.private.held = st.f.share
-	st.f.opts.Pool.reserve(&st.private, len(st.idle)*each)
+	st.private.quota = st.f.quota
+	st.f.opts.Pool.reserve(&st.private, longest, len(st.idle), st.f.grain())
+	if st.private.size < longest {
+		st.cut(st.private.size)
+	}
 	for i, s := range st.idle {
-		s.private = st.private.mem[i*each:][:each:each]
+		s.private = st.private.chunks[i].mem
 	}
 }
 
@@ -332,10 +341,12 @@ func (st *progress) ended(o *op) {
 // goOn submits what a step of s asked for, or gets it the memory that it wants.
 func (st *progress) goOn(s *segment, o *op) {
 	for o == nil && s.wants() > 0 {
-		if !st.f.opts.Pool.ask(&s.memory, s, s.wants(), s.grain()) {
+		s.memory.quota = st.f.quota
+		lent, ok := st.f.opts.Pool.ask(&s.memory, s, s.wants(), s.grain())
+		if st.lent = append(st.lent, lent...); !ok {
 			return
 		}
-		s.private = s.memory.mem
+		s.private = s.memory.chunks[0].mem
 		o = s.resubmit()
 	}
 	if o == nil {
@@ -348,7 +359,7 @@ func (st *progress) goOn(s *segment, o *op) {
 // granted goes on with a segment that has the memory that it waited for.
 func (st *progress) granted(s *segment) {
 	st.mu.Lock()
-	s.private = s.memory.mem
+	s.private = s.memory.chunks[0].mem
 	st.goOn(s, s.resubmit())
 	st.fill()
 	st.leave().elsewhere()
@@ -371,7 +382,7 @@ func (st *progress) done(s *segment) {
 		st.panic = p
 	}
 	failed := s.err != nil
-	if s.memory.mem != nil {
+	if len(s.memory.chunks) > 0 {
 		st.lent = append(st.lent, st.f.opts.Pool.free(&s.memory)...)
 		s.private = nil
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"runtime/debug"
 )
 
 // ReadAt reads len(p) bytes from off, any offset and any length; it is
@@ -13,6 +14,8 @@ import (
 // private memory: a layer that checks sums fails reads into memory that somebody
 // changes meanwhile. If that fails too, it is the media, not the memory: the
 // error says what was tried.
+//
+// A panic of a Device is a panic of ReadAt, with a PanicError.
 //
 // A read does not wait for writes. One that overlaps a write under Verify may
 // return bytes that the resubmission then replaces.
@@ -64,7 +67,7 @@ func (f *File) readPinned(p []byte, off int64) (int, error) {
 
 // readDevice is Device.ReadAt, held to the contract of io.ReaderAt.
 func (f *File) readDevice(p []byte, off int64) (int, error) {
-	n, err := f.dev.ReadAt(p, off)
+	n, err := f.callRead(p, off)
 	switch {
 	case n < 0 || n > len(p):
 		return 0, errCount
@@ -78,15 +81,26 @@ func (f *File) readDevice(p []byte, off int64) (int, error) {
 	return n, err
 }
 
+// callRead calls the Device, which may touch memory that is not there.
+func (f *File) callRead(p []byte, off int64) (n int, err error) {
+	defer func() {
+		if died, ok := err.(*PanicError); ok {
+			panic(died)
+		}
+	}()
+	defer caught([][]byte{p}, &err, debug.SetPanicOnFault(true))
+	return f.dev.ReadAt(p, off)
+}
+
 // readPrivate reads whole units of the device into private memory and copies
 // out what was asked for.
 func (f *File) readPrivate(p []byte, off int64) (n int, err error) {
 	align := f.geo.OffsetAlign
 	into := func(off int64) int { return int(off % int64(align)) }
-	var c loan
-	f.opts.Pool.reserve(&c, min(roundUp(into(off)+len(p), align), f.copied))
+	c := loan{quota: f.quota}
+	f.opts.Pool.reserve(&c, min(roundUp(into(off)+len(p), align), f.copied), 1, f.grain())
 	defer f.opts.Pool.release(&c)
-	private := c.mem
+	private := c.chunks[0].mem
 	for n < len(p) && err == nil {
 		at := off + int64(n)
 		skip := into(at)

@@ -41,7 +41,7 @@ func TestResubmissionsWaitForTheShare(t *testing.T) {
 	}
 	f := fileOn(t, d, Options{Pool: pool})
 	var all loan
-	pool.reserve(&all, kib4) // what is for copies
+	pool.reserve(&all, kib4, 1, kib4) // what is for copies
 	q := f.Queue(writers)
 	for k := range writers {
 		starts(t, q, &Write{Buf: block(buf, k), Off: int64(k) * kib4, Sums: make([]uint32, 1)})
@@ -50,7 +50,7 @@ func TestResubmissionsWaitForTheShare(t *testing.T) {
 		}
 		for waiting := 0; waiting < k; time.Sleep(100 * time.Microsecond) {
 			pool.mu.Lock()
-			waiting = len(pool.again)
+			waiting = pool.again
 			pool.mu.Unlock()
 		}
 	}
@@ -111,14 +111,14 @@ func TestResubmissionsGoOutInPieces(t *testing.T) {
 				var all loan
 				copies, share := pool.largest()
 				if bytes < 1<<20 {
-					pool.reserve(&all, copies)
+					pool.reserve(&all, copies, 1, copies)
 				}
 				w := &Write{Buf: buf, Off: off, Sums: make([]uint32, blocks+1)}
 				if err := f.Do(w); err != nil {
 					t.Fatal(err)
 				}
 				d.trueOf(t, w)
-				if all.mem != nil {
+				if all.chunks != nil {
 					pool.release(&all)
 					for _, n := range pieces {
 						if n > share && n > bytes {
