@@ -12,6 +12,7 @@ import (
 	"stablepages/bench/record"
 	"stablepages/bench/repro"
 	"stablepages/bench/scratch"
+	"stablepages/bench/watch"
 	"stablepages/stablewrite"
 )
 
@@ -149,8 +150,34 @@ func measure(ctx context.Context, p *record.Probe, target *os.File, on string, w
 	if err != nil {
 		return fmt.Errorf("measuring: %w", err)
 	}
+	held(p, target)
 	p.Measured = on
 	p.Writes, p.Reached, p.WriteErrors = gated.Overlapped, gated.Torn, gated.WriteErrors
 	p.Free, p.Failed = free.Overlapped, free.ReadErrors+free.WriteErrors
 	return nil
+}
+
+// held replaces what is assumed of how the kernel writes by whose pages a write holds,
+// where that can be watched (watch.Start says what it takes).
+func held(p *record.Probe, target *os.File) {
+	how, err := watch.HowWritten(func(b []byte) error {
+		f, err := scratch.Reopen(target, os.O_RDWR, true)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if _, err := f.WriteAt(b, 0); err != nil {
+			return err
+		}
+		return scratch.DataSync(f)
+	})
+	if err != nil || how == stablewrite.DirectUnknown {
+		return
+	}
+	p.Written = how
+	p.WrittenWhy = map[stablewrite.Directness]string{
+		stablewrite.DirectYes:     "watched: a write holds the program's own pages",
+		stablewrite.DirectNo:      "watched: a write holds pages of the page cache",
+		stablewrite.DirectBounced: "watched: a write holds pages of the kernel, a copy",
+	}[how]
 }

@@ -380,16 +380,6 @@ type Change struct {
 	Stack      []string `json:"stack,omitempty"`
 }
 
-// Written is how a write was made, told by whose pages its bio held.
-type Written string
-
-const (
-	WrittenUnknown  Written = "unknown"
-	WrittenDirect   Written = "direct"   // the caller's
-	WrittenBuffered Written = "buffered" // a file's, in the page cache
-	WrittenBounced  Written = "bounced"  // a copy of the kernel's
-)
-
 // Write writes r, a Record, as one line.
 func Write(w io.Writer, r any) error {
 	b, err := json.Marshal(r)

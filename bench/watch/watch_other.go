@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"stablepages/bench/record"
+	"stablepages/stablewrite"
 )
 
 // errPlatform is why nothing is watched here.
@@ -29,6 +30,6 @@ func (w *Watcher) Stop() ([]record.Watch, error) { return nil, errPlatform }
 func (w *Watcher) Close() error { return errPlatform }
 
 // HowWritten says how a write is made.
-func HowWritten(func(p []byte) error) (record.Written, error) {
-	return record.WrittenUnknown, errPlatform
+func HowWritten(func(p []byte) error) (stablewrite.Directness, error) {
+	return stablewrite.DirectUnknown, errPlatform
 }

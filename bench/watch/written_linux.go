@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"stablepages/bench/record"
+	"stablepages/stablewrite"
 )
 
 // HowWritten says how a write is made: whose pages its bios hold, at the highest
@@ -22,10 +23,10 @@ import (
 //
 // An error of write is returned unchanged. Any other says why nothing can be watched
 // here, as Start does, and write was not called.
-func HowWritten(write func(p []byte) error) (record.Written, error) {
+func HowWritten(write func(p []byte) error) (stablewrite.Directness, error) {
 	mem, err := unix.Mmap(-1, 0, writtenPages*pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
-		return record.WrittenUnknown, err
+		return stablewrite.DirectUnknown, err
 	}
 	defer unix.Munmap(mem)
 	rand.Read(mem)
@@ -42,17 +43,17 @@ func HowWritten(write func(p []byte) error) (record.Written, error) {
 		err = k.attach("how_written")
 	}
 	if err != nil {
-		return record.WrittenUnknown, err
+		return stablewrite.DirectUnknown, err
 	}
 	err = write(mem)
 	if err := errors.Join(err, k.detach()); err != nil {
-		return record.WrittenUnknown, err
+		return stablewrite.DirectUnknown, err
 	}
 	seen := map[record.Memory]uint64{}
 	for i := range memories {
 		var each []uint64
 		if err := k.Maps["found"].Lookup(uint32(i), &each); err != nil {
-			return record.WrittenUnknown, err
+			return stablewrite.DirectUnknown, err
 		}
 		for _, n := range each {
 			seen[memories[i]] += n
@@ -60,13 +61,13 @@ func HowWritten(write func(p []byte) error) (record.Written, error) {
 	}
 	switch {
 	case seen[record.Anonymous]+seen[record.Mapped]+seen[record.Shared] > 0:
-		return record.WrittenDirect, nil
+		return stablewrite.DirectYes, nil
 	case seen[record.PageCache]+seen[record.Metadata] > 0:
-		return record.WrittenBuffered, nil
+		return stablewrite.DirectNo, nil
 	case seen[record.KernelOwn] > 0:
-		return record.WrittenBounced, nil
+		return stablewrite.DirectBounced, nil
 	}
-	return record.WrittenUnknown, nil
+	return stablewrite.DirectUnknown, nil
 }
 
 // writtenPages are enough for every logical block of a device.

@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"stablepages/bench/record"
 	"stablepages/bench/testenv"
+	"stablepages/stablewrite"
 )
 
 func TestHowWritten(t *testing.T) {
@@ -26,16 +26,16 @@ func TestHowWritten(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		write func(*testing.T) func([]byte) error
-		want  record.Written
+		want  stablewrite.Directness
 	}{
-		"direct, ext4":               {file(testenv.DirectDir(t), unix.O_DIRECT), record.WrittenDirect},
-		"buffered, ext4":             {file(testenv.DirectDir(t), 0), record.WrittenBuffered},
-		"direct, ext4, data=journal": {file(mounted("data=journal", "mkfs.ext4", "-q"), unix.O_DIRECT), record.WrittenBuffered},
-		"direct, xfs":                {file(mounted("", "mkfs.xfs", "-q"), unix.O_DIRECT), record.WrittenDirect},
-		"direct, btrfs, nodatasum":   {file(mounted("nodatasum", "mkfs.btrfs", "-q"), unix.O_DIRECT), record.WrittenDirect},
-		"direct, tmpfs":              {file(tmpfs(t), unix.O_DIRECT), record.WrittenUnknown},
-		"direct, a loop device":      {onDevice, record.WrittenDirect},
-		"a copy in a pipe":           {throughPipe, record.WrittenBounced},
+		"direct, ext4":               {file(testenv.DirectDir(t), unix.O_DIRECT), stablewrite.DirectYes},
+		"buffered, ext4":             {file(testenv.DirectDir(t), 0), stablewrite.DirectNo},
+		"direct, ext4, data=journal": {file(mounted("data=journal", "mkfs.ext4", "-q"), unix.O_DIRECT), stablewrite.DirectNo},
+		"direct, xfs":                {file(mounted("", "mkfs.xfs", "-q"), unix.O_DIRECT), stablewrite.DirectYes},
+		"direct, btrfs, nodatasum":   {file(mounted("nodatasum", "mkfs.btrfs", "-q"), unix.O_DIRECT), stablewrite.DirectYes},
+		"direct, tmpfs":              {file(tmpfs(t), unix.O_DIRECT), stablewrite.DirectUnknown},
+		"direct, a loop device":      {onDevice, stablewrite.DirectYes},
+		"a copy in a pipe":           {throughPipe, stablewrite.DirectBounced},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := HowWritten(c.write(t))
@@ -52,7 +52,7 @@ func TestHowWrittenOnBtrfsWithChecksums(t *testing.T) {
 	testenv.EBPF(t)
 	dir := testenv.NewVolume(t, 128<<20, "", "mkfs.btrfs", "-q").Dir
 	got, err := HowWritten(func(p []byte) error { return writeSynced(filepath.Join(dir, "f"), unix.O_DIRECT, p) })
-	if got == record.WrittenUnknown || err != nil {
+	if got == stablewrite.DirectUnknown || err != nil {
 		t.Errorf("%s, %v", got, err)
 	}
 	t.Logf("written %s here", got)
@@ -61,7 +61,7 @@ func TestHowWrittenOnBtrfsWithChecksums(t *testing.T) {
 func TestHowWrittenReturnsTheErrorOfTheWrite(t *testing.T) {
 	testenv.EBPF(t)
 	want := errors.New("of the write")
-	if got, err := HowWritten(func([]byte) error { return want }); got != record.WrittenUnknown || !errors.Is(err, want) {
+	if got, err := HowWritten(func([]byte) error { return want }); got != stablewrite.DirectUnknown || !errors.Is(err, want) {
 		t.Errorf("%s, %v", got, err)
 	}
 }
