@@ -10,7 +10,8 @@ import (
 // arena is a part of a Pool: slabs of 2 MiB, mapped one after the other as they are
 // needed, and divided by halves into runs of blocks. Its Pool guards it.
 type arena struct {
-	limit, mapped, used int // bytes
+	limit, mapped, used int   // bytes
+	spare               chunk // given back last, not joined with what lies beside it yet
 	// slabs are all, by 1 + the order of the longest free run that taking looks for; 0:
 	// full.
 	slabs [slabOrder + 2][]*slab
@@ -27,7 +28,7 @@ type slab struct {
 	place int  // in its list
 	// free is a tree: that of node k are 2k and 2k+1, that of all blocks is 1. free[k]
 	// is 1 + the order of the longest free run below it, 0 if there is none. Below a
-	// node that is all free or all taken nothing is kept.
+	// node that is all free or taken at once nothing is kept.
 	free [2 << slabOrder]int8
 }
 
@@ -44,36 +45,60 @@ func orderOf(n int) int { return bits.Len(uint((n - 1) / crcguard.BlockSize)) }
 // take returns n bytes, whole blocks, in one run, or false if there is none. If heap is
 // set, nobody has any memory of the arena and mapping fails, they are of the Go heap:
 // there is nothing to wait for.
-func (a *arena) take(n int, heap bool) (chunk, bool) {
+func (a *arena) take(n int, heap bool) (c chunk, ok bool) {
 	order := orderOf(n)
-	for {
-		for _, list := range a.slabs[1+order:] {
-			if len(list) == 0 {
-				continue
-			}
+	for !ok {
+		switch {
+		case len(a.spare.mem) == n:
+			c, a.spare, ok = a.spare, chunk{}, true
+		case a.find(&c, order, n):
+			ok = true
+		case a.spare.slab != nil:
+			a.join(a.spare)
+			a.spare = chunk{}
+		case !a.grow(crcguard.BlockSize<<order, heap):
+			return c, false
+		}
+	}
+	if invariants {
+		checkPoison(c.mem)
+	}
+	return c, true
+}
+
+// find makes c n bytes of a run of the order, of the slab with the shortest.
+func (a *arena) find(c *chunk, order, n int) bool {
+	for _, list := range a.slabs[1+order:] {
+		if len(list) > 0 {
 			s := list[len(list)-1]
 			at := s.find(order)
 			a.mark(s, at, n, false)
-			c := chunk{s, s.mem[at*crcguard.BlockSize:][:n:n], at}
-			if invariants {
-				checkPoison(c.mem)
-			}
-			return c, true
-		}
-		if !a.grow(crcguard.BlockSize<<order, heap) {
-			return chunk{}, false
+			*c = chunk{s, s.mem[at*crcguard.BlockSize:][:n:n], at}
+			return true
 		}
 	}
+	return false
 }
 
-// put gives back what take returned.
+// put gives back what take returned. It is the spare then: most often the same size is
+// asked for again.
 func (a *arena) put(c chunk) {
 	if invariants {
 		poisoned(c.mem)
 	}
+	if !c.slab.heap {
+		c, a.spare = a.spare, c
+	}
+	if c.slab != nil {
+		a.join(c)
+	}
+}
+
+// join makes c free.
+func (a *arena) join(c chunk) {
 	s := c.slab
 	if a.mark(s, c.at, len(c.mem), true); s.heap && int(s.free[1]) == 1+orderOf(len(s.mem)) {
-		a.remove(s) // and let mapping be tried again
+		a.remove(s, s.free[1]) // and let mapping be tried again
 		a.mapped -= len(s.mem)
 	}
 }
@@ -108,8 +133,9 @@ func (a *arena) add(s *slab) {
 	*list = append(*list, s)
 }
 
-func (a *arena) remove(s *slab) {
-	list := &a.slabs[s.free[1]]
+// remove takes s out of its list, which is that of its longest run.
+func (a *arena) remove(s *slab, longest int8) {
+	list := &a.slabs[longest]
 	end := len(*list) - 1
 	last := (*list)[end]
 	(*list)[s.place], last.place = last, s.place
@@ -118,35 +144,42 @@ func (a *arena) remove(s *slab) {
 
 // mark makes n bytes from block at on free, or taken.
 func (a *arena) mark(s *slab, at, n int, free bool) {
-	a.remove(s)
-	s.mark(1, slabOrder, at, at+n/crcguard.BlockSize, free)
-	a.add(s)
+	was := s.free[1]
+	for end := at + n/crcguard.BlockSize; at < end; {
+		order := min(bits.Len(uint(end-at))-1, bits.TrailingZeros(uint(at|1<<slabOrder)))
+		s.mark(at, order, free)
+		at += 1 << order
+	}
+	if now := s.free[1]; now != was {
+		a.remove(s, was)
+		a.add(s)
+	}
 }
 
-// mark makes those blocks from lo to hi, counted from the first of the node, free or
-// taken that are below the node.
-func (s *slab) mark(node, order, lo, hi int, free bool) {
-	half := 1 << order >> 1
-	if lo <= 0 && 1<<order <= hi {
-		s.free[node] = 0
-		if free {
-			s.free[node] = int8(1 + order)
+// mark makes the run of the order that begins at block at free, or taken. Of what was
+// taken the same runs are made free, so that all above them is kept.
+func (s *slab) mark(at, order int, free bool) {
+	at |= 1 << slabOrder
+	is := int8(1 + order)
+	if !free {
+		is = 0
+		for k := slabOrder; k > order; k-- {
+			if node := at >> k; int(s.free[node]) == 1+k {
+				s.free[2*node], s.free[2*node+1] = int8(k), int8(k)
+			}
 		}
-		return
 	}
-	left, right := &s.free[2*node], &s.free[2*node+1]
-	if was := s.free[node]; was == 0 || int(was) == 1+order {
-		*left = max(0, was-1)
-		*right = *left
-	}
-	if lo < half {
-		s.mark(2*node, order-1, lo, hi, free)
-	}
-	if hi > half {
-		s.mark(2*node+1, order-1, lo-half, hi-half, free)
-	}
-	if s.free[node] = max(*left, *right); int(min(*left, *right)) == order {
-		s.free[node]++
+	s.free[at>>order] = is
+	for k := order + 1; k <= slabOrder; k++ {
+		node := at >> k
+		left, right := s.free[2*node], s.free[2*node+1]
+		if is = max(left, right); int(min(left, right)) == k {
+			is++
+		}
+		if s.free[node] == is {
+			break
+		}
+		s.free[node] = is
 	}
 }
 

@@ -45,7 +45,7 @@ func adviseHuge(b []byte) { _ = unix.Madvise(b, unix.MADV_HUGEPAGE) }
 
 // hugeBytes is how much of all lies in huge pages; -1 where the kernel does not tell
 // (PAGEMAP_SCAN, Linux 6.7).
-func hugeBytes(all [][]byte) (n int) {
+func hugeBytes(all ...[]byte) (n int) {
 	f, err := os.Open("/proc/self/pagemap")
 	if err != nil {
 		return -1

@@ -26,7 +26,7 @@ type Options struct {
 
 	// Pool is where private memory comes from. Default: one of the process, of
 	// DefaultPoolBytes, of which no File may hold more than half, unless one Write
-	// of it takes more.
+	// of it takes more; see Pool.
 	Pool *Pool
 
 	// SegmentBytes is the longest submission of a summed write, in bytes, a
@@ -34,8 +34,8 @@ type Options struct {
 	// equal length, several at a time, so that some are summed while others are in
 	// flight. Those of a write that makes the file longer go out one after the
 	// other. Default 512 KiB (DefaultSegmentBytes); a Do that copies uses 256 KiB if
-	// that makes more segments. It is lowered to whole units of the device, and for copies to what the
-	// Pool can give.
+	// that makes more segments. It is lowered to whole units of the device, and for copies to 2 MiB
+	// or what the Pool can give.
 	SegmentBytes int
 
 	// Engine is how submissions reach a file. Default AnyEngine.

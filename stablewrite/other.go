@@ -41,4 +41,4 @@ func (*iovecs) forget() {}
 func mapMemory(n int) (mem []byte, ok bool) { return AlignedBuffer(n), true }
 func unmapMemory([]byte)                    {}
 func adviseHuge([]byte)                     {}
-func hugeBytes([][]byte) int                { return -1 }
+func hugeBytes(...[]byte) int               { return -1 }

@@ -86,7 +86,7 @@ func (p *Pool) use() (peak, mapped, huge int) {
 	}
 	p.mu.Unlock()
 	if len(all) > 0 {
-		huge = hugeBytes(all)
+		huge = hugeBytes(all...)
 	}
 	return peak, mapped, huge
 }
@@ -189,9 +189,9 @@ func (p *Pool) over(c *loan) bool {
 	return true
 }
 
-// grant gives c the longest chunks that there are in what it may have. A write waits
-// rather than go out in shorter segments, unless enough is free and no waiting would
-// make it one run.
+// grant gives c the longest chunks that there are in what it may have. A write goes out
+// in shorter segments only if enough is free, though not in runs so long: otherwise it
+// waits.
 func (p *Pool) grant(c *loan, copies, share bool) bool {
 	if c.seg == nil && c.count*c.size > p.copies.limit-p.copies.used {
 		return false

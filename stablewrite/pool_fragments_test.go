@@ -72,6 +72,7 @@ func TestFragmentsHoldNobodyUp(t *testing.T) {
 // A write for which there is not enough waits, and goes out as one submission; it does
 // not go out by the block.
 func TestAWriteWaitsRatherThanGoOutInPieces(t *testing.T) {
+	defer watch(t.Name(), time.Minute)()
 	pool := NewPool(9 * kib4)
 	f := newDisk(8*kib4).file(t, Options{Strategy: Bounce, Pool: pool})
 	var held loan

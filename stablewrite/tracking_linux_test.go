@@ -782,7 +782,7 @@ func TestTrackingOfPagesThatBecomeHuge(t *testing.T) {
 				if d.check(t, w); len(w.Changed) == 0 || !w.Receipt.Tracked {
 					t.Errorf("changed %v, receipt %+v", w.Changed, w.Receipt)
 				}
-				if now := hugeBytes([][]byte{d.buf}); name == "huge" && when == "never" && now != 0 {
+				if now := hugeBytes(d.buf); name == "huge" && when == "never" && now != 0 {
 					t.Errorf("%d bytes lie in huge pages after a store to one", now)
 				}
 			})
@@ -796,14 +796,14 @@ func TestHugePagesThatAreArmed(t *testing.T) {
 	for segment, whole := range map[int]bool{hugePage: true, hugePage / 4: false} {
 		d := newScripted(0)
 		d.media, d.buf, d.geo.Direct = make([]byte, 2*hugePage), anonymous(t, hugePage, unix.MADV_HUGEPAGE), DirectYes
-		if hugeBytes([][]byte{d.buf}) != hugePage {
+		if hugeBytes(d.buf) != hugePage {
 			testenv.Missing(t, "a free huge page")
 		}
 		w := &Write{Buf: d.buf}
 		if err := d.file(t, Options{DetectBy: ByTracking, SegmentBytes: segment}).Do(w); err != nil || !w.Receipt.Tracked || len(w.Changed) > 0 {
 			t.Errorf("%v, receipt %+v", err, w.Receipt)
 		}
-		if n := hugeBytes([][]byte{d.buf}); (n == hugePage) != whole {
+		if n := hugeBytes(d.buf); (n == hugePage) != whole {
 			t.Errorf("segments of %d: %d bytes lie in huge pages", segment, n)
 		}
 	}
