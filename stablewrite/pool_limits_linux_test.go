@@ -2,6 +2,7 @@ package stablewrite
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"testing"
@@ -94,7 +95,7 @@ func TestAPoolMapsWhatItNeeds(t *testing.T) {
 	if !alone(t) {
 		return
 	}
-	pool := NewPool(1 << 38)
+	pool := NewPool(min(1<<38, math.MaxInt))
 	before := addressSpace(t)
 	var c loan
 	pool.reserve(&c, kib4, 1, kib4)
