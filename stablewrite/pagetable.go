@@ -12,9 +12,9 @@ const trackedPage = crcguard.BlockSize
 // pageTable is what the kernel does of tracking; the exploration has a model of it.
 type pageTable interface {
 	// protect write-protects the pages of r: the first store to each lifts its
-	// protection again, and wakes nobody. If list, it finds those that were not
-	// protected, each at the moment at which it protects it.
-	protect(s *pageScan, r pageRun, list bool) error
+	// protection again, and wakes nobody. It finds those that were not protected,
+	// each at the moment at which it protects it.
+	protect(s *pageScan, r pageRun) error
 	// unchanged finds the pages of r that are positively unchanged: present, private
 	// and still protected.
 	unchanged(s *pageScan, r pageRun) error

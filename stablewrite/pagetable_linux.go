@@ -106,7 +106,11 @@ func (u *userfault) register(p []byte) error {
 	if err != nil {
 		return os.NewSyscallError("UFFDIO_REGISTER", err)
 	}
-	if err = unix.Madvise(p, unix.MADV_POPULATE_WRITE); err != nil {
+	// Pages that were moved here (mremap) can look protected and be writable before
+	// Linux 6.12.11 (0cef0bb836e3): stores to them would not be seen.
+	if err = u.lift(new(pageScan), r); err != nil {
+		err = os.NewSyscallError("UFFDIO_WRITEPROTECT", err)
+	} else if err = unix.Madvise(p, unix.MADV_POPULATE_WRITE); err != nil {
 		err = os.NewSyscallError("MADV_POPULATE_WRITE", err)
 	} else {
 		err = u.private(r)
@@ -132,8 +136,10 @@ func (u *userfault) unregister(r pageRun) {
 	_ = u.ioctl(uffdioUnregister, unsafe.Pointer(&struct{ start, len uint64 }{uint64(r.lo), uint64(r.hi - r.lo)}))
 }
 
-func (u *userfault) protect(s *pageScan, r pageRun, list bool) error {
-	return u.scan(s, r, pmScanWPMatching|pmScanCheckWPAsync, pageIsWritten, 0, list)
+// protect always has room for what it finds: without, kernels before 28aa29986dde
+// (September 2025, Linux 6.17) crash where a part of a huge page is protected.
+func (u *userfault) protect(s *pageScan, r pageRun) error {
+	return u.scan(s, r, pmScanWPMatching|pmScanCheckWPAsync, pageIsWritten, 0, true)
 }
 
 func (u *userfault) unchanged(s *pageScan, r pageRun) error {
@@ -141,8 +147,13 @@ func (u *userfault) unchanged(s *pageScan, r pageRun) error {
 }
 
 func (u *userfault) release(s *pageScan, r pageRun) {
+	_ = u.lift(s, r) // else each page is released by the first store to it
+}
+
+// lift takes the protection from the pages of r.
+func (u *userfault) lift(s *pageScan, r pageRun) error {
 	s.undo = uffdioWriteprotect{start: uint64(r.lo), len: uint64(r.hi - r.lo)}
-	_ = u.ioctl(uffdioWriteProtect, unsafe.Pointer(&s.undo)) // else each page is released by the first store to it
+	return u.ioctl(uffdioWriteProtect, unsafe.Pointer(&s.undo))
 }
 
 func (u *userfault) scan(s *pageScan, r pageRun, flags, mask, inverted uint64, list bool) error {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -240,5 +241,46 @@ func TestManyRunsOfPages(t *testing.T) {
 	}
 	if got := other.AppendChangedParts(nil, [][]byte{p}); !slices.Equal(got, more) {
 		t.Errorf("changed under the second %v, want %v", got, more)
+	}
+}
+
+// Pages that were moved bring nothing along that makes stores to them unseen.
+func TestMovedPagesAreTrackedAnew(t *testing.T) {
+	p := anonymous(t, 4*trackedPage, unix.MADV_NOHUGEPAGE)
+	all, err := openPageTable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := new(pageScan)
+	if err := all.protect(s, runOf(p)); err != nil {
+		t.Fatal(err)
+	}
+	to := mapped(t, 4*trackedPage, unix.MADV_NOHUGEPAGE)
+	moved, err := unix.MremapPtr(unsafe.Pointer(&p[0]), uintptr(len(p)), unsafe.Pointer(&to[0]), uintptr(len(p)), unix.MREMAP_MAYMOVE|unix.MREMAP_FIXED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p = unsafe.Slice((*byte)(moved), len(p))
+	for at := 0; at < len(p); at += trackedPage {
+		p[at]++
+	}
+	untrack, err := Track(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer untrack()
+	if err := all.protect(s, runOf(p)); err != nil {
+		t.Fatal(err)
+	}
+	p[trackedPage]++
+	if err := all.unchanged(s, runOf(p)); err != nil {
+		t.Fatal(err)
+	}
+	var unchanged int
+	for _, g := range s.found {
+		unchanged += int(g.end-g.start) / trackedPage
+	}
+	if unchanged != 3 {
+		t.Errorf("%d of 4 pages are unchanged, and one was written to: %+v", unchanged, s.found)
 	}
 }

@@ -22,11 +22,11 @@ func (m *modelPages) load(page int) { m.pages[page].present = true }
 // drop is madvise(MADV_DONTNEED).
 func (m *modelPages) drop(page int) { m.pages[page] = modelPage{} }
 
-func (m *modelPages) protect(s *pageScan, r pageRun, list bool) error {
+func (m *modelPages) protect(s *pageScan, r pageRun) error {
 	m.each(s, r, func(p *modelPage) bool {
 		was := p.protected
 		p.protected = true
-		return list && !was
+		return !was
 	})
 	return nil
 }

@@ -90,11 +90,12 @@ func (st *progress) admit(f *File, pending *atomic.Int64, alone bool) {
 	if f.opts.Strategy == Raw && len(st.parts) > f.maxParts || f.maxParts == 1 && len(st.parts) > 1 {
 		st.memAligned = false
 	}
-	w.Receipt.Summed, w.Receipt.Tracked = f.row.sums, f.opts.tracks()
+	w.Receipt.Summed = f.row.sums
 	if w.Err = st.refuse(); w.Err != nil || st.n == 0 {
 		clear(st.parts)
 		return
 	}
+	w.Receipt.Tracked = f.opts.tracks()
 	st.divide(alone)
 }
 

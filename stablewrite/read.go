@@ -59,9 +59,8 @@ func (f *File) read(p []byte, off int64) (int, error) {
 
 // readPinned is readDevice into the caller's memory.
 func (f *File) readPinned(p []byte, off int64) (int, error) {
-	if pins.pin(p) {
-		defer pins.unpin(p)
-	}
+	pins.pin(p)
+	defer pins.unpin(p)
 	return f.readDevice(p, off)
 }
 

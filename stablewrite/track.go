@@ -28,8 +28,8 @@ func TrackedBuffer(n int) ([]byte, error) {
 // Track is TrackedBuffer for memory of the caller: private and anonymous, not of
 // hugetlbfs, whole pages. Nobody else may use userfaultfd on it, and no pin may be held
 // of it, as of buffers registered with io_uring: a device that writes through a pin is
-// not seen. Call untrack before the memory is unmapped; a write under way then takes
-// all of it for changed.
+// not seen. Call untrack before the memory is unmapped or moved; a write under way then
+// takes all of it for changed.
 func Track(p []byte) (untrack func(), err error) {
 	if len(p) == 0 || len(p)%trackedPage != 0 || !aligned(p, trackedPage) {
 		return nil, fmt.Errorf("stablewrite: track %d bytes: %w: memory is tracked in whole pages of %d", len(p), ErrUnaligned, trackedPage)
@@ -120,8 +120,9 @@ func (t *tracked) remove(table *userfault) {
 	table.unregister(t.pageRun)
 }
 
-// pins are the tracked buffers that ReadAt fills. A device writes without a fault to
-// pages that it was given before they were armed; later ones fault when it is given them.
+// pins are the buffers that ReadAt fills, tracked or not: they may be tracked before
+// they are full. A device writes without a fault to pages that it was given before they
+// were armed; later ones fault when it is given them.
 var pins pinned
 
 type pinned struct {
@@ -129,17 +130,11 @@ type pinned struct {
 	runs []pageRun
 }
 
-// pin is before a device is given p, unpin after it has filled it. It reports whether
-// that matters.
-func (s *pinned) pin(p []byte) bool {
-	all, r := allTracked(), runOf(p)
-	if i := after(all, r.lo); i == len(all) || !all[i].overlaps(r) {
-		return false
-	}
+// pin is before a device is given p, unpin after it has filled it.
+func (s *pinned) pin(p []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.runs = append(s.runs, r)
-	return true
+	s.runs = append(s.runs, runOf(p))
 }
 
 func (s *pinned) unpin(p []byte) {

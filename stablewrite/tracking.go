@@ -134,8 +134,7 @@ func (a *armed) arm() error {
 	if t.gone {
 		return ErrNotTracked
 	}
-	shared := t.shares(a)
-	err := t.table.protect(&a.scan, a.pageRun, shared)
+	err := t.table.protect(&a.scan, a.pageRun)
 	if err != nil { // some may have been protected
 		a.scan.found = append(a.scan.found[:0], pageRegion{start: uint64(a.lo), end: uint64(a.hi)})
 	}

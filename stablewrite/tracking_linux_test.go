@@ -287,7 +287,7 @@ func TestReadsIntoTheBufferAreNotTracked(t *testing.T) {
 		t.Errorf("%v, receipt %+v", err, w.Receipt)
 	}
 	strict := d.file(t, Options{DetectBy: ByTracking, RequireTracking: true})
-	if err := strict.Do(w); !errors.Is(err, ErrNotTracked) || w.Receipt.N != 0 || len(d.calls) != 1 {
+	if err := strict.Do(w); !errors.Is(err, ErrNotTracked) || w.Receipt.N != 0 || w.Receipt.Tracked || len(d.calls) != 1 {
 		t.Errorf("%v, receipt %+v, calls %v", err, w.Receipt, d.calls)
 	}
 	if err := strict.Do(&Write{Buf: d.buf[2*kib4:]}); err != nil {
@@ -296,6 +296,41 @@ func TestReadsIntoTheBufferAreNotTracked(t *testing.T) {
 	close(goOn)
 	wg.Wait()
 	if err := strict.Do(w); err != nil || !w.Receipt.Tracked {
+		t.Errorf("after the read: %v, receipt %+v", err, w.Receipt)
+	}
+}
+
+// A device writes through the pages that a read gave it, also if they are tracked only
+// while the read is under way.
+func TestMemoryTrackedDuringAReadIsNotTrackedYet(t *testing.T) {
+	needTracking(t)
+	buf := mapped(t, 4*kib4, unix.MADV_NOHUGEPAGE)
+	reading, goOn := make(chan struct{}), make(chan struct{})
+	r, err := NewDevice(&reader{scripted: *newScripted(kib4), reading: reading, goOn: goOn}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var wg sync.WaitGroup
+	wg.Go(func() { r.ReadAt(buf[kib4:2*kib4], 0) })
+	<-reading
+	untrack, err := Track(buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer untrack()
+	f, err := NewDevice(newScripted(kib4), Options{DetectBy: ByTracking})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := &Write{Buf: buf}
+	if err := f.Do(w); err != nil || w.Receipt.Tracked {
+		t.Errorf("while the read is under way: %v, receipt %+v", err, w.Receipt)
+	}
+	close(goOn)
+	wg.Wait()
+	if err := f.Do(w); err != nil || !w.Receipt.Tracked {
 		t.Errorf("after the read: %v, receipt %+v", err, w.Receipt)
 	}
 }
@@ -696,10 +731,10 @@ type storing struct {
 	before, after func()
 }
 
-func (s *storing) protect(scan *pageScan, r pageRun, list bool) error {
+func (s *storing) protect(scan *pageScan, r pageRun) error {
 	s.before()
 	defer s.after()
-	return s.pageTable.protect(scan, r, list)
+	return s.pageTable.protect(scan, r)
 }
 
 // A kernel that fails to protect or to look leaves nothing that counts as unchanged, for
@@ -742,8 +777,8 @@ type failingTable struct {
 	protects, looks bool
 }
 
-func (f *failingTable) protect(s *pageScan, r pageRun, list bool) error {
-	err := f.pageTable.protect(s, r, list)
+func (f *failingTable) protect(s *pageScan, r pageRun) error {
+	err := f.pageTable.protect(s, r)
 	if f.protects {
 		return unix.ENOMEM
 	}
