@@ -65,7 +65,9 @@ lint: ## staticcheck
 
 # -count=1: what these tests ask is the machine, whose answers are not cached.
 
-# The long explorations: one goroutine, no engine. Once is enough.
+# The long explorations: one goroutine, no engine. And whole runs of the program, whose
+# parts have tests of their own. Once is enough.
+WHOLE_RUNS = ^TestTwoEvaluationsAtOnce$$|^TestCommandLine$$/^(bench|evaluate|repro)$$|^TestCommandLine(OnMounts|OfWatch)$$|^TestProgressIsForTerminals$$
 LONG_EXPLORATIONS = ^(TestPROMISESShowsThePromisesAndTheExploration|TestEveryScheduleOfOverlappedSegments|TestOrdersThatCommuteAreOneSchedule)$$
 
 unit: ## all tests, the library's on both engines, and that they allocate nothing where they must not
@@ -73,7 +75,7 @@ unit: ## all tests, the library's on both engines, and that they allocate nothin
 	PATH=$$PATH:/usr/sbin:/sbin STABLEPAGES_ENGINE=calls $(GO) test -count=1 -skip '$(LONG_EXPLORATIONS)' ./stablewrite
 
 race: ## all tests under the race detector, the library's with poisoned memory
-	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 $(GO) test -race -tags invariants -count=1 -skip '$(LONG_EXPLORATIONS)|^TestTwoEvaluationsAtOnce$$' ./...
+	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 $(GO) test -race -tags invariants -count=1 -skip '$(LONG_EXPLORATIONS)|$(WHOLE_RUNS)' ./...
 
 portable: deps ## the checksums without assembly, and on an emulated arm64; the program that compares them with others
 	$(GO) vet -tags purego ./... && $(GO) test -tags purego -count=1 ./crcguard
@@ -81,10 +83,12 @@ portable: deps ## the checksums without assembly, and on an emulated arm64; the 
 	cd crcguard/_peers && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) run $(STATICCHECK) ./...
 	cd crcguard/_peers && $(GO) run . -rounds 6 -ring 16777216 -sizes 65536 -cores 1 >/dev/null
 
-load: ## many writers in two processes, checked, a minute on each engine; a million writes, watched
-	PATH=$$PATH:/usr/sbin:/sbin STABLEPAGES_LOAD=1m $(GO) test -count=1 -timeout 15m -run '^TestLoad$$' -v ./bench/watch
-	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 STABLEPAGES_LOAD=1m $(GO) test -race -tags invariants -count=1 -timeout 15m -run '^TestLoad$$|^TestTracking|^TestTheModel' -v ./stablewrite
-	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 STABLEPAGES_LOAD=1m STABLEPAGES_ENGINE=calls $(GO) test -race -tags invariants -count=1 -timeout 15m -run '^TestLoad$$' -v ./stablewrite
+LOAD ?= 30s
+
+load: ## many writers in two processes, checked, half a minute on each engine; a million writes, watched
+	PATH=$$PATH:/usr/sbin:/sbin STABLEPAGES_LOAD=$(LOAD) $(GO) test -count=1 -timeout 15m -run '^TestLoad$$' -v ./bench/watch
+	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 STABLEPAGES_LOAD=$(LOAD) $(GO) test -race -tags invariants -count=1 -timeout 15m -run '^TestLoad$$|^TestTracking|^TestTheModel' -v ./stablewrite
+	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 STABLEPAGES_LOAD=$(LOAD) STABLEPAGES_ENGINE=calls $(GO) test -race -tags invariants -count=1 -timeout 15m -run '^TestLoad$$' -v ./stablewrite
 
 adoption: ## bbolt's own tests, and kills of a writer, its file written through stablewrite
 	cd stablewrite/_examples/bbolt && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) run $(STATICCHECK) ./...
