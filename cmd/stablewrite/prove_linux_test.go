@@ -219,14 +219,17 @@ func TestKernelsThatCopy(t *testing.T) {
 	recs := proof(t, program(t), "--kernels", "6.12,newest", "--victims", "btrfs", "--scenarios", "race", "--mutators", "storm,aba", "--until", "3m")
 	of6 := slices.DeleteFunc(slices.Clone(recs), func(r record.Prove) bool { return !strings.HasPrefix(r.Kernel, "6.12.") })
 	newest := slices.DeleteFunc(slices.Clone(recs), func(r record.Prove) bool { return strings.HasPrefix(r.Kernel, "6.12.") })
-	// Each of three writers against each of two mutators, gated and free; and probe.
-	if len(of6) != 13 || len(newest) != 13 {
-		t.Fatalf("%d and %d Records, want 13 of each kernel", len(of6), len(newest))
+	// Each of three writers against each of two mutators, gated and free; verify by
+	// tracking against what is restored, gated; and probe.
+	if len(of6) != 14 || len(newest) != 14 {
+		t.Fatalf("%d and %d Records, want 14 of each kernel", len(of6), len(newest))
 	}
 	closed(t, of6, "btrfs", stablewrite.DirectNo)
 	closed(t, newest, "btrfs", stablewrite.DirectBounced)
 	for _, recs := range [][]record.Prove{of6, newest} {
-		of(t, recs, prove.Race, "btrfs", "bounce", mutator.ABA).clean(t, "bounce against aba on "+recs[0].Kernel)
+		for _, writer := range []string{"bounce", "verify by tracking"} {
+			of(t, recs, prove.Race, "btrfs", writer, mutator.ABA).clean(t, writer+" against aba on "+recs[0].Kernel)
+		}
 		if c := of(t, recs, prove.Race, "btrfs", "verify", mutator.ABA); c.Torn == 0 {
 			t.Errorf("%s: %d receipts of verify against aba are all true", recs[0].Kernel, c.Writes)
 		}
