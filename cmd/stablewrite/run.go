@@ -146,7 +146,16 @@ func ending(cmd *cobra.Command) (context.Context, context.CancelFunc) {
 	if parent == nil {
 		parent = context.Background()
 	}
-	ctx, stop := signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(parent, append(terminations(), os.Interrupt)...)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
+}
+
+// terminations are the signals besides an interrupt that ask for an end. SIGHUP is none
+// where nohup(1) has it ignored; then it is ignored in what is started, too.
+func terminations() []os.Signal {
+	if signal.Ignored(syscall.SIGHUP) {
+		return []os.Signal{syscall.SIGTERM}
+	}
+	return []os.Signal{syscall.SIGTERM, syscall.SIGHUP}
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -168,7 +167,7 @@ func (f *watchFlags) wait(ctx context.Context, cmd *cobra.Command, w *watch.Watc
 		c = exec.Command(args[0], args[1:]...)
 		c.Stdin, c.Stdout, c.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 		// SIGINT comes from a terminal, which sends it to COMMAND itself.
-		signal.Notify(forward, syscall.SIGTERM, syscall.SIGHUP)
+		signal.Notify(forward, terminations()...)
 		defer signal.Stop(forward)
 		if err := c.Start(); err != nil {
 			return nil, err
