@@ -67,7 +67,7 @@ lint: ## staticcheck
 
 # The long explorations: one goroutine, no engine. And whole runs of the program, whose
 # parts have tests of their own. Once is enough.
-WHOLE_RUNS = ^TestTwoEvaluationsAtOnce$$|^TestCommandLine$$/^(bench|evaluate|repro)$$|^TestCommandLine(OnMounts|OfWatch)$$|^TestProgressIsForTerminals$$
+WHOLE_RUNS = ^TestTwoEvaluationsAtOnce$$|^TestCommandLine$$/^(bench|evaluate|repro)$$|^TestCommandLine(OnMounts|OfWatch)$$|^TestProgressIsForTerminals$$|^TestWhatEachStrategyPromisesHolds$$
 LONG_EXPLORATIONS = ^(TestPROMISESShowsThePromisesAndTheExploration|TestEveryScheduleOfOverlappedSegments|TestOrdersThatCommuteAreOneSchedule)$$
 
 unit: ## all tests, the library's on both engines, and that they allocate nothing where they must not
