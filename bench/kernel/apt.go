@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -49,7 +50,11 @@ func newApt(ctx context.Context, dir string, s Series) (*apt, error) {
 			return nil, err
 		}
 	}
-	source := fmt.Sprintf("Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nArchitectures: amd64\nSigned-By: %s\n", s.archive, s.Suite, keyring)
+	address, err := addressOf(ctx, s.archive)
+	if err != nil {
+		return nil, err
+	}
+	source := fmt.Sprintf("Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nArchitectures: amd64\nSigned-By: %s\n", address, s.Suite, keyring)
 	if err := os.WriteFile(filepath.Join(dir, "etc/apt/sources.list.d/kernel.sources"), []byte(source), 0o666); err != nil {
 		return nil, err
 	}
@@ -62,6 +67,25 @@ func newApt(ctx context.Context, dir string, s Series) (*apt, error) {
 	}
 	config := fmt.Sprintf(aptConfig, dir) + string(reach)
 	return a, os.WriteFile(a.config, []byte(config), 0o666)
+}
+
+// addressOf returns where this machine's apt finds an archive of Debian's, be it a
+// mirror. Only addresses are asked for, which needs no privileges and runs no hooks.
+func addressOf(ctx context.Context, archive string) (string, error) {
+	ask := exec.CommandContext(ctx, "apt-get", "update", "--print-uris")
+	ask.WaitDelay = time.Second
+	out, err := ask.Output()
+	if err != nil {
+		return "", fmt.Errorf("apt-get update --print-uris: %w", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		address, _, ok := strings.Cut(strings.TrimPrefix(line, "'"), "/dists/")
+		if ok && path.Base(address) == archive {
+			return address, nil
+		}
+	}
+	return "", fmt.Errorf("%w: the sources of apt have no archive named %s, as in deb http://MIRROR/%s SUITE main: add one, or unpack a kernel yourself and name its directory",
+		ErrNoPackage, archive, archive)
 }
 
 // aptConfig is read before any other configuration, and says that there is none:

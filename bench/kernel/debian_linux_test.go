@@ -35,7 +35,9 @@ func debian(t *testing.T, aptCache, aptGet, dpkgDeb string) (cache, log string) 
 		testenv.Missing(t, "%v: apt-get install %s", err, keyringPackage)
 	}
 	bin := t.TempDir()
-	for name, script := range map[string]string{"apt-cache": aptCache, "apt-get": aptGet, "dpkg-deb": dpkgDeb, "apt-config": `echo 'Acquire::http::Proxy "http://proxy.example/";'`} {
+	addresses := `case "$*" in *--print-uris*) for a in debian debian-security; do echo "'http://archive.example/$a/dists/any/InRelease' any 0"; done; exit;; esac
+`
+	for name, script := range map[string]string{"apt-cache": aptCache, "apt-get": addresses + aptGet, "dpkg-deb": dpkgDeb, "apt-config": `echo 'Acquire::http::Proxy "http://proxy.example/";'`} {
 		put(t, filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"))
 	}
 	log = filepath.Join(bin, "log")
@@ -236,26 +238,29 @@ func TestAnArchiveThatIsNotSignedIsRefusedAndNoHookRuns(t *testing.T) {
 		testenv.Missing(t, "%v", err)
 	}
 	dir := t.TempDir()
-	archive, ran, hooks := filepath.Join(dir, "archive"), filepath.Join(dir, "ran"), filepath.Join(dir, "apt.conf")
+	archive, ran, hooks := filepath.Join(dir, "debian"), filepath.Join(dir, "ran"), filepath.Join(dir, "apt.conf")
 	put(t, filepath.Join(archive, "dists/trixie-backports/Release"), []byte("Suite: trixie-backports\nComponents: main\nArchitectures: amd64\n"))
 	for _, sub := range []string{"lists/partial", "cache/archives/partial"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o777); err != nil {
 			t.Fatal(err)
 		}
 	}
-	put(t, filepath.Join(dir, "empty"), nil)
+	sources := filepath.Join(dir, "sources")
+	put(t, sources, []byte("deb copy:"+archive+" trixie-backports main\n"))
 	put(t, hooks, []byte(`APT::Update::Pre-Invoke { "touch `+ran+`"; };
-Dir::Etc::SourceList "`+dir+`/empty"; Dir::Etc::SourceParts "/dev/null"; Dir::State::Lists "`+dir+`/lists"; Dir::Cache "`+dir+`/cache";
+Dir::Etc::SourceList "`+sources+`"; Dir::Etc::SourceParts "/dev/null"; Dir::State::Lists "`+dir+`/lists"; Dir::Cache "`+dir+`/cache";
 `))
 	t.Setenv("APT_CONFIG", hooks)
-	s := series(t, "newest")
-	s.archive = "copy:" + archive
-	if k, err := s.Fetch(context.Background(), filepath.Join(dir, "kernels")); !errors.Is(err, ErrNoPackage) || !strings.Contains(err.Error(), "not signed") {
+	if k, err := series(t, "newest").Fetch(context.Background(), filepath.Join(dir, "kernels")); !errors.Is(err, ErrNoPackage) || !strings.Contains(err.Error(), "not signed") {
 		t.Errorf("Fetch = %+v, %v", k, err)
 	}
 	if _, err := os.Stat(ran); err == nil {
 		t.Error("the hook ran")
 	}
+	if _, err := series(t, "6.1").Fetch(context.Background(), filepath.Join(dir, "kernels")); !errors.Is(err, ErrNoPackage) || !strings.Contains(err.Error(), "no archive named debian-security") {
+		t.Errorf("without a source: %v", err)
+	}
+	put(t, sources, nil)
 	if out, err := exec.Command("apt-get", "update").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

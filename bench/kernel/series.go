@@ -13,15 +13,16 @@ type Series struct {
 	Name  string
 	Suite string // of Debian's archive, which has the newest one
 
-	archive string // where the suite is
+	archive string // that has the suite
 	release string // what versions begin with; "" for whatever the suite has
 }
 
-// Debian's archives. Suites for security updates have every later kernel too, and
-// lists of packages that are a twentieth as long.
+// Debian's archives, by the last element of their addresses. Suites for security
+// updates have every later kernel too, and lists of packages that are a twentieth as
+// long.
 const (
-	mainArchive     = "http://deb.debian.org/debian"
-	securityArchive = "http://deb.debian.org/debian-security"
+	mainArchive     = "debian"
+	securityArchive = "debian-security"
 )
 
 // AllSeries lists every Series, the oldest first.
