@@ -171,9 +171,9 @@ func (st *progress) copies() bool { return st.summing() && (st.f.row.copies || !
 // Whole units of it are a segment, and so is each part.
 func (st *progress) parted() bool { return st.f.isPart(st.w.Off, st.n) }
 
-// reach is what is to be locked. Of a block device it is whole units, and pages: there
+// reach is the range that st locks. On a block device it is whole units, and pages: there
 // Linux does not order what the page cache writes back against direct writes to other
-// sectors of the page, and a Buffered File would put old sectors back. Of a file it is all
+// sectors of the page, and a Buffered File would put old sectors back. In a file it is all
 // while a part goes through the page cache, see target.cached.
 func (st *progress) reach() (off, end int64) {
 	off, end = st.w.Off, st.w.Off+int64(st.n)

@@ -23,7 +23,7 @@ type segment struct {
 	aligned bool   // the device takes the parts as they are
 	whole   bool   // Options.Resubmit is Whole
 	strict  bool   // Options.RequireTracking
-	ready   bool   // private memory of a Stream, which has its sums: goes out as it is
+	ready   bool   // private memory of a Stream, whose sums are known: goes out without a copy
 	unit    int    // Geometry.OffsetAlign, a power of two; 1: a part of that
 	gap     int    // the longest run of unchanged bytes that goes out with changed ones around it
 	steps   strategy

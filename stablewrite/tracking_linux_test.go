@@ -595,7 +595,7 @@ func TestTrackedBufferIsCollected(t *testing.T) {
 }
 
 // Buffers are made, written and collected by several at a time, in memory that others
-// had tracked just before: each is tracked as long as it is written.
+// had tracked just before: each stays tracked during its writes.
 func TestTrackedBuffersComeAndGo(t *testing.T) {
 	needTracking(t)
 	var wg sync.WaitGroup

@@ -26,8 +26,8 @@
 // write through the page cache once it was submitted; its buffer is changed all the
 // same.
 //
-// After each cell whose writes change the last of them are read back, a few hundred at
-// most, and held against the receipts, outside the time.
+// After each cell whose writes change, the last few hundred of them are read back and
+// compared with their receipts. This is not timed.
 //
 // # Noise
 //

@@ -9,8 +9,8 @@ import (
 	"stablepages/stablewrite"
 )
 
-// poolBytes is what a File may have of the Pool that users' Files share by default:
-// half for copies, and what is set aside for resubmissions. Each File here has a
+// poolBytes is as much as a File may take of the Pool that users' Files share by
+// default: half for copies, and the share for resubmissions. Each File here has a
 // Pool of its own, so that no cell begins with memory that another one made ready.
 const poolBytes = stablewrite.DefaultPoolBytes/2 + 2<<20
 

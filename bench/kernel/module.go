@@ -82,8 +82,8 @@ func (k Kernel) tree() (*tree, error) {
 // "crypto-crc32c". Which module has it differs between kernels.
 const aliasPrefix = "crypto-"
 
-// resolve returns the module that has an alias, and any other name as it is. Of
-// several it is the first one by name. Packages do not carry the modules.alias
+// resolve returns the module that has an alias, the first by name if several have it,
+// and any other name unchanged. Packages do not carry the modules.alias
 // that depmod(8) would make of modules.
 func (t *tree) resolve(name string) (string, error) {
 	if !strings.HasPrefix(name, aliasPrefix) {

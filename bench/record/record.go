@@ -55,7 +55,7 @@ type Repro struct {
 	Seconds     float64                `json:"seconds"`
 	HoldNS      int64                  `json:"hold_ns"`
 	Seed        uint64                 `json:"seed"`
-	Written     stablewrite.Directness `json:"written"` // how the kernel writes the file, as far as it is known
+	Written     stablewrite.Directness `json:"written"` // how the kernel writes the file
 	System      *System                `json:"system"`
 	Version     int                    `json:"version"`
 
@@ -101,8 +101,8 @@ type Prove struct {
 	Victim   string `json:"victim"`
 	Needs    bool   `json:"needs_stable_pages"` // false: the victim is a control
 	Accel    string `json:"accel"`              // how the processor was made: "tcg" is emulated
-	// WrittenBy is what Written rests on: ByGate, or "" for what is assumed by the
-	// kernel's version and the file system.
+	// WrittenBy says how Written was found out: ByGate, or "" if it is assumed from
+	// the kernel's version and the file system.
 	WrittenBy string `json:"written_by"`
 	// Diverged counts, of Torn, the writes after which the legs of a mirror
 	// differed from each other.

@@ -25,7 +25,7 @@ var object []byte
 
 const frames = 32 // of a stack
 
-// who is what rows are told apart by.
+// who is the key of a row.
 type who struct {
 	Started, Cgroup         uint64
 	TGID, Memory, Device, _ uint32
