@@ -1,8 +1,8 @@
 // Package kernel boots stock kernels in QEMU and runs this program inside, on
 // disks that are files here.
 //
-// A Kernel is an image and its modules, fetched from Debian or unpacked by the
-// user. A Machine boots one with an initramfs that is made in memory: the
+// A Kernel is an image and its modules, fetched from Debian's archive by an apt-get
+// with a directory of its own, or unpacked by the user. A Machine boots one with an initramfs that is made in memory: the
 // program itself as init, what it needs of libraries, and the modules that were
 // asked for. The program finds itself in the machine by calling [Guest], first
 // thing in main; there it is given its job, and what it says arrives on this
