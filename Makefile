@@ -18,7 +18,7 @@ help: ## list the targets
 build: ## build the program as bin/stablewrite
 	CGO_ENABLED=0 $(GO) build -o bin/stablewrite ./cmd/stablewrite
 
-evaluate: ## run the evaluation here, about eleven minutes
+evaluate: ## run the evaluation here, about six minutes
 	$(GO) run ./cmd/stablewrite evaluate
 
 prove: ## run the full proof inside stock kernels, about an hour and a half

@@ -39,7 +39,7 @@ func NewPlan(target *os.File, quick bool, note func(string)) Plan {
 	installed, missing := cost.Peers()
 	for _, name := range missing {
 		if !quick {
-			note(name + " is not installed, and is not timed")
+			note(name + " is not installed: its row is left out")
 		}
 	}
 	for _, t := range timings(target, quick, installed) {

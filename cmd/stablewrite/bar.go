@@ -8,8 +8,8 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 )
 
-// bar is a bar on a terminal that says how far a long run is, and how long the rest
-// takes; on anything else it is silent.
+// bar is a progress bar on a terminal, with the time left; on anything else it is
+// silent.
 type bar struct {
 	on   *mpb.Progress // nil: silent
 	line *mpb.Bar
@@ -31,7 +31,7 @@ func newBar(stderr io.Writer) *bar {
 	return b
 }
 
-// show says how much is behind, and what is under way.
+// show moves the bar to done of total, and names the step under way.
 func (b *bar) show(done, of int, what string) {
 	if b.on == nil {
 		return

@@ -42,35 +42,36 @@ func newBench() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench [FILE]",
 		Short: "What each strategy costs, by plain direct writes in the same rounds",
-		Long: `bench writes to a file with every strategy in turn, round after round, and holds
-what each does against raw, a plain direct write, in the same round. As it is it
-takes about five minutes, three without --peers; each cell takes --time, in each
-of --rounds rounds and one to warm up.
+		Long: `bench writes with every strategy in turn, round after round, and compares each
+with raw, a plain direct write, in the same round. The default run takes about five
+minutes, three without --peers: each cell takes --time in each of --rounds rounds,
+after a round to warm up.
 
-Without FILE it writes 64 MiB, or what is in flight at most, to a file without a
-name in the current directory. FILE must not exist, and is removed at the end.
+Without FILE it writes to an unnamed file in the current directory: 64 MiB, or more
+if more than that is in flight. FILE must not exist, and is removed at the end.
 With --force it may exist or be a block device; its first bytes are then
-overwritten, and it stays. --target null takes every write at once, which leaves
-the cost of the software; --target delay has a latency and a bandwidth of its own,
-which leaves the disk out. Neither has a FILE.
+overwritten, and it stays. --target null completes every write at once, so only the
+software costs anything; --target delay simulates a device with a fixed latency and
+bandwidth. Neither takes a FILE.
 
-With --mutated a share of all writes is changed in flight: after the kernel
-accepted the submission, before its completion is reaped. All writers, raw too,
-then submit by io_submit, change and reap, and are compared with raw that
-changes as often; writes that nothing changes go out as in a program.
-What was written last is read back and held against the receipts.
+With --mutated, that share of all writes changes in flight: after the kernel
+accepted the submission, before its completion is reaped. Every writer, also raw,
+then submits by io_submit, makes the change and reaps, and is compared with raw
+with the same share of changes. What was written last is read back and compared
+with the receipts.
 
-At depth 1 each write is waited for. Deeper, one goroutine keeps that many in
-flight by a Queue, which goes by io_uring where it can; --calls has rows that go
-by blocking calls, as they do elsewhere.
+At depth 1 the writer waits for each write. At larger depths one goroutine keeps
+that many writes in flight with a Queue, which uses io_uring where it can; --calls
+adds rows that use blocking calls instead.
 
-Writers' memory is in pages of 4 KiB. Rows besides: raw again, whose ratio to raw
-is noise; raw from huge pages; raw with a CRC-32C before each write; raw from
-memory that the data was copied to just before, as programs have it that make
-their data; verify by tracking, where the kernel tracks; through the page cache
-without the private copy and its sum; and, with nothing changing and if they are
-installed, fio (psync, also with its crc32c, and io_uring with registered buffers;
-buffers are not scrambled) and dd (depth 1).
+The buffers are 4 KiB pages. Further rows: raw a second time, whose ratio to raw
+shows the noise; raw from huge pages; raw with a CRC-32C before each write; raw from
+a buffer that the data is copied to before each write, as in a program that
+produces its data; raw with RWF_DONTCACHE through the page cache; verify by
+tracking, where the kernel supports it; through the page cache without a private
+copy and its sum; and, with nothing changing, fio and dd (depth 1) if they are
+installed. fio runs psync, psync with its crc32c, and io_uring with registered
+buffers; its buffers are not scrambled.
 Results go to results.jsonl in a new directory, one JSON object (a Record) a line.
 
 Strategies:
@@ -93,16 +94,16 @@ Strategies:
 	fl.Var(values[stablewrite.Strategy]{&f.plan.Strategies, parseStrategy, "names"}, "strategies", "what to time; raw always is")
 	fl.Var(values[size]{&f.sizes, parseSize, "sizes"}, "sizes", "bytes of each write, multiples of 4096")
 	fl.Var(values[int]{&f.plan.Depths, strconv.Atoi, "numbers"}, "depths", "writes in flight at a time")
-	fl.Var(values[percent]{&f.mutated, parsePercent, "percentages"}, "mutated", "of all writes, how many change in flight")
-	fl.IntVar(&f.plan.ChangedBlocks, "changed-blocks", 0, "in how many blocks of 4 KiB such a write changes (0: in all)")
+	fl.Var(values[percent]{&f.mutated, parsePercent, "percentages"}, "mutated", "share of the writes that change in flight")
+	fl.IntVar(&f.plan.ChangedBlocks, "changed-blocks", 0, "how many 4 KiB blocks of such a write change (0: all)")
 	fl.IntVar(&f.plan.Rounds, "rounds", f.plan.Rounds, "rounds; with fewer than 6 there are no intervals")
-	fl.DurationVar(&f.plan.Time, "time", f.plan.Time, "of each cell in each round")
+	fl.DurationVar(&f.plan.Time, "time", f.plan.Time, "time of each cell in each round")
 	fl.StringVar(&f.target, "target", f.target, "what to write to: a `file` (or block device), null or delay")
-	fl.DurationVar(&f.plan.Latency, "delay-latency", f.plan.Latency, "of the target delay")
-	fl.Float64Var(&f.bandwidth, "delay-bandwidth", f.bandwidth, "of the target delay, in `MB/s`")
+	fl.DurationVar(&f.plan.Latency, "delay-latency", f.plan.Latency, "latency of --target delay")
+	fl.Float64Var(&f.bandwidth, "delay-bandwidth", f.bandwidth, "bandwidth of --target delay, in `MB/s`")
 	fl.BoolVar(&f.plan.Cold, "cold", false, "write from memory twice as large as the last-level cache (without peers)")
-	fl.BoolVar(&f.calls, "calls", false, "time strategies by blocking calls too, where they go by a ring")
-	fl.BoolVar(&f.peers, "peers", f.peers, "time fio and dd too, if they are installed")
+	fl.BoolVar(&f.calls, "calls", false, "also time the strategies with blocking calls where they use io_uring")
+	fl.BoolVar(&f.peers, "peers", f.peers, "also time fio and dd, if they are installed")
 	fl.StringVar(&f.out, "out", "", "`directory` for results.jsonl (default stablewrite-DATE, new)")
 	fl.BoolVar(&f.keep, "keep", false, "leave the file that was created")
 	fl.BoolVar(&f.force, "force", false, "overwrite FILE if it exists or is a block device, and an existing results.jsonl")
@@ -131,7 +132,7 @@ func parseSize(text string) (s size, err error) {
 	return s, err
 }
 
-// check refuses what no run could mean, and completes the plan.
+// check refuses arguments that make no sense, and completes the plan.
 func (f *benchFlags) check(args []string) error {
 	p := &f.plan
 	p.Sizes, p.Mutated = nil, nil
@@ -182,11 +183,11 @@ func (f *benchFlags) check(args []string) error {
 	return nil
 }
 
-// maxRounds is more than anybody has time for, and than report reads.
+// maxRounds is the most that report reads.
 const maxRounds = 1 << 20
 
-// maxDepth is more than what any disk has room for, and what io_setup gives
-// without privileges.
+// maxDepth is more than any disk queues, and within what io_setup allows without
+// privileges.
 const maxDepth = 1024
 
 func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
@@ -204,7 +205,7 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	return res.end(ctx, cmd, found, report.Text, err)
 }
 
-// time is over, and the file gone, before anything is printed but Records.
+// time times the plan. The file is removed before anything but Records is printed.
 func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string, res *results) (found report.Results, notes []string, err error) {
 	p := f.plan
 	p.On = record.Target(f.target)
@@ -223,7 +224,7 @@ func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string
 			installed, missing := cost.Peers()
 			p.Variants = append(p.Variants, installed...)
 			for _, name := range missing {
-				p.Note(name + " is not installed, and is not timed")
+				p.Note(name + " is not installed: its row is left out")
 			}
 		}
 	}
@@ -239,7 +240,7 @@ func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string
 	return found, notes, err
 }
 
-// open opens what is written to.
+// open opens the file or device to write to.
 func (f *benchFlags) open(args []string) (*os.File, func() error, error) {
 	if len(args) == 0 {
 		target, err := scratch.Temporary(".")

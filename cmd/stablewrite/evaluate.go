@@ -24,18 +24,18 @@ func newEvaluate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "evaluate",
 		Short: "Does the fix hold, and what does it cost: the whole evaluation",
-		Long: `evaluate asks three things of a real file. Does the fix hold: every mutator against
-every strategy, each change made while the write is in flight. Where does it not:
-changes that are restored, by how long they are held, and what detection hits.
-What does it cost: the strategies against plain direct writes, interleaved, with
-nothing changing and with everything, from hot and from cold memory, where
-always to bounce gets cheaper, beside fio and dd if they are installed, and on
-devices that take no disk. It takes about eleven minutes.
+		Long: `evaluate answers three questions on a real file. Does the fix hold? Every mutator
+races every strategy, each change made while the write is in flight. Where does it
+fail? Changes that are restored, by how long they are held, and which blocks
+detection resubmits. What does it cost? Every strategy beside plain direct writes,
+interleaved, from hot and from cold memory, beside fio and dd if they are
+installed, without a disk, and with a share of writes changed, which shows from
+which share on bounce is cheaper than verify. The first answer comes within a
+minute; all of it takes about six.
 
-The scratch file, 64 MiB, has no name (where the file system can make such
-files) and is gone when the program ends, however that comes about. Results go
-to results.jsonl, one JSON object (a Record) a line, and report.html in a new
-directory.`,
+The scratch file, 64 MiB, has no name (where the file system supports that) and is
+gone when the program ends, even if it is killed. Results go to results.jsonl, one
+JSON object (a Record) a line, and report.html in a new directory.`,
 		Example: `  stablewrite evaluate
   stablewrite evaluate --quick --dir /mnt/scratch --out /tmp/results`,
 		Args: noArguments("--dir names the directory to evaluate"),
@@ -43,9 +43,9 @@ directory.`,
 	}
 	fl := cmd.Flags()
 	fl.SortFlags = false
-	fl.StringVar(&f.dir, "dir", ".", "`directory` of the scratch file: what is evaluated")
+	fl.StringVar(&f.dir, "dir", ".", "`directory` of the scratch file: its file system is evaluated")
 	fl.StringVar(&f.out, "out", "", "`directory` for results.jsonl and report.html (default stablewrite-DATE, new)")
-	fl.BoolVar(&f.quick, "quick", false, "take about half a minute, and know less")
+	fl.BoolVar(&f.quick, "quick", false, "take about half a minute, with fewer writes and wider intervals")
 	fl.BoolVar(&f.force, "force", false, "overwrite existing results")
 	fl.BoolVar(&f.json, "json", false, "print the Records instead of tables")
 	return cmd

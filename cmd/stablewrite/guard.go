@@ -17,8 +17,8 @@ func newGuard() *cobra.Command {
 		Short: "Run a program whose files open without O_DIRECT",
 		Long: `run guards a program that changes its buffers while they are written and that
 cannot be changed: COMMAND, and all that it starts, open their files without
-O_DIRECT. The kernel then copies what is written before a device or a checksum
-sees it, whatever the program writes by: write, libaio, io_uring, splice.
+O_DIRECT. The kernel then copies the data before a device or a checksum reads it,
+whichever way the program writes: write, libaio, io_uring, splice.
 Nothing else of the program is touched: it has its process, terminal, signals
 and standard streams, and its ordinary writes are not slowed down.
 
@@ -64,7 +64,7 @@ guard cannot work here), 126 (COMMAND cannot be run, or not under a guard),
 	fl := cmd.Flags()
 	fl.SetInterspersed(false) // what follows COMMAND is its own
 	fl.SortFlags = false
-	fl.StringVar(&report, "report", "", "add Records of what was taken to `FILE`")
-	fl.BoolVar(&json, "json", false, "print Records to standard error instead of a text")
+	fl.StringVar(&report, "report", "", "append Records of the files that lost O_DIRECT to `FILE`")
+	fl.BoolVar(&json, "json", false, "print Records instead of text to standard error")
 	return cmd
 }

@@ -17,15 +17,15 @@ func newProbe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "probe PATH",
 		Short: "Say whether this stack is affected, and what to choose",
-		Long: `probe looks at a file, directory or block device: kernel, file system, device,
-whether the device asks for stable pages and what below it needs them, the
-alignment of direct I/O and where that is known from, and how the kernel writes:
-directly, through the page cache, or bounced, which is assumed by version and file
-system. Then it measures: it changes buffers while raw writes of them are in flight,
-and counts the changes that reach the media; and at any time, and counts the writes
-that are refused or cannot be read back. That takes a nameless scratch file of 1 MiB
-in the directory; a block device is written to only with --force. It says whether
-this stack is affected, which kernel changed what of it, and what to do.`,
+		Long: `probe says whether a file, directory or block device is affected, which kernel
+version changed that, and what to do. It shows kernel, file system and device;
+whether the device asks for stable pages, and which layer below needs them; the
+alignment of direct I/O, with its source; and how the kernel writes: directly,
+through the page cache, or bounced. It assumes that from version and file system,
+and measures it where it can: it changes buffers while raw writes of them are in
+flight, and counts the changes that reach the media; then at any time, and counts
+the writes that fail or cannot be read back. For that it needs an unnamed scratch
+file of 1 MiB in the directory, or, for a block device, --force.`,
 		Example: `  stablewrite probe /var/lib/postgresql
   stablewrite probe --json /dev/nvme1n1`,
 		Args: positional(cobra.ExactArgs(1)),

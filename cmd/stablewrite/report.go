@@ -22,17 +22,16 @@ func newReport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report RESULTS...",
 		Short: "Show Records that the other subcommands wrote, as tables or figures",
-		Long: `report reads Records, as evaluate and prove write them to results.jsonl and as
-every subcommand prints them with --json, and shows what they say: verdicts,
-tables and figures. RESULTS are files, - is standard input; several are added
-up, but races and timings of different systems never are, and a Record that comes
-twice counts once.
+		Long: `report reads Records, which evaluate, bench and prove write to results.jsonl and
+every subcommand prints with --json, and shows verdicts, tables and figures. RESULTS
+are files; - is standard input. Records of several files are added up, except races
+and timings of different systems; a Record that comes twice counts once.
 
-A last line that is cut short, as an interrupted run leaves it, is left out with
-a warning. Anything else that is no Record is an error, and nothing is shown.
+If the last line is cut short, as after an interrupted run, it is left out with a
+warning. Any other line that is not a Record is an error, and nothing is shown.
 
-report only reads: it exits with 0 even if the Records say that a promise was
-broken. Its verdict then begins with that.
+report exits with 0 even if the Records show a broken promise; its verdict then
+begins with that.
 
 Formats:
 ` + formatChoices(),
@@ -46,7 +45,7 @@ Formats:
 	}
 	fl := cmd.Flags()
 	fl.SortFlags = false
-	fl.StringVar(&f.format, "format", "text", "one of these: a `format`")
+	fl.StringVar(&f.format, "format", "text", "the `format`, see above")
 	fl.StringVarP(&f.out, "out", "o", "", "write to `FILE`, which must not exist (default standard output)")
 	fl.BoolVar(&f.force, "force", false, "replace FILE")
 	return cmd
@@ -82,7 +81,7 @@ func (f *reportFlags) run(cmd *cobra.Command, names []string) error {
 			return err
 		}
 	}
-	// All of it before a byte is written: an error leaves no half of a report.
+	// Rendered whole before a byte is written: an error leaves no half of a report.
 	var b bytes.Buffer
 	if err := format.Write(&b, found); err != nil {
 		return err

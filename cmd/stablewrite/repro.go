@@ -30,13 +30,13 @@ func newRepro() *cobra.Command {
 		Short: "Race a mutator against writes and judge the media",
 		Long: `repro writes a buffer to the start of FILE with O_DIRECT, over and over, while a
 mutator changes the buffer, and reads back after every write what is on the
-media. Alone it is the program of 2011: raw writes of 1 MiB, a second process
-that fills the buffer with another letter each second, a file named testfile,
-until SIGINT or until a read fails.
+media. Without flags it is the program of 2011: raw writes of 1 MiB to a file
+named testfile while a second process fills the buffer with another letter each
+second, until SIGINT or until a read fails.
 
-A write is torn if the media differ from what the writer was told. With --gate
+A write is torn if the media differ from the receipt that the write returned. With --gate
 every change is made in flight: after the submission was accepted, before its
-completion is reaped. Without, the mutator runs free, as in 2011.
+completion is reaped. Without --gate the mutator runs free, as in 2011.
 
 FILE must not exist, and is removed at the end. With --force it may exist or be
 a block device; its first bytes are then overwritten, and it stays.
@@ -75,7 +75,7 @@ a block device; its first bytes are then overwritten, and it stays.
 	fl.IntVar(&f.cfg.Writes, "writes", 0, "end after `N` writes (0: no end)")
 	fl.DurationVar(&f.cfg.Hold, "hold", 0, fmt.Sprintf("how long aba leaves a block changed (default %v, with --gate %v)", repro.DefaultHold, repro.DefaultGatedHold))
 	fl.TextVar(&f.cfg.In, "in", f.cfg.In, "where the mutator runs: in another `process`, or in a thread of this one")
-	fl.Uint64Var(&f.cfg.Seed, "seed", 0, "of the mutator's choices (0: a random one)")
+	fl.Uint64Var(&f.cfg.Seed, "seed", 0, "seed of the mutator's choices (0: random)")
 	fl.BoolVar(&f.keep, "keep", false, "leave the file that was created")
 	fl.BoolVar(&f.force, "force", false, "overwrite FILE if it exists or is a block device")
 	fl.BoolVar(&f.json, "json", false, "print a Record instead of a verdict")
@@ -101,7 +101,7 @@ func strategyChoices() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// check refuses what no run could mean.
+// check refuses arguments that make no sense.
 func (f *reproFlags) check() error {
 	switch {
 	case f.size <= 0 || f.size%4096 != 0:
@@ -115,7 +115,7 @@ func (f *reproFlags) check() error {
 	}
 	f.cfg.Size = int(f.size)
 	if f.cfg.Seed == 0 {
-		f.cfg.Seed = rand.Uint64() >> 11 // what every reader of JSON can hold
+		f.cfg.Seed = rand.Uint64() >> 11 // JSON numbers are exact up to 53 bits
 	}
 	f.cfg.StopAtReadError = f.cfg.Writes == 0 && f.cfg.Duration == 0
 	return nil

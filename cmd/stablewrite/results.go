@@ -18,9 +18,8 @@ import (
 	"stablepages/bench/report"
 )
 
-// results is the file that Records go to. Nothing is made, and with force
-// nothing is overwritten, before there is a first Record: what fails early has
-// nothing to remove.
+// results is the file that Records go to. It is created, or with force replaced, at
+// the first Record: a run that fails before that leaves nothing to remove.
 type results struct {
 	dir   string
 	force bool
@@ -39,7 +38,7 @@ func newResults(out string, force bool, echo io.Writer) *results {
 	return &results{dir: out, force: force, echo: echo}
 }
 
-// echo is where Records are printed, if they are.
+// echo is where Records are printed; nil if they are not.
 func echo(cmd *cobra.Command, json bool) io.Writer {
 	if json {
 		return cmd.OutOrStdout()
@@ -47,7 +46,7 @@ func echo(cmd *cobra.Command, json bool) io.Writer {
 	return nil
 }
 
-// recordsName is what the Records are called.
+// recordsName is the file of the Records.
 const recordsName = "results.jsonl"
 
 func (r *results) name() string { return r.in(recordsName) }
@@ -55,8 +54,8 @@ func (r *results) name() string { return r.in(recordsName) }
 // in is a file beside the Records.
 func (r *results) in(name string) string { return filepath.Join(r.dir, name) }
 
-// check refuses early what write would refuse, and to overwrite what else is to be
-// written beside the Records.
+// check refuses early what write would refuse, and existing files of the names in
+// beside, which the caller will write to the same directory.
 func (r *results) check(beside ...string) error {
 	if _, err := os.Stat(filepath.Dir(filepath.Clean(r.dir))); err != nil {
 		return fmt.Errorf("%w: name another directory with --out", err)
@@ -94,8 +93,8 @@ func (r *results) open() error {
 	if err := os.Mkdir(r.dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	// Removed, and not overwritten: a link to something else stays harmless. What is
-	// beside them goes as well: it is of those Records, and not of these.
+	// Removed, not overwritten: a link to something else stays harmless. The files
+	// beside them belong to the old Records and go, too.
 	for _, name := range append([]string{recordsName}, r.beside...) {
 		if !r.force {
 			break
@@ -131,8 +130,7 @@ func (r *results) close() error {
 	return r.f.Close()
 }
 
-// interrupted is the error of a run that ended before its end: by a signal, or by
-// err.
+// interrupted is the error of a run that a signal, or err, cut short.
 func interrupted(ctx context.Context, err error, res *results) error {
 	switch {
 	case ctx.Err() == nil:
@@ -140,19 +138,19 @@ func interrupted(ctx context.Context, err error, res *results) error {
 	case res.f == nil:
 		return &exit{exitInterrupted, errors.New("interrupted before anything was found")}
 	}
-	return &exit{exitInterrupted, fmt.Errorf("interrupted; what was found so far is in %s", res.name())}
+	return &exit{exitInterrupted, fmt.Errorf("interrupted; Records until then: %s", res.name())}
 }
 
-// with is err, and where what was found before it is.
+// with adds to err where the Records before it are.
 func (r *results) with(err error) error {
 	if r.f == nil {
 		return err
 	}
-	return fmt.Errorf("%w\nwhat was found so far is in %s", err, r.name())
+	return fmt.Errorf("%w\nRecords until then: %s", err, r.name())
 }
 
-// end ends a run: it shows what was found, if err cut it short what was found so
-// far, and says where it is.
+// end ends a run: it shows what was found, even if err cut the run short, and where
+// the Records are.
 func (r *results) end(ctx context.Context, cmd *cobra.Command, found report.Results, show func(io.Writer, report.Results) error, err error) error {
 	err = errors.Join(err, r.close())
 	if err != nil && !errors.Is(err, context.Canceled) {
@@ -197,7 +195,7 @@ func say(cmd *cobra.Command, notes []string) {
 	}
 }
 
-// judged is how a run ends of which a verdict was given.
+// judged turns a verdict into the error, and so the exit code, of a run.
 func judged(broken, failed, inconclusive []string) error {
 	list := func(what string, lines []string) error {
 		return fmt.Errorf("%s:\n  %s", what, strings.Join(lines, "\n  "))

@@ -22,7 +22,7 @@ const (
 	exitInterrupted = 130 // before the planned end
 )
 
-// exit is an error with a code of its own. Its err may be nil: all was said.
+// exit is an error with an exit code. A nil err prints nothing.
 type exit struct {
 	code int
 	err  error
@@ -54,13 +54,13 @@ func positional(check cobra.PositionalArgs) cobra.PositionalArgs {
 func noArguments(instead string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return usagef("no arguments are taken, and there is %q; %s", args[0], instead)
+			return usagef("unexpected argument %q; %s", args[0], instead)
 		}
 		return nil
 	}
 }
 
-// run is the program. An error without a code of its own means that it failed.
+// run is the program. An error without an exit code means exitFailed.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
@@ -136,7 +136,7 @@ func newHelp(root *cobra.Command) *cobra.Command {
 // interruptible ends the context at the first signal that asks for an end. The
 // second one has its usual effect.
 func interruptible(cmd *cobra.Command) (context.Context, context.CancelFunc) {
-	signal.Ignore(syscall.SIGPIPE) // printing fails then, and what is to be removed is
+	signal.Ignore(syscall.SIGPIPE) // printing then fails, and scratch files are removed
 	return ending(cmd)
 }
 
@@ -152,7 +152,7 @@ func ending(cmd *cobra.Command) (context.Context, context.CancelFunc) {
 }
 
 // terminations are the signals besides an interrupt that ask for an end. SIGHUP is none
-// where nohup(1) has it ignored; then it is ignored in what is started, too.
+// where nohup(1) has it ignored; processes that are started inherit that.
 func terminations() []os.Signal {
 	if signal.Ignored(syscall.SIGHUP) {
 		return []os.Signal{syscall.SIGTERM}

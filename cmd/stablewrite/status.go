@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// status is a line on a terminal that says how far things are; on anything else
-// it is silent.
+// status is a line of progress on a terminal; on anything else it is silent.
 type status struct {
 	w    io.Writer // nil: silent
 	last time.Time

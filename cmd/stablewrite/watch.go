@@ -65,17 +65,17 @@ writes, or some missed; 2 wrong arguments; 130 interrupted before the planned en
 	fl.SortFlags = false
 	fl.IntVar(&f.o.PID, "pid", 0, "look at process `P` only, and what it starts from now on")
 	fl.StringVar(&f.o.Comm, "comm", "", "look at programs named `C` only, as ps shows it")
-	fl.StringArrayVar(&f.o.Devices, "dev", nil, "look at writes to block device `D` only, and to what is made of it; may be given again")
-	fl.BoolVar(&f.o.All, "all", false, "look at swap, the page cache and metadata, too, which may change lawfully")
-	fl.IntVar(&f.o.Sample, "sample", 1, "look at one write of `N`, by chance")
-	fl.IntVar(&f.o.MaxBlocks, "max-blocks", watch.MostBlocks, "look at so many blocks of a write, from a random one on")
+	fl.StringArrayVar(&f.o.Devices, "dev", nil, "look at writes to block device `D` and to devices on it only; may be repeated")
+	fl.BoolVar(&f.o.All, "all", false, "also look at swap, the page cache and metadata, which may change lawfully")
+	fl.IntVar(&f.o.Sample, "sample", 1, "look at one of `N` writes, at random")
+	fl.IntVar(&f.o.MaxBlocks, "max-blocks", watch.MostBlocks, "look at this many 4 KiB blocks of a write, from a random one on")
 	fl.DurationVar(&f.duration, "duration", 0, "end after this time (0: no end)")
-	fl.BoolVar(&f.o.Stacks, "stack", false, "show where a program submitted a write that changed")
-	fl.BoolVar(&f.json, "json", false, "print Records instead of a text")
+	fl.BoolVar(&f.o.Stacks, "stack", false, "show the stack that submitted a changed write")
+	fl.BoolVar(&f.json, "json", false, "print Records instead of text")
 	return cmd
 }
 
-// check refuses what no run could mean.
+// check refuses arguments that make no sense.
 func (f *watchFlags) check(cmd *cobra.Command, args []string) error {
 	f.o.Children = len(args) > 0
 	switch {
@@ -101,7 +101,7 @@ const tick = time.Second
 func (f *watchFlags) run(cmd *cobra.Command, args []string) error {
 	begin := interruptible
 	if f.o.Children {
-		begin = ending // what is ignored here would be in COMMAND
+		begin = ending // COMMAND inherits ignored signals
 	}
 	ctx, stop := begin(cmd)
 	defer stop()
