@@ -8,7 +8,7 @@ import (
 	"stablepages/stablewrite"
 )
 
-// State is what a probe came to.
+// State is the result of a probe.
 type State uint8
 
 const (
@@ -19,7 +19,7 @@ const (
 
 func (s State) String() string { return [...]string{"not shown", "open", "closed"}[s] }
 
-// StateOf says what p came to. What was measured goes before what is assumed.
+// StateOf returns the result of p. A measurement overrides an assumption.
 func StateOf(p record.Probe) State {
 	copies := p.Written == stablewrite.DirectNo || p.Written == stablewrite.DirectBounced
 	switch {
@@ -35,11 +35,11 @@ func StateOf(p record.Probe) State {
 
 // Advice is what follows from a probe.
 type Advice struct {
-	// Said has a paragraph each: whether this stack is safe, which kernel changed
-	// what of it, what to make of queue/stable_writes.
+	// Said has up to three paragraphs: whether this stack is safe, which kernel
+	// changed that, and how to read queue/stable_writes.
 	Said []string
-	// Remedies are what to do about a program that changes its buffers while they are
-	// written, the first of them that can be done; none where it is safe.
+	// Remedies lists, best first, what to do about a program that changes its buffers
+	// in flight. It is empty where the stack is safe.
 	Remedies []string
 }
 
@@ -53,7 +53,7 @@ func Advise(p record.Probe) (a Advice) {
 		}
 	}
 	if state == Closed {
-		a.Said = append(a.Said, "That mends the media, not a program's receipts: a checksum that a program takes before it writes may be of other bytes than the kernel copied. A Go program that needs such sums takes them of what it writes: stablewrite, strategy bounce.")
+		a.Said = append(a.Said, "This makes the media consistent, not a program's own checksums: the kernel may copy other bytes than those the program summed before. A Go program gets a sum of the bytes on the media from stablewrite with strategy bounce.")
 		return a
 	}
 	a.Remedies = remedies(p)
@@ -63,23 +63,23 @@ func Advise(p record.Probe) (a Advice) {
 func verdict(p record.Probe, s State) string {
 	switch {
 	case s == Open && p.WriteErrors+p.Failed > 0:
-		return fmt.Sprintf("Affected: of %d writes whose buffers changed, %d were refused or cannot be read back.", p.Writes+p.Free, p.WriteErrors+p.Failed) + reached(p)
+		return fmt.Sprintf("Affected: of %d writes whose buffers changed, %d failed or cannot be read back.", p.Writes+p.Free, p.WriteErrors+p.Failed) + reached(p)
 	case s == Open:
-		return "Affected: what changes in flight reaches the media." + below(p)
+		return "Affected: changes in flight reach the media." + below(p)
 	case s == Closed && p.Measured == "" && p.Written == stablewrite.DirectNo:
-		return "Not affected: nothing is written directly here."
+		return "Not affected: the kernel writes nothing directly here."
 	case s == Closed && p.Measured == "":
-		return "Not affected, if the kernel does as is assumed: nothing was measured."
+		return "Not affected, by kernel version and file system; this was not measured."
 	case s == Closed && p.Written == stablewrite.DirectBounced:
-		return fmt.Sprintf("Not affected: this kernel bounces. It copies what is written and the device reads the copy; of %d changes in flight none reached the media.", p.Writes)
+		return fmt.Sprintf("Not affected: this kernel bounces. It copies the data, and the device reads the copy: of %d changes in flight none reached the media.", p.Writes)
 	case s == Closed:
-		return fmt.Sprintf("Not affected: the kernel copies before it writes; of %d changes in flight none reached the media. Nothing is gained over buffered writes. A Go program refuses such files with stablewrite.Options.RequireDirect, where that is known.", p.Writes)
+		return fmt.Sprintf("Not affected: the kernel copies the data before it writes, in spite of O_DIRECT: of %d changes in flight none reached the media. stablewrite.Options.RequireDirect refuses such files where the library knows of it.", p.Writes)
 	case p.Measured == "":
-		return "Not measured. Until then take it for affected."
+		return "Not measured. Assume that it is affected."
 	case p.Writes == 0:
-		return "Not shown: no change could be made in flight."
+		return "Inconclusive: no change could be made in flight."
 	}
-	return fmt.Sprintf("Not shown: writes are said to be direct, yet no change of %d reached the media. Run repro on it for longer before relying on that.", p.Writes)
+	return fmt.Sprintf("Inconclusive: the kernel should write directly here, yet of %d changes in flight none reached the media. Run stablewrite repro on it for longer.", p.Writes)
 }
 
 func reached(p record.Probe) string {
@@ -89,42 +89,42 @@ func reached(p record.Probe) string {
 	return fmt.Sprintf(" %d changes in flight reached the media.", p.Reached)
 }
 
-// below says what a change that reaches the media breaks.
+// below names the layer that a change in flight breaks.
 func below(p record.Probe) string {
 	if p.System != nil && p.System.Below != "" {
-		return " It breaks what lies below: " + p.System.Below + "."
+		return " They break the layer below: " + p.System.Below + "."
 	}
-	return " No layer is known here that it would break, so what is at risk is a program's own checksums."
+	return " No layer that they would break was found below; programs' own checksums are at risk."
 }
 
-// history says which kernel changed what of a stack like this one.
+// history says which kernel version changed how this file system writes.
 func history(p record.Probe) string {
 	if p.System == nil {
 		return ""
 	}
 	switch p.System.FileSystem {
 	case "btrfs":
-		return "Kernels: btrfs with data checksums wrote the caller's memory until Linux 6.14, and what changed in flight then reads as EIO; from 6.15 on (and in some stable kernels, as Debian's 6.12) it writes through the page cache, and from 7.3 on it bounces. Without data checksums it writes the caller's memory."
+		return "Kernels: until Linux 6.14 btrfs with data checksums wrote the caller's memory, and a block that changed in flight reads as EIO. From 6.15 on (and in some stable kernels, such as Debian's 6.12) it writes through the page cache, from 7.3 on it bounces. Without data checksums it writes the caller's memory."
 	case "xfs":
-		return "Kernels: from Linux 7.0 on xfs bounces what it writes to a device that says it needs stable pages (protection information, queue/stable_writes); md raid1 does not say so, nor dm-integrity from 6.18 to 7.2."
+		return "Kernels: from Linux 7.0 on xfs bounces writes to a device that asks for stable pages (protection information, queue/stable_writes). md raid1 does not ask, nor does dm-integrity from 6.18 to 7.2."
 	case "":
-		return "Kernels: none has changed anything for block devices: up to Linux 7.3 the device reads the caller's memory."
+		return "Kernels: up to Linux 7.3 a direct write to a block device always uses the caller's memory."
 	case "ext4":
-		return "Kernels: none has changed anything for ext4: up to Linux 7.3 the device reads the caller's memory, whatever it needs."
+		return "Kernels: up to Linux 7.3 a direct write on ext4 always uses the caller's memory, even if the device asks for stable pages."
 	}
 	return ""
 }
 
-// attributes says what queue/stable_writes does and does not mean.
+// attributes explains queue/stable_writes.
 func attributes(p record.Probe) string {
 	if p.System == nil || p.System.StableWrites == nil {
 		return ""
 	}
 	switch on := *p.System.StableWrites; {
 	case on:
-		return "The device asks for stable pages (queue/stable_writes): the kernel keeps the page cache still while it is written, which says nothing of direct writes."
+		return "The device asks for stable pages (queue/stable_writes): the kernel does not change page cache pages while they are written. This does not protect direct writes."
 	case p.System.Below != "":
-		return "That queue/stable_writes is 0 says nothing here: " + p.System.Below + " needs stable pages."
+		return "queue/stable_writes is 0, yet " + p.System.Below + " below needs stable pages."
 	}
 	return ""
 }
@@ -132,10 +132,10 @@ func attributes(p record.Probe) string {
 func remedies(p record.Probe) []string {
 	return []string{
 		"the program's own switch for buffered I/O, or checksums on: cache=writeback (QEMU), innodb_flush_method (MariaDB)",
-		"a copy in between: qemu-nbd over a socket, a loop device without direct I/O",
-		"stablewrite run -- COMMAND, whose files then open without O_DIRECT",
+		"a layer that copies: qemu-nbd over a socket, a loop device without direct I/O",
+		"stablewrite run -- COMMAND, which opens the program's files without O_DIRECT",
 		kernelRemedy(p),
-		"in a Go program the library: strategy bounce where changes may be restored or a crash must not leave torn blocks, verify where changes are rare and stay",
+		"in a Go program the library: strategy bounce; verify where memory is scarce and changes are rare and never restored",
 	}
 }
 

@@ -17,25 +17,25 @@ func TestAdvise(t *testing.T) {
 		want  []string // parts of what is said
 	}{
 		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 64, Reached: 60}, Open,
-			[]string{"Affected: what changes in flight reaches the media.", "a program's own checksums"}},
+			[]string{"Affected: changes in flight reach the media.", "own checksums are at risk"}},
 		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 64, Reached: 60, System: &record.System{StableWrites: &off, Below: "md0: raid1"}}, Open,
-			[]string{"It breaks what lies below: md0: raid1.", "queue/stable_writes is 0 says nothing here: md0: raid1 needs"}},
+			[]string{"They break the layer below: md0: raid1.", "queue/stable_writes is 0, yet md0: raid1 below needs"}},
 		{record.Probe{Written: stablewrite.DirectUnknown, Measured: "a file", Writes: 64, WriteErrors: 3}, Open,
-			[]string{"Affected: of 64 writes whose buffers changed, 3 were refused or cannot be read back."}},
+			[]string{"Affected: of 64 writes whose buffers changed, 3 failed or cannot be read back."}},
 		// A device that takes the data at once: only what ran free shows it.
 		{record.Probe{Written: stablewrite.DirectYes, Measured: "the device", Writes: 64, Free: 64, Failed: 60}, Open, []string{"of 128 writes whose buffers changed, 60"}},
-		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 64}, NotShown, []string{"Not shown: writes are said to be direct, yet no change of 64 reached the media."}},
+		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 64}, NotShown, []string{"Inconclusive: the kernel should write directly here, yet of 64 changes"}},
 		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file"}, NotShown, []string{"no change could be made in flight"}},
-		{record.Probe{Written: stablewrite.DirectYes}, NotShown, []string{"Not measured."}},
-		{record.Probe{Written: stablewrite.DirectNo, Measured: "a file", Writes: 64}, Closed, []string{"Not affected: the kernel copies", "Nothing is gained over buffered writes", "not a program's receipts"}},
+		{record.Probe{Written: stablewrite.DirectYes}, NotShown, []string{"Not measured. Assume that it is affected."}},
+		{record.Probe{Written: stablewrite.DirectNo, Measured: "a file", Writes: 64}, Closed, []string{"Not affected: the kernel copies", "RequireDirect refuses such files", "not a program's own checksums"}},
 		{record.Probe{Written: stablewrite.DirectUnknown, Measured: "a file", Writes: 64}, Closed, []string{"Not affected: the kernel copies"}},
-		{record.Probe{Written: stablewrite.DirectNo}, Closed, []string{"Not affected: nothing is written directly here."}},
+		{record.Probe{Written: stablewrite.DirectNo}, Closed, []string{"Not affected: the kernel writes nothing directly here."}},
 		{record.Probe{Written: stablewrite.DirectBounced, Measured: "a file", Writes: 64, System: file("btrfs")}, Closed,
-			[]string{"Not affected: this kernel bounces.", "from 7.3 on it bounces", "not a program's receipts"}},
-		{record.Probe{Written: stablewrite.DirectBounced}, Closed, []string{"if the kernel does as is assumed"}},
+			[]string{"Not affected: this kernel bounces.", "from 7.3 on it bounces", "not a program's own checksums"}},
+		{record.Probe{Written: stablewrite.DirectBounced}, Closed, []string{"by kernel version and file system; this was not measured"}},
 		// What is measured goes before what is assumed.
 		{record.Probe{Written: stablewrite.DirectBounced, Measured: "a file", Writes: 64, Reached: 1}, Open, []string{"Affected"}},
-		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 9, Reached: 1, System: &record.System{StableWrites: &on}}, Open, []string{"which says nothing of direct writes"}},
+		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 9, Reached: 1, System: &record.System{StableWrites: &on}}, Open, []string{"does not protect direct writes"}},
 	} {
 		if got := StateOf(tc.p); got != tc.state {
 			t.Errorf("%+v is %v, want %v", tc.p, got, tc.state)

@@ -18,13 +18,13 @@ import (
 
 const writeBytes = 1 << 20
 
-// Writes is how many there usually are of each kind. No change reaching the media
-// in 64 writes bounds the share that does below 4.7% (3/n, 95%).
+// Writes is the usual number of writes of each kind. If no change of 64 reached the
+// media, at most 4.7% of changes do (3/n, 95%).
 const Writes = 64
 
-// Run looks at path, a file, directory or block device. It writes to a nameless
-// scratch file in the directory; to a block device only by force; to a file
-// never. It makes so many writes of each kind.
+// Run probes path, a file, directory or block device, with so many writes of each
+// kind. It writes to an unnamed scratch file in the directory, to a block device only
+// if force is set, and never to an existing file.
 func Run(ctx context.Context, path string, force bool, writes int) (record.Probe, error) {
 	p := record.Probe{Kind: record.KindProbe, Path: path, Version: record.Version}
 	st, err := os.Stat(path)
@@ -58,8 +58,8 @@ func directory(ctx context.Context, p *record.Probe, path string, writes int) er
 	return measure(ctx, p, target, "a scratch file in the directory", writes)
 }
 
-// file measures on a new file beside it, if that one is written alike: the old
-// one may have been given attributes of its own.
+// file measures on a new file in the same directory, if the kernel writes that one
+// alike: the existing file may have other attributes.
 func file(ctx context.Context, p *record.Probe, path string, writes int) error {
 	subject, err := os.Open(path)
 	if err != nil {
@@ -79,7 +79,7 @@ func file(ctx context.Context, p *record.Probe, path string, writes int) error {
 		return err
 	}
 	if p.System.FileSystem == "btrfs" {
-		p.Unmeasured = "on btrfs a file is written as was settled when it was created, which a new file beside it does not show"
+		p.Unmeasured = "btrfs has no interface that tells whether an existing file has checksums; name the directory instead"
 		return nil
 	}
 	if beside.WrittenWhy != p.WrittenWhy || beside.OffsetAlign != p.OffsetAlign {
@@ -96,7 +96,7 @@ func device(ctx context.Context, p *record.Probe, path string, force bool, write
 			return err
 		}
 		defer subject.Close()
-		p.Unmeasured = "that would overwrite the start of the device, which --force permits"
+		p.Unmeasured = "measuring overwrites the start of the device; --force permits that"
 		return look(p, subject)
 	}
 	target, err := scratch.Open(path, true, true)
@@ -110,7 +110,7 @@ func device(ctx context.Context, p *record.Probe, path string, force bool, write
 	return measure(ctx, p, target.File, "the device", writes)
 }
 
-// look finds out what is known without writing.
+// look fills in everything that is known without writing.
 func look(p *record.Probe, subject *os.File) error {
 	p.System = record.SystemOf(subject)
 	f, err := stablewrite.New(subject, stablewrite.Options{})
@@ -127,11 +127,11 @@ func look(p *record.Probe, subject *os.File) error {
 	return f.Close()
 }
 
-// measure makes raw writes that are changed in flight, and counts the changes that
-// reached the media; and as many whose buffer changes at any time, of which it
-// counts those that the layers below refused or cannot read back: a device that
-// takes the data at once, as one with protection information may, shows nothing to
-// a change that waits for the submission.
+// measure makes raw writes whose buffers change in flight, and counts the changes that
+// reached the media. Then it makes as many whose buffers change at any time, and
+// counts those that failed or cannot be read back: some devices, such as
+// scsi_debug with protection information, take the data at submission, before a
+// gated change can be made.
 func measure(ctx context.Context, p *record.Probe, target *os.File, on string, writes int) error {
 	cfg := repro.Config{
 		Target: target, Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true, Indirect: true,
@@ -139,7 +139,7 @@ func measure(ctx context.Context, p *record.Probe, target *os.File, on string, w
 	}
 	gated, err := repro.Run(ctx, cfg, nil)
 	if errors.Is(err, stablewrite.ErrNotDirect) {
-		p.Unmeasured = "O_DIRECT is refused: there is nothing to measure"
+		p.Unmeasured = "the kernel refuses O_DIRECT here"
 		return nil
 	}
 	if err != nil {
@@ -157,8 +157,9 @@ func measure(ctx context.Context, p *record.Probe, target *os.File, on string, w
 	return nil
 }
 
-// held replaces what is assumed of how the kernel writes by whose pages a write holds,
-// where that can be watched (watch.Start says what it takes).
+// held replaces the assumption about how the kernel writes by an observation: whose
+// pages the write holds. Where nothing can be watched (see watch.Start) the assumption
+// stays.
 func held(p *record.Probe, target *os.File) {
 	how, err := watch.HowWritten(func(b []byte) error {
 		f, err := scratch.Reopen(target, os.O_RDWR, true)

@@ -82,8 +82,8 @@ func printProbe(out io.Writer, p record.Probe) error {
 	}
 	line("written", "%v: %s", p.Written, p.WrittenWhy)
 	if p.Measured != "" {
-		line("measured", "on %s: of %d gated writes the change in flight reached the media in %d, %d failed", p.Measured, p.Writes, p.Reached, p.WriteErrors)
-		line("", "of %d writes that changed at any time %d were refused or cannot be read back", p.Free, p.Failed)
+		line("measured", "on %s: of %d changes in flight %d reached the media, %d writes failed", p.Measured, p.Writes, p.Reached, p.WriteErrors)
+		line("", "of %d writes whose buffer changed at any time, %d failed or cannot be read back", p.Free, p.Failed)
 	} else {
 		line("measured", "no: %s", p.Unmeasured)
 	}
@@ -94,7 +94,7 @@ func printProbe(out io.Writer, p record.Probe) error {
 	text := "\n" + strings.Join(a.Said, "\n\n") + "\n"
 	for i, remedy := range a.Remedies {
 		if i == 0 {
-			text += "\nIf a program here changes its buffers while they are written, the first of these that can be done:\n"
+			text += "\nIf a program here changes its buffers in flight, do the first of these that you can:\n"
 		}
 		text += fmt.Sprintf("  %d. %s\n", i+1, remedy)
 	}
