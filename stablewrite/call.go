@@ -95,8 +95,8 @@ func (o *op) died(was bool) {
 	}
 }
 
-// PanicError is a panic of a Device, brought to the caller of the write as another
-// panic, with this value, once nothing of the write is in flight.
+// PanicError carries the panic of a Device to the goroutine that called the write,
+// which panics with it once nothing of the write is in flight.
 type PanicError struct {
 	Value any // of the panic; nil if the goroutine was ended by runtime.Goexit
 	Stack []byte

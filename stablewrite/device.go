@@ -2,14 +2,13 @@ package stablewrite
 
 import "fmt"
 
-// Device is what a File writes to. Null and delayed devices, fault injection
-// and tests implement it; a File on a path is a File on a Device of this
-// package. Calls are concurrent, but for Close, which is the last.
+// Device is the target of a File. Null and delayed devices, fault injection and tests
+// implement it; a File on a path uses a Device of this package. Calls may be
+// concurrent, except Close, which is the last.
 type Device interface {
-	// WriteAt submits p at off and returns when that completed. It reads p
-	// after the File summed it, which is the point. As pwrite may, it may land
-	// fewer bytes and return a nil error; the File goes on from there. It does
-	// not modify or keep p.
+	// WriteAt submits p at off and returns when that completed. It reads p after the File
+	// summed it, so p may have changed. Like pwrite it may write fewer bytes and return a
+	// nil error; the File goes on from there. It does not modify or keep p.
 	WriteAt(p []byte, off int64) (n int, err error)
 	// ReadAt is that of io.ReaderAt.
 	ReadAt(p []byte, off int64) (n int, err error)
@@ -20,16 +19,16 @@ type Device interface {
 	Close() error
 }
 
-// GatherWriter is a Device that takes memory in parts.
+// GatherWriter is a Device that accepts a write in parts.
 type GatherWriter interface {
-	// WriteGatherAt is Device.WriteAt of parts, at most 1024, one after the other.
+	// WriteGatherAt is Device.WriteAt of at most 1024 parts, one after the other.
 	WriteGatherAt(parts [][]byte, off int64) (n int, err error)
 }
 
 // maxGather is IOV_MAX of Linux.
 const maxGather = 1024
 
-// PartWriter is a Device that can write a part of a unit. On one that is not a
+// PartWriter is a Device that can write a part of a unit. On any other Device a
 // Stream must begin, be flushed and end at whole units.
 type PartWriter interface {
 	// WritePart writes p, which lies within one unit and is of any alignment,
@@ -47,8 +46,8 @@ type Geometry struct {
 	OffsetAlign int        // of offset and length
 	Source      string     // where the alignment is from: "statx", "sector size", "read probe", ...
 	Direct      Directness // how the kernel writes
-	// Why is the reason for Direct. What is not asked of the kernel, but assumed by
-	// its version, file system and device, begins with "assumed".
+	// Why is the reason for Direct. It begins with "assumed" if it follows from kernel
+	// version, file system and device only.
 	Why string
 }
 

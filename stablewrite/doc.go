@@ -21,76 +21,75 @@
 //   - Buffered writes by others (another process, an os.File) to a page that a ring
 //     has a direct write of in flight can undo that, and make Sync fail: 396 of 1,113
 //     fsyncs failed in a trial (ext4, Linux 6.18), 0 of 383 with blocking calls.
-//     Options.Engine ByCalls is for files that are written both ways. Files of one
-//     process see to it themselves.
+//     Options.Engine ByCalls is for files that are written both ways. Files of the
+//     same process avoid this by themselves.
 //   - What a process had in flight on a ring can land after the process was
 //     killed. Options.Lock lets a successor wait for it.
 //   - Nothing is ordered against writers in other processes, nor against other
 //     names of the same bytes: a partition and its disk, a loop device and its
 //     file.
-//   - A receipt speaks of the media at the moment the write returned. A later
+//   - A receipt describes the media at the moment the write returned. A later
 //     write that overlaps it changes them.
-//   - A write is not atomic. One that fails, or is cut short by a crash, may
-//     have landed in part; a [WriteError] says in which.
+//   - A write is not atomic. One that fails, or that a crash cuts short, may
+//     have landed in part; a [WriteError] says in which part.
 //   - A write in flight cannot be cancelled; no method takes a context.
 //   - [Raw] promises nothing; the others are compared with it.
 //
 // # Ownership
 //
 // A buffer given to [File.WriteAt], [File.Do] or [Queue.Start] is read until the
-// write has ended, never written, and not kept. It may change meanwhile: that
-// is what the package is for. Under the race detector memory of the Go heap that
-// changes is reported all the same, and rightly: only memory that Go does not
-// manage, or the kernel's or another process's hand, is exempt from its memory
-// model. A buffer that cannot be read (a mapped file that was truncated) is EFAULT,
-// as from a system call. A [Stream] has copied what it was given when Write returns.
+// write has ended, never written, and not kept. It may change meanwhile: that is what
+// the package is for. The race detector reports such changes of Go heap memory by
+// other goroutines, rightly: Go's memory model exempts only memory that Go does not
+// manage and changes by the kernel or another process. A buffer that cannot be read
+// (a mapped file that was truncated) makes the write fail with EFAULT, as a system
+// call would. A [Stream] has copied its argument when Write returns.
 //
 // # Ordering
 //
-// From the first submission to the last resubmission of a write its range is
-// locked against other writes of the process to the same inode or block device, so a
+// From the first submission to the last resubmission of a write its range is locked
+// against other writes of the process to the same inode or block device, so a
 // resubmission never overwrites a newer write. Writes that overlap go out in the
 // order in which Do or Start was called; others do not wait for each other. Truncate
-// and Preallocate wait as writes do, reads for none: one that overlaps a write sees
-// what the device has, before or after a resubmission.
+// and Preallocate wait as writes do. Reads wait for nothing: a read that overlaps a
+// write sees what the device has, before or after a resubmission.
 //
-// A summed write longer than Options.SegmentBytes goes out in segments, several at
-// a time, so that one is summed while others are in flight. Where it makes the
-// file longer they go out in order, so that a write that is cut short leaves no
-// hole before data. Create, and OpenFile with O_TRUNC, empty a file before or after a
-// write of the process, not in its middle.
+// A summed write longer than Options.SegmentBytes goes out in segments, several at a
+// time, so that one is summed while others are in flight. Segments that make the file
+// longer go out in order, so that a write that is cut short leaves no hole before
+// data. Create, and OpenFile with O_TRUNC, empty a file before or after a write of
+// the process, not during one.
 //
 // # The crash window
 //
 // Under Verify and Detect the crash window of a write is open from its first
 // submission, which may carry anything that the buffer held meanwhile, until the
 // first [File.Sync] that succeeds after the write returned: until then a volatile
-// cache may have kept the first submission and lost the resubmission. What is on the
-// media after a crash in the window matches no sum that anybody holds: btrfs of Linux
-// 6.1 then fails to read it, the legs of a mirror differ. Under Bounce a crash does
-// what it does to any write.
+// cache may have kept the first submission and lost the resubmission. After a crash
+// in the window the media may match no sum at all: btrfs of Linux 6.1 then fails to
+// read the block, and the legs of a mirror differ. Under Bounce a crash has the same
+// effect as on any write.
 //
 // # When to choose what
 //
-// Choose Bounce whenever changes may be restored, when a crash must not leave
-// torn blocks, or under fabrics where a write that timed out may land after its
-// retry. Its copy lies in huge pages, which the kernel submits for less than the
-// small pages of most buffers: for writes of 64 KiB and more it is usually no slower
-// than Raw. Choose Verify where changes are rare and not restored, and memory is
-// scarce or the buffers lie in huge pages already ([AlignedBuffer], [Buffers]).
-// With buffers of 1 MiB and more in memory of [TrackedBuffer], DetectBy [ByTracking]
-// costs them about as much, and sees restored changes, too.
-// Choose Detect, with aligned buffers, to learn that a program violates stable pages
-// rather than to heal it; Options.OnChanged tells of every change under the others.
-// Choose Buffered where the page cache is welcome. [Strategy.PromiseBy] holds all of
-// this as data.
+// Choose Bounce whenever changes may be restored, when a crash must not leave torn
+// blocks, or under fabrics where a write that timed out may land after its retry. Its
+// copy lies in huge pages, which cost the kernel less to submit than the small pages
+// of most buffers: writes of 64 KiB and more are usually no slower than under Raw.
+// Choose Verify where changes are rare and not restored, and memory is scarce or the
+// buffers lie in huge pages already ([AlignedBuffer], [Buffers]). With buffers of 1
+// MiB and more in memory of [TrackedBuffer], DetectBy [ByTracking] costs them about
+// as much, and sees restored changes, too. Choose Detect, with aligned buffers, to
+// learn that a program violates stable pages rather than to heal it;
+// Options.OnChanged tells of every change under the others. Choose Buffered where the
+// page cache is welcome. [Strategy.PromiseBy] returns these promises as data.
 //
 // # Words
 //
-// Changed: the writer saw the buffer differ after the submission. Resubmit:
-// submit once more, from private memory, of a [Pool]. In flight: after a submission was
-// accepted, before its completion was reaped. Torn: the media is not what the
-// receipt says. Tracked: the kernel notes which pages of the memory are written to.
-// Armed: write-protected to that end. Block: 4096 bytes of the file, on the file's
-// grid. Segment: a part of a write that goes out as one submission.
+// Changed: the writer saw the buffer differ after the submission. Resubmit: submit
+// once more, from private memory, of a [Pool]. In flight: after a submission was
+// accepted, before its completion was reaped. Torn: the media is not what the receipt
+// says. Tracked: the kernel notes which pages of the memory are written to. Armed:
+// write-protected for tracking. Block: 4096 bytes of the file, on the file's grid.
+// Segment: a part of a write that goes out as one submission.
 package stablewrite

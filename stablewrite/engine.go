@@ -31,12 +31,12 @@ type engine struct {
 }
 
 // Engine returns how submissions of the File go out, ByRing or ByCalls, and why.
-// ByRing means io_uring for writes of which several submissions are in flight:
-// those of a Queue or Stream, and segments of one write. Writes of one submission
-// that a caller waits for, and what makes the file longer, go out by blocking calls
-// in any case: these are faster there. A ring needs a File opened for reading, too:
-// the check for RWF_NOWAIT is a read. The process keeps the rings for segments, at
-// most GOMAXPROCS; that of a Queue goes with it.
+// ByRing means io_uring for writes of which several submissions are in flight: those
+// of a Queue or Stream, and segments of one write. A write of one submission that a
+// caller waits for, and a write that makes the file longer, always goes out by
+// blocking calls, which are faster there. A ring needs a File opened for reading,
+// too: the check for RWF_NOWAIT is a read. The process keeps the rings for segments,
+// at most GOMAXPROCS; that of a Queue goes with it.
 func (f *File) Engine() (Engine, string) { return f.engine.kind, f.engine.why }
 
 // rings reports whether submissions may go by a ring.

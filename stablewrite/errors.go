@@ -23,9 +23,9 @@ var (
 	ErrNotDirect = errors.New("not written directly")
 )
 
-// WriteError is the error of a write that was begun and failed, or of a buffer of
-// a Stream. It divides the bytes of the write in three: first Good bytes, then
-// Spoiled bytes, then bytes that were not touched.
+// WriteError is the error of a write that was begun and failed, or of a buffer of a
+// Stream. It divides the write into Good bytes, then Spoiled bytes, then bytes that
+// were not touched.
 type WriteError struct {
 	Name    string // of the file; "" on a Device
 	Off     int64

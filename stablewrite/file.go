@@ -50,18 +50,17 @@ var (
 	_ io.ReaderAt = (*File)(nil)
 )
 
-// Create opens name for reading and writing, creates it with mode 0666 (before
-// umask) if it does not exist and truncates it if it does. Whether the file
-// system can be written as o asks is found out first, on a file without a name,
-// so that a failure neither empties an old file nor leaves a new one; only file
-// systems without O_TMPFILE may be left with an empty new file.
+// Create opens name for reading and writing, creates it with mode 0666 (before umask)
+// if it does not exist and truncates it if it does. It first checks, on an unnamed
+// file, that the file system can be written as o asks, so that a failure neither
+// empties an existing file nor leaves a new one; without O_TMPFILE an empty new file
+// may be left.
 func Create(name string, o Options) (*File, error) {
 	return OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666, o)
 }
 
-// Open opens the existing file or block device name for reading and writing. A
-// block device that is mounted opens too: OpenFile with os.O_RDWR|os.O_EXCL is
-// refused it.
+// Open opens the existing file or block device name for reading and writing. It opens
+// a mounted block device, too; OpenFile with os.O_RDWR|os.O_EXCL fails on one.
 func Open(name string, o Options) (*File, error) { return OpenFile(name, os.O_RDWR, 0, o) }
 
 // OpenFile is the general open, with the flags of os.OpenFile; O_DIRECT is added
@@ -96,8 +95,8 @@ func pathless(err error) error {
 // O_SYNC and O_DSYNC as f has them; f's own flags and offset stay as they are. f
 // must not be open for appending.
 //
-// Mind fcntl locks: POSIX drops all that the process holds on a file when any
-// descriptor of it is closed, and so does Close, and a New that fails.
+// Closing any descriptor of a file drops all fcntl (POSIX) locks that the process
+// holds on it. So do Close, and a New that fails.
 func New(f *os.File, o Options) (*File, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("stablewrite: open %s again: %w", f.Name(), err)
@@ -110,10 +109,10 @@ func New(f *os.File, o Options) (*File, error) {
 	return file, nil
 }
 
-// NewDevice writes to d. Several Files may be made of one Device that is a
-// pointer: they are ordered against each other as Files on one inode are, and share
-// what becomes of their Syncs. Close of the last of them closes d; if NewDevice
-// fails, d stays the caller's.
+// NewDevice writes to d. Several Files may be made of one Device that is a pointer:
+// their writes are ordered as those of Files on one inode, and they share the error
+// of a failed Sync. Close of the last of them closes d; if NewDevice fails, d stays
+// the caller's.
 func NewDevice(d Device, o Options) (*File, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("stablewrite: %w", err)
@@ -239,12 +238,12 @@ func (f *File) wrap(what string, err error) error {
 	return fmt.Errorf("stablewrite: %s: %w", what, err)
 }
 
-// Sync makes durable all writes that returned before it began; concurrent Syncs
-// share a call. It does not cover the name of a newly created file; sync its directory
-// for that. An error is final: the kernel may have dropped what it could not write,
-// and says so once. So every later Sync and Close of every File of the process on that
-// device (partitions count as their disk) returns the error again, until the last of
-// them is closed.
+// Sync makes durable all writes that returned before it began; concurrent Syncs share
+// a call. It does not cover the name of a newly created file; sync its directory for
+// that. An error is final: the kernel may have dropped the data it could not write,
+// and reports that once. So every later Sync and Close of every File of the process
+// on that device (partitions count as their disk) returns the error again, until the
+// last of them is closed.
 func (f *File) Sync() error {
 	if err := f.enter(); err != nil {
 		return err
@@ -254,10 +253,10 @@ func (f *File) Sync() error {
 }
 
 // Close waits for calls under way, then closes the File. It does not sync. Its error
-// joins three: that of a Sync that failed; one that says how many bytes given to
-// Streams are lost, because these were not closed; and that of closing. Every later
-// call of the File returns an error that wraps os.ErrClosed; a Stream that is still
-// open returns it when it next writes out what it has buffered.
+// joins up to three: the error of a failed Sync; how many bytes are lost in Streams
+// that were not closed; and the error of closing the file. Every later call of the
+// File returns an error that wraps os.ErrClosed; a Stream that is still open returns
+// it when it next writes out what it has buffered.
 func (f *File) Close() error {
 	hurry()
 	f.open.Lock()

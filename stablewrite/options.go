@@ -7,13 +7,12 @@ import (
 	"stablepages/crcguard"
 )
 
-// Options say how a File writes. The zero value is a File that verifies.
+// Options say how a File writes. The zero value means Verify and all defaults.
 type Options struct {
 	// Strategy is what to do about changes. Default Verify.
 	Strategy Strategy
 
-	// Resubmit is what of a changed write goes out again. Default
-	// ChangedBlocks.
+	// Resubmit says how much of a changed write goes out again. Default ChangedBlocks.
 	Resubmit Resubmit
 
 	// DetectBy is how changes are noticed. Default ByDigest.
@@ -24,9 +23,9 @@ type Options struct {
 	// the digest, and Receipt.Tracked is false.
 	RequireTracking bool
 
-	// Pool is where private memory comes from. Default: one of the process, of
-	// DefaultPoolBytes, of which no File may hold more than half, unless one Write
-	// of it takes more; see Pool.
+	// Pool supplies private memory. Default: the Pool of the process, of
+	// DefaultPoolBytes, of which no File may hold more than half, unless one Write needs
+	// more; see Pool.
 	Pool *Pool
 
 	// SegmentBytes is the longest submission of a summed write, in bytes, a
@@ -56,10 +55,10 @@ type Options struct {
 	// concurrently.
 	OnChanged func(Change)
 
-	// RequireDirect makes it an error, ErrNotDirect, to open a file that takes
-	// O_DIRECT and is known to be written through the page cache. What the kernel
-	// bounces it writes directly. If it is unknown how the kernel writes, the file opens.
-	// A file that refuses O_DIRECT opens under Buffered only.
+	// RequireDirect makes opening fail with ErrNotDirect if the file accepts O_DIRECT and
+	// is known to be written through the page cache all the same. Bounced writes count as
+	// direct. A file of which it is unknown how the kernel writes opens. A file that
+	// refuses O_DIRECT opens under Buffered only.
 	RequireDirect bool
 }
 
@@ -70,8 +69,8 @@ const DefaultSegmentBytes = 512 << 10
 
 const maxSegmentBytes = 1 << 30
 
-// Resubmit says what of a changed write goes out again. After a submission that
-// failed it is always the whole segment.
+// Resubmit says how much of a changed write goes out again. After a failed submission
+// it is always the whole segment.
 type Resubmit uint8
 
 const (

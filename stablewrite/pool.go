@@ -13,29 +13,29 @@ import (
 // DefaultPoolBytes is the size of the Pool that Files share unless told otherwise.
 const DefaultPoolBytes = 64 << 20
 
-// Pool bounds the private memory of the Files that share it. The zero value is
-// a Pool of DefaultPoolBytes. Its memory is mapped 2 MiB at a time, when it is first
-// needed, in huge pages where the system has them, and unmapped when the Pool is
-// collected. None of it is ever handed to a caller. Where the system refuses to map
-// more, writes wait for what others give back, and go out in smaller segments; if
-// nobody has any, a write gets a few blocks of the Go heap.
+// Pool bounds the private memory of the Files that share it. The zero value is a Pool
+// of DefaultPoolBytes. It maps memory 2 MiB at a time when it is first needed, in
+// huge pages where the system has them, and unmaps it when the Pool is garbage
+// collected. None of it is ever handed to a caller. If the system refuses to map
+// more, writes wait until others return memory, and go out in smaller segments; if no
+// other write holds any, a write gets a few blocks of the Go heap.
 //
 // An eighth of it, 2 MiB at most, is set aside for resubmissions: a write under
-// Verify asks for private memory when its buffer changed, and must not wait then
-// for writes that have not begun. The rest is reserved by writes that copy,
-// before they submit anything, and by reads that need private memory: a full Pool
-// delays the start of a write, never its end. Resubmissions use the rest, too, while
-// nobody who asked earlier waits for it. Where enough is free, but not in runs as
-// long as the segments of a write, that goes out in shorter ones; it waits only if
-// the device's unit is longer than what there is.
+// Verify asks for private memory when its buffer changed, and must not wait then for
+// writes that have not begun. Writes that copy reserve from the rest before they
+// submit anything, and so do reads that need private memory: a full Pool delays the
+// start of a write, never its end. Resubmissions also use the rest while nobody who
+// asked earlier waits. If enough memory is free but no run of it is as long as a
+// segment, the write goes out in shorter segments; it waits only if no run holds a
+// unit of the device.
 //
-// What waits for a range that another write holds has its memory already; enough such
-// writes make others wait, and reads that need private memory. Memory is given in the
+// A write that waits for a range already holds its memory; enough such writes make
+// other writes, and reads that need private memory, wait. Memory is given in the
 // order in which it was asked for. No File may hold more than half of the default
-// Pool, what is set aside not counted, unless one Write takes more: what a File asks
-// for beyond that waits for what the same File gives back, in order, and holds up no
-// other File. A File whose Device writes to another File must not share its Pool: they
-// could wait for each other.
+// Pool, without the part set aside, unless one Write needs more: a request beyond
+// that waits until the same File returns memory, and does not delay other Files. A
+// File whose Device writes to another File must not share its Pool: they could wait
+// for each other.
 type Pool struct {
 	mu      sync.Mutex
 	bytes   int   // at most; 0: DefaultPoolBytes
@@ -52,8 +52,8 @@ type Pool struct {
 // half of it.
 var processPool Pool
 
-// NewPool returns a Pool of at most bytes bytes; less than 8192 is taken as
-// 8192: a block for a copy, a block for a resubmission.
+// NewPool returns a Pool of at most bytes bytes; at least 8192: a block for a copy
+// and a block for a resubmission.
 func NewPool(bytes int) *Pool { return &Pool{bytes: max(bytes, 2*crcguard.BlockSize)} }
 
 func (p *Pool) limit() int { return cmp.Or(p.bytes, DefaultPoolBytes) }

@@ -23,12 +23,13 @@ import (
 //		if w.Err != nil ...
 //	}
 //
-// A goroutine that only Starts may leave all of Wait to Drain; Writes that ended then
-// wait there with their memory.
+// A goroutine may call Start only, and Drain at the end; until then Writes that ended
+// keep their memory.
 //
-// From Start until Wait, Poll or Drain returned it, a Write, its memory (but for
-// changes of its bytes) and its Sums are the Queue's. Writes that overlap go out
-// one after the other, in the order of Start. Methods may be called concurrently.
+// From Start until Wait, Poll or Drain returns it, a Write and its Sums belong to the
+// Queue, and its memory must not be reused, though its bytes may change. Writes that
+// overlap go out one after the other, in the order of Start. Methods may be called
+// concurrently.
 type Queue struct {
 	f       *File
 	depth   int
@@ -51,12 +52,11 @@ func (f *File) Queue(depth int) *Queue {
 	return q
 }
 
-// Start begins w, as soon as fewer than the Queue's depth are under way and, where
-// it copies, there is private memory. It does not wait for Writes that w overlaps:
-// w goes out when its turn comes, and counts as under way. If it returns an error,
-// w was not begun and Wait will not return it: the request is refused, the
-// File or the Queue is closed (os.ErrClosed), or w is under way already
-// (ErrUnderWay).
+// Start begins w as soon as fewer Writes than the Queue's depth are under way and, if
+// w is copied, private memory is free. It does not wait for Writes that w overlaps: w
+// goes out when its turn comes, and counts as under way. If it returns an error, w
+// was not begun and Wait will not return it: the request is refused, the File or the
+// Queue is closed (os.ErrClosed), or w is under way already (ErrUnderWay).
 func (q *Queue) Start(w *Write) error { return q.start(w, nil) }
 
 // start is Start, also of a buffer of a Stream, of which so many bytes are pending.
@@ -164,12 +164,11 @@ func (q *Queue) end(w *Write) {
 	q.ring.stir()
 }
 
-// Wait returns a Write that ended, the one that ended first, and waits for one if
-// it must; if nothing is under way it waits for another goroutine to Start one. It
-// returns nil once the Queue is closed and all Writes were returned; Close of the File
-// does not end a Queue. OnChanged is
-// called before Wait returns. If the Device panicked, Wait, Poll and Drain panic with
-// that PanicError, which is in Write.Err, too.
+// Wait returns the Write that ended first, and waits until there is one; if nothing
+// is under way it waits for another goroutine to Start one. It returns nil once the
+// Queue is closed and all Writes were returned; Close of the File does not end a
+// Queue. OnChanged is called before Wait returns. If the Device panicked, Wait, Poll
+// and Drain panic with a *PanicError, which is also in Write.Err.
 func (q *Queue) Wait() *Write { return q.handOver(q.await(true)) }
 
 // await returns what ended first, and waits for it as long as anything is under way,
@@ -205,7 +204,7 @@ func (q *Queue) Poll() *Write {
 	return q.handOver(w)
 }
 
-// Drain returns what ended, until nothing is under way.
+// Drain yields Writes that ended, until nothing is under way.
 func (q *Queue) Drain() iter.Seq[*Write] {
 	return func(yield func(*Write) bool) {
 		for {
@@ -242,9 +241,9 @@ func (q *Queue) unlink() *Write {
 	return w
 }
 
-// Close returns when nothing is under way. After it Start fails, and Wait returns
-// what has ended, then nil. A Queue that is not closed holds a descriptor until it
-// is collected.
+// Close waits until nothing is under way. After it Start fails, and Wait returns the
+// Writes that have ended, then nil. A Queue that is not closed holds a descriptor
+// until it is garbage collected.
 func (q *Queue) Close() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()

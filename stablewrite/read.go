@@ -8,16 +8,15 @@ import (
 	"runtime/debug"
 )
 
-// ReadAt reads len(p) bytes from off, any offset and any length; it is
-// io.ReaderAt. What the device does not take as it is goes through private
-// memory. A read into p that fails with EIO or EILSEQ is tried once more through
-// private memory: a layer that checks sums fails reads into memory that somebody
-// changes meanwhile. If that fails too, it is the media, not the memory: the
-// error says what was tried.
+// ReadAt reads len(p) bytes from off, any offset and any length; it is io.ReaderAt.
+// An unaligned read goes through private memory. A read into p that fails with EIO or
+// EILSEQ is repeated once into private memory: a layer that verifies checksums fails
+// a read if somebody changes the memory meanwhile. If that fails too, the media are
+// at fault, and the error says what was tried.
 //
-// A panic of a Device is a panic of ReadAt, with a PanicError.
+// If the Device panics, ReadAt panics with a *PanicError.
 //
-// A read does not wait for writes. One that overlaps a write under Verify may
+// A read does not wait for writes. A read that overlaps a write under Verify may
 // return bytes that the resubmission then replaces.
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	if err := f.enter(); err != nil {

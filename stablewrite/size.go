@@ -7,13 +7,13 @@ import (
 	"math"
 )
 
-// Sized is a Device that knows how many bytes can be read of it. Segments of a large
-// write to a Device that is not Sized go out in order, as if the write made it longer.
+// Sized is a Device that knows its size. On a Device that is not Sized the segments
+// of a large write go out in order, as if the write made it longer.
 type Sized interface {
 	Size() (int64, error)
 }
 
-// Resizer is a Device whose size can be set, and which can allocate ahead.
+// Resizer is a Device whose size can be set, and that can allocate space ahead.
 type Resizer interface {
 	Truncate(size int64) error
 	// Preallocate allocates [off, off+n), and makes the file at least so long.
@@ -37,8 +37,8 @@ func (f *File) Size() (int64, error) {
 	return n, nil
 }
 
-// Truncate makes the file size bytes long. It waits for writes of the process that
-// are under way behind the smaller of the old and the new size, and they for it.
+// Truncate makes the file size bytes long. It and writes of the process beyond the
+// smaller of the old and the new size wait for each other.
 func (f *File) Truncate(size int64) error {
 	now, err := f.Size()
 	if err != nil {
@@ -48,9 +48,8 @@ func (f *File) Truncate(size int64) error {
 }
 
 // Preallocate allocates n bytes from off on, and makes the file at least so long.
-// What is written there later takes no space that another file could take first,
-// does not make the file longer, and so can go out by a ring. It waits for writes of
-// the process that overlap, and they for it.
+// Later writes there need no new space, do not make the file longer, and so can go
+// out by a ring. It and overlapping writes of the process wait for each other.
 func (f *File) Preallocate(off, n int64) error {
 	if n <= 0 || off > math.MaxInt64-n {
 		off, n = -1, 0

@@ -15,21 +15,20 @@ import (
 )
 
 // Stream writes bytes one after the other, of any number, from any offset on. It
-// copies all of them, so that under every Strategy they are as safe as under
-// Bounce, and writes buffers while the next is filled: several at a time within the
-// file, one where they make it longer. File.StreamAt makes one.
+// copies all of them, so they are as safe as under Bounce whatever the Strategy. It
+// writes full buffers while it fills the next: several at a time within the file, one
+// at a time at its end. File.StreamAt makes one.
 //
-// No byte outside of what was written changes. Where a Stream begins, is flushed
-// or ends within a unit of the device (Geometry.OffsetAlign), that part goes out
-// by itself: to a file through the page cache, by a descriptor of its own that
-// StreamAt opens, and it is on the media before it counts as written; to a block
-// device by reading the unit and writing it again, which takes permission to
-// read.
+// Bytes outside of the written range do not change. If a Stream begins, is flushed or
+// ends within a unit of the device (Geometry.OffsetAlign), that part goes out by
+// itself. On a file it goes through the page cache, by another descriptor that
+// StreamAt opens, and is on the media before it counts as written. On a block device
+// the unit is read and written again, so the File must be open for reading.
 //
-// A Stream has memory of its own, up to five times Options.SegmentBytes from the
-// first Write to Close, which is not of the Pool. Its methods are for one goroutine.
-// An error is final: every later call but Sum and Landed returns it. Only an error of
-// the reader given to ReadFrom is not.
+// From the first Write to Close a Stream holds up to five times Options.SegmentBytes,
+// outside of the Pool. Its methods are for one goroutine. An error is final: every
+// later call but Sum and Landed returns it. Only an error of the reader given to
+// ReadFrom is not final.
 type Stream struct {
 	// BlockSums, if set before the first Write, is called with the CRC-32C of
 	// each 4 KiB block of the file that is on the media, in order: off is where
@@ -71,8 +70,8 @@ type buffer struct {
 // streamDepth is how many buffers of a Stream are in flight at a time.
 const streamDepth = 4
 
-// StreamAt returns a Stream that begins at off. Close it, or what it has
-// buffered is lost, and Close of the File says so.
+// StreamAt returns a Stream that begins at off. If it is not closed, its buffered
+// bytes are lost, and Close of the File returns an error.
 func (f *File) StreamAt(off int64) *Stream {
 	s := &Stream{f: f, start: off, at: off, openAt: off}
 	if s.err = f.enter(); s.err != nil {
@@ -147,8 +146,8 @@ func (s *Stream) makeBuffers() {
 	}
 }
 
-// Write copies p, and returns when all of it is on its way or buffered. n bytes were
-// accepted, which says nothing of the media: see Landed.
+// Write copies p and returns when all of it is buffered or being written. n counts
+// accepted bytes; Landed says how many are on the media.
 func (s *Stream) Write(p []byte) (n int, err error) {
 	for n < len(p) && s.usable() {
 		room := s.room()
@@ -206,8 +205,8 @@ func (s *Stream) took(n int) {
 	}
 }
 
-// Flush returns when all that was written is on the media, as a following Sync
-// of the File makes durable, and can be read.
+// Flush waits until all that was written can be read back; Sync of the File then
+// makes it durable.
 func (s *Stream) Flush() error {
 	if s.usable() && s.fill != nil && s.fill.hi > s.fill.lo {
 		s.launch()
@@ -248,8 +247,8 @@ func (s *Stream) Sum() uint32 {
 	return crcguard.Update(s.sum, s.fill.mem[s.fill.lo:s.fill.hi])
 }
 
-// Landed is how many bytes, from where the Stream began, are known to be on the
-// media. It is what was written, after Flush without an error.
+// Landed returns how many bytes, from the start of the Stream, are known to be on the
+// media. After Flush without an error that is all that was written.
 func (s *Stream) Landed() int64 { return s.good }
 
 // launch sends what is buffered on its way. What makes the file longer, or begins

@@ -1,7 +1,7 @@
 package stablewrite
 
-// Change is a write whose buffer was seen to change, or proved to have by a
-// device that refused it. Extents belongs to the write: copy what is to be kept.
+// Change is a write whose buffer was seen to change, or must have changed because the
+// device refused it with EILSEQ. Extents belongs to the write: copy it to keep it.
 type Change struct {
 	Name    string // of the File
 	Off     int64  // of the write, in the file

@@ -69,11 +69,10 @@ type Receipt struct {
 	Refused       int    // submissions that the device refused with EILSEQ: each proves a change, be it seen or restored
 }
 
-// WriteAt writes p at off; it is io.WriterAt. p may change meanwhile. The error
-// of a write that was begun is a *WriteError. What can be refused is refused
-// before anything is written: an unaligned off or length with an error that
-// wraps ErrUnaligned, a File opened for reading with fs.ErrPermission, a closed
-// one with os.ErrClosed.
+// WriteAt writes p at off; it is io.WriterAt. p may change meanwhile. The error of a
+// write that was begun is a *WriteError. Before anything is written it refuses an
+// unaligned off or length (the error wraps ErrUnaligned), a File opened for reading
+// (fs.ErrPermission) and a closed File (os.ErrClosed).
 func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	w, _ := f.writes.Get().(*Write)
 	if w == nil {
@@ -87,10 +86,10 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// Do performs w and returns when its last submission landed. Its errors are
-// those of WriteAt; w.Receipt, w.Changed and w.Err are set in either case. If w
-// is under way already, that is ErrUnderWay, and w is left alone. If the Device
-// panics, Do panics with a *PanicError, which is w.Err, too.
+// Do performs w and returns when its last submission landed. Its errors are those of
+// WriteAt; w.Receipt, w.Changed and w.Err are set in either case. If w is under way
+// already, Do returns ErrUnderWay and leaves w alone. If the Device panics, Do panics
+// with a *PanicError, and sets w.Err to it.
 func (f *File) Do(w *Write) error {
 	if err := w.claim(); err != nil {
 		return err
