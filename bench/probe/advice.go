@@ -131,7 +131,7 @@ func attributes(p record.Probe) string {
 
 func remedies(p record.Probe) []string {
 	return []string{
-		"the program's own switch for buffered I/O, or checksums on: cache=writeback (QEMU), innodb_flush_method (MariaDB)",
+		"the program's own switch for buffered I/O, or checksums on: cache=writeback (QEMU), innodb_log_file_buffering=ON (MariaDB)",
 		"a layer that copies: qemu-nbd over a socket, a loop device without direct I/O",
 		"stablewrite run -- COMMAND, which opens the program's files without O_DIRECT",
 		kernelRemedy(p),

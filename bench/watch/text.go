@@ -259,7 +259,7 @@ var switches = []struct{ program, how string }{
 	{"qemu", "cache=writeback (or writethrough) for its drives"},
 	{"kvm", "cache=writeback (or writethrough) for its drives"},
 	{"CPU ", "of QEMU, cache=writeback (or writethrough) for its drives"},
-	{"mariadb", "innodb_flush_method=fsync, and for the redo log innodb_log_file_buffering=ON"},
+	{"mariadb", "innodb_log_file_buffering=ON, which SET GLOBAL does at run time"},
 	{"mysqld", "innodb_flush_method=fsync"},
 	{"postgres", "debug_io_direct=''; for its data files, not the log, data checksums do as well (pg_checksums --enable)"},
 }

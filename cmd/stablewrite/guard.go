@@ -22,13 +22,12 @@ whichever way the program writes: write, libaio, io_uring, splice.
 Nothing else of the program is touched: it has its process, terminal, signals
 and standard streams, and its ordinary writes are not slowed down.
 
-Where a program has a switch of its own for buffered I/O, use that instead
-(QEMU cache=writeback; MariaDB innodb_flush_method=fsync, and for its redo log
-innodb_log_file_buffering=ON; PostgreSQL debug_io_direct=''): it knows then that
-there is a second cache.
+If the program has a switch for buffered I/O, use that instead (QEMU
+cache=writeback; MariaDB innodb_log_file_buffering=ON; PostgreSQL
+debug_io_direct='').
 
-When COMMAND ends, a text on standard error says from which files O_DIRECT was
-taken, if it was; with --json Records do. Standard output is COMMAND's. A guard
+When COMMAND ends, the files that lost O_DIRECT are listed on standard error, with
+--json as Records. Standard output is COMMAND's. A guard
 stays behind as a process until the last process that COMMAND left behind has
 ended. If it is killed, the program goes on, and its further opens with O_DIRECT
 fail with ENOSYS.
