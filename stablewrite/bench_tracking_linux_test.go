@@ -14,50 +14,53 @@ import (
 // to every page of the buffer, as one does that has something new to write: the faults
 // that tracking leaves behind are its.
 type writer struct {
-	name  string
-	f     *File
-	at    []int // of each goroutine, in memory
-	bytes []int64
+	name   string
+	f      *File
+	memory []byte
+	at     []int // of each goroutine, in memory
+	bytes  []int64
 }
 
 // BenchmarkTracking compares tracking with the digest and with a copy, by raw in the
 // same round:
 //
-//	go test -run '^$' -bench Tracking -benchtime 1x ./stablewrite
+//	go test -run '^$' -bench Tracking -benchtime 1x -v ./stablewrite
 func BenchmarkTracking(b *testing.B) {
 	name := benchFile(b)
 	for _, pages := range []struct {
 		name   string
 		advice int
 	}{{"4k pages", unix.MADV_NOHUGEPAGE}, {"huge pages", unix.MADV_HUGEPAGE}} {
-		const cold = 1 << 30 // more than the last-level cache
-		memory := anonymous(b, cold, pages.advice)
-		for _, hot := range []bool{true, false} {
-			for _, size := range []int{4 << 10, 64 << 10, 1 << 20, 16 << 20} {
-				for _, goroutines := range []int{1, 2} {
-					heat := "cold"
-					if hot {
-						heat = "hot"
-					}
-					b.Run(fmt.Sprintf("%s/%s/%dk/%d writers", pages.name, heat, size>>10, goroutines), func(b *testing.B) {
-						var all []*writer
-						for _, o := range []Options{{Strategy: Raw}, {}, {DetectBy: ByTracking, RequireTracking: true}, {Strategy: Bounce}} {
-							w := &writer{name: o.Strategy.String(), f: openBench(b, name, o), at: make([]int, goroutines), bytes: make([]int64, goroutines)}
-							if o.DetectBy != ByDigest {
-								w.name += " by " + o.DetectBy.String()
+		b.Run(pages.name, func(b *testing.B) {
+			const cold = 1 << 30 // more than the last-level cache
+			tracked := anonymous(b, cold, pages.advice)
+			plain := mapped(b, cold, pages.advice) // whose huge pages tracking does not split
+			if err := unix.Madvise(plain, unix.MADV_POPULATE_WRITE); err != nil {
+				b.Fatal(err)
+			}
+			for _, heat := range []string{"hot", "cold"} {
+				for _, size := range []int{4 << 10, 64 << 10, 1 << 20, 16 << 20} {
+					for _, goroutines := range []int{1, 2} {
+						b.Run(fmt.Sprintf("%s/%dk/%d writers", heat, size>>10, goroutines), func(b *testing.B) {
+							var all []*writer
+							for _, o := range []Options{{Strategy: Raw}, {}, {DetectBy: ByTracking, RequireTracking: true}, {Strategy: Bounce}} {
+								w := &writer{name: o.Strategy.String(), f: openBench(b, name, o), memory: plain, at: make([]int, goroutines), bytes: make([]int64, goroutines)}
+								if o.tracks() {
+									w.name, w.memory = w.name+" by "+o.DetectBy.String(), tracked
+								}
+								all = append(all, w)
 							}
-							all = append(all, w)
-						}
-						race(b, all, memory, size, hot)
-					})
+							race(b, all, size, heat == "hot")
+						})
+					}
 				}
 			}
-		}
+		})
 	}
 }
 
 // race has all writers write in turn, round after round.
-func race(b *testing.B, all []*writer, memory []byte, size int, hot bool) {
+func race(b *testing.B, all []*writer, size int, hot bool) {
 	const rounds, each = 7, 60 * time.Millisecond
 	ratios, cpu := make([][]float64, len(all)), make([]float64, len(all))
 	for range b.N {
@@ -66,7 +69,7 @@ func race(b *testing.B, all []*writer, memory []byte, size int, hot bool) {
 			for i := range all {
 				k := (i + round) % len(all)
 				before := processorTime()
-				speeds[k] = all[k].write(b, memory, size, hot, each)
+				speeds[k] = all[k].write(b, size, hot, each)
 				cpu[k] += (processorTime() - before).Seconds()
 			}
 			for k := range all {
@@ -82,12 +85,12 @@ func race(b *testing.B, all []*writer, memory []byte, size int, hot bool) {
 }
 
 // write writes for a time and returns bytes a second.
-func (w *writer) write(b *testing.B, memory []byte, size int, hot bool, d time.Duration) float64 {
+func (w *writer) write(b *testing.B, size int, hot bool, d time.Duration) float64 {
 	began, before := time.Now(), w.f.Stats().Bytes
 	var wg sync.WaitGroup
 	for g := range w.at {
 		wg.Go(func() {
-			mine := memory[g*len(memory)/len(w.at):][:len(memory)/len(w.at)]
+			mine := w.memory[g*len(w.memory)/len(w.at):][:len(w.memory)/len(w.at)]
 			region := int64(benchRegion / len(w.at))
 			one := Write{Off: int64(g) * region}
 			for time.Since(began) < d {

@@ -795,7 +795,7 @@ func (x *explored) check(t *testing.T) {
 			n := x.count(fam, restores)
 			total[restores].add(n)
 			collides := promise.Collides && fam == selfSummed
-			holds := promise.Holds(restores) && !collides
+			holds := promise.Holds(restores, promise.Tracked) && !collides
 			fails := func(what string, count int) {
 				t.Errorf("%s on %s, %v pages, restored=%v: %s: %d of %d", x.name, x.device.name, fam, restores, what, count, n.schedules)
 			}

@@ -19,8 +19,11 @@ type Options struct {
 	DetectBy Detection
 
 	// RequireTracking, under DetectBy ByTracking, refuses a write whose buffer the
-	// kernel does not track, with ErrNotTracked. Otherwise its changes are noticed by
-	// the digest, and Receipt.Tracked is false.
+	// kernel does not track, with ErrNotTracked; one part of Write.Bufs is enough, such
+	// as a header that is not aligned. Otherwise its changes are noticed by the digest,
+	// and Receipt.Tracked is false. Not refused is what is copied before it is written,
+	// in which nothing changes: a Stream, and Bufs that the device does not take in one
+	// submission. Of these Receipt.Tracked is false, too.
 	RequireTracking bool
 
 	// Pool supplies private memory. Default: the Pool of the process, of
@@ -99,9 +102,14 @@ const (
 	// io_uring, direct reads into the buffer that were under way. ReadAt is known: a
 	// buffer that it fills is not tracked.
 	//
-	// A page that was stored to counts as changed, whatever was stored. The first store
-	// to a page while the write is under way costs the program a fault, and splits the
-	// mapping of a huge page; so does a segment that is a part of one (SegmentBytes).
+	// A page that was stored to counts as changed, whatever was stored. So does one that
+	// is not in memory when the kernel is asked, as it cannot be known to be unchanged:
+	// swapped out, about to be moved (compaction, NUMA balancing), or dropped, so that
+	// zeros are there. Under Detect that is ErrChanged though nobody stored: write again.
+	//
+	// The first store to a page while the write is under way costs the program a fault,
+	// and splits the mapping of a huge page; so does a segment that is a part of one
+	// (SegmentBytes).
 	ByTracking
 )
 

@@ -31,8 +31,8 @@ type Promise struct {
 	Changed bool
 	// Restored: ... even if the buffer changed in flight and was restored.
 	Restored bool
-	// Tracked: Restored is promised of writes whose Receipt.Tracked is set, and of
-	// changes that ByTracking sees.
+	// Tracked: Restored is promised only of writes whose Receipt.Tracked is set, and
+	// only of changes that ByTracking sees.
 	Tracked bool
 	// Collides: Changed is not promised of pages that end in their own CRC-32C.
 	Collides bool
@@ -47,11 +47,12 @@ type Promise struct {
 	AfterSync bool
 }
 
-// Holds reports whether the receipt stays true of the media when the buffer is
+// Holds reports whether a receipt stays true of the media when the buffer is
 // changed in flight and, if restored, changed back before the write returns.
-func (p Promise) Holds(restored bool) bool {
+// Tracked is Receipt.Tracked of the write.
+func (p Promise) Holds(restored, tracked bool) bool {
 	if restored {
-		return p.Restored
+		return p.Restored && (tracked || !p.Tracked)
 	}
 	return p.Changed
 }

@@ -745,6 +745,24 @@ func TestPromisesOfEveryPair(t *testing.T) {
 	}
 }
 
+// A receipt that is not tracked has the promise of the digest.
+func TestHoldsGoesByTheReceipt(t *testing.T) {
+	for _, s := range Strategies() {
+		for d := range Detection(len(detections)) {
+			p := s.PromiseBy(d)
+			for _, tracked := range []bool{false, true} {
+				restored := p.Restored
+				if s.Detects() {
+					restored = d == ByTracking && tracked
+				}
+				if p.Holds(false, tracked) != p.Changed || p.Holds(true, tracked) != restored {
+					t.Errorf("%v by %v, tracked %v: holds %v, after a restored change %v", s, d, tracked, p.Holds(false, tracked), p.Holds(true, tracked))
+				}
+			}
+		}
+	}
+}
+
 func TestOptionsAreValidated(t *testing.T) {
 	for _, o := range []Options{{RequireTracking: true}, {RequireTracking: true, DetectBy: ByTracking, Strategy: Bounce}, {Strategy: 99}, {Resubmit: 9}, {DetectBy: 9}, {Strategy: Buffered, RequireDirect: true}, {SegmentBytes: -1}, {SegmentBytes: 100}} {
 		if _, err := NewDevice(newScripted(kib4), o); err == nil {

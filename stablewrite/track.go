@@ -8,6 +8,7 @@ import (
 	"sort"
 	"sync"
 	"sync/atomic"
+	"weak"
 )
 
 // TrackedBuffer returns n zeroed bytes as AlignedBuffer does, which the kernel tracks
@@ -17,7 +18,7 @@ import (
 // errors.ErrUnsupported where the kernel does not track.
 func TrackedBuffer(n int) ([]byte, error) {
 	b := AlignedBuffer(roundUp(max(n, 1), trackedPage))
-	t, err := track(b, true)
+	t, err := track(b, weak.Make(&b[0]))
 	if err != nil {
 		return nil, fmt.Errorf("stablewrite: a tracked buffer of %d bytes: %w", n, err)
 	}
@@ -28,13 +29,14 @@ func TrackedBuffer(n int) ([]byte, error) {
 // Track is TrackedBuffer for memory of the caller: private and anonymous, not of
 // hugetlbfs, whole pages. Nobody else may use userfaultfd on it, and no pin may be held
 // of it, as of buffers registered with io_uring: a device that writes through a pin is
-// not seen. Call untrack before the memory is unmapped or moved; a write under way then
-// takes all of it for changed.
+// not seen. Memory of which a part is tracked already is refused. Call untrack before the
+// memory is unmapped, moved or collected; a write under way then takes all of it for
+// changed.
 func Track(p []byte) (untrack func(), err error) {
 	if len(p) == 0 || len(p)%trackedPage != 0 || !aligned(p, trackedPage) {
 		return nil, fmt.Errorf("stablewrite: track %d bytes: %w: memory is tracked in whole pages of %d", len(p), ErrUnaligned, trackedPage)
 	}
-	t, err := track(p, false)
+	t, err := track(p, weak.Pointer[byte]{})
 	if err != nil {
 		return nil, fmt.Errorf("stablewrite: track %d bytes: %w", len(p), err)
 	}
@@ -73,23 +75,23 @@ func trackedAt(p []byte, off int64) *tracked {
 	return nil
 }
 
-// track makes p, whole pages, tracked. What was tracked there is gone if p is fresh.
-func track(p []byte, fresh bool) (*tracked, error) {
+// track makes p, whole pages, tracked: of a TrackedBuffer, or of a caller.
+func track(p []byte, buffer weak.Pointer[byte]) (*tracked, error) {
 	table, err := openPageTable()
 	if err != nil {
 		return nil, err
 	}
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
-	t := &tracked{pageRun: runOf(p), table: table}
+	t := &tracked{pageRun: runOf(p), table: table, buffer: buffer}
 	for _, o := range allTracked() {
-		if !o.overlaps(t.pageRun) {
-			continue
+		switch {
+		case !o.overlaps(t.pageRun):
+		case t.isBuffer() || o.isBuffer() && o.buffer.Value() == nil: // that was collected: its memory is here
+			o.remove(table)
+		default:
+			return nil, errors.New("a part of it is tracked already: untrack that first")
 		}
-		if !fresh {
-			return nil, errors.New("it is tracked already")
-		}
-		o.remove(table)
 	}
 	if err := table.register(p); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package stablewrite
 import (
 	"slices"
 	"sync"
+	"weak"
 
 	"stablepages/crcguard"
 )
@@ -109,11 +110,15 @@ func (t *tracking) release() {
 // tracked is memory that the kernel tracks. Nothing here keeps it: Writes do.
 type tracked struct {
 	pageRun
-	table pageTable
-	mu    sync.Mutex
-	gone  bool     // it may be tracked anew, by another tracked
-	armed []*armed // under way
+	table  pageTable
+	buffer weak.Pointer[byte] // of a TrackedBuffer: nil once it was collected
+	mu     sync.Mutex
+	gone   bool     // it may be tracked anew, by another tracked
+	armed  []*armed // under way
 }
+
+// isBuffer reports whether t was made by TrackedBuffer.
+func (t *tracked) isBuffer() bool { return t.buffer != weak.Pointer[byte]{} }
 
 // armed is the pages of one part of a segment, from arming to release.
 type armed struct {

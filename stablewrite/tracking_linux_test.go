@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+	"weak"
 
 	"golang.org/x/sys/unix"
 
@@ -79,7 +79,7 @@ var trackedHands = []struct {
 		}()
 		<-done
 	}},
-	{"a handler of a signal", func(t *testing.T, page []byte) { onSignal(t, func() { page[7]++ }) }},
+	{"a handler of a signal", func(t *testing.T, page []byte) { onSignal(t, &page[7]) }},
 	{"read(2) of a pipe", func(t *testing.T, page []byte) {
 		var fds [2]int
 		mustDo(t, unix.Pipe2(fds[:], unix.O_CLOEXEC))
@@ -156,17 +156,6 @@ func mustDo(t *testing.T, err error) {
 	if err != nil {
 		t.Error(err)
 	}
-}
-
-// onSignal has a handler of a signal run f.
-func onSignal(t *testing.T, f func()) {
-	t.Helper()
-	came := make(chan os.Signal, 1)
-	signal.Notify(came, unix.SIGUSR2)
-	defer signal.Stop(came)
-	mustDo(t, unix.Kill(os.Getpid(), unix.SIGUSR2))
-	<-came
-	f()
 }
 
 func mapOver(t *testing.T, page []byte) {
@@ -435,6 +424,46 @@ func TestSharedMemoryIsRefused(t *testing.T) {
 			t.Errorf("%d bytes at %#x were accepted", len(bad), runOf(bad).lo)
 		}
 	}
+}
+
+// Memory of a TrackedBuffer that was collected is in nobody's way, although its cleanup
+// has not run yet; that of one in use is refused.
+func TestMemoryOfACollectedBufferIsTrackedAnew(t *testing.T) {
+	needTracking(t)
+	p, buffer := mapped(t, 4*kib4, unix.MADV_NOHUGEPAGE), make([]byte, kib4)
+	earlier, err := track(p, weak.Make(&buffer[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Track(p[kib4:]); err == nil || !strings.Contains(err.Error(), "tracked already") {
+		t.Errorf("memory of a buffer in use: %v", err)
+	}
+	runtime.KeepAlive(buffer)
+	for buffer = nil; earlier.buffer.Value() != nil; {
+		runtime.GC()
+	}
+	untrack, err := Track(p[kib4:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer untrack()
+	earlier.untrack() // the cleanup, late
+	if trackedAt(p[:kib4], 0) != nil || trackedAt(p[kib4:], 0) == nil || !tracksMapping(t, p[kib4:]) {
+		t.Error("what is tracked is not what was tracked last")
+	}
+}
+
+// Parts that a Device does not take together are copied, tracked or not: nothing changes
+// in the copy.
+func TestWhatIsCopiedIsNotRefused(t *testing.T) {
+	d := newTracked(t, 4*kib4)
+	w := &Write{Bufs: [][]byte{d.buf[:kib4], d.buf[kib4:]}, Sums: make([]uint32, 4)}
+	d.script = []step{during(func() { d.buf[5]++ }, func() { d.buf[5]-- })}
+	f := d.file(t, Options{DetectBy: ByTracking, RequireTracking: true})
+	if err := f.Do(w); err != nil || w.Receipt.Tracked || w.Receipt.ChangedBlocks != 0 || f.Stats().Unaligned != 1 || f.Stats().Untracked != 0 {
+		t.Errorf("%v, receipt %+v, %+v", err, w.Receipt, f.Stats())
+	}
+	d.check(t, w)
 }
 
 // Two writes of one buffer at a time, to two Files, in every order of what matters: a

@@ -26,7 +26,7 @@ const (
 func (g *guest) faults() error {
 	for _, s := range g.job.Strategies {
 		for _, k := range []mutator.Kind{mutator.None, mutator.Storm} {
-			if k != mutator.None && !s.Promise().Holds(k.Restores()) || s.Promise().Refuses {
+			if k != mutator.None && !s.Promise().Holds(k.Restores(), false) || s.Promise().Refuses {
 				continue
 			}
 			if err := g.fault(s, k); err != nil {

@@ -76,7 +76,7 @@ func TestWhatEachStrategyPromisesHolds(t *testing.T) {
 	f := target(t)
 	for _, s := range stablewrite.Strategies() {
 		for _, k := range mutator.Kinds() {
-			if s == stablewrite.Raw && k != mutator.None || s == stablewrite.Bounce || !s.Promise().Holds(k.Restores()) && k != mutator.None {
+			if s == stablewrite.Raw && k != mutator.None || s == stablewrite.Bounce || !s.Promise().Holds(k.Restores(), false) && k != mutator.None {
 				continue
 			}
 			rec := runRace(t, Config{Target: f, Strategy: s, Mutator: k, Gate: true, Seed: 2})

@@ -122,18 +122,14 @@ func conclusion(rec record.Repro, o Outcome) string {
 // Promised reports whether no write of rec may be torn: by the promise of its
 // strategy, because nothing changes, or because the kernel takes a copy.
 func Promised(rec record.Repro) bool {
-	by := rec.Detect
-	if by == stablewrite.ByTracking && rec.Tracked < rec.Writes {
-		by = stablewrite.ByDigest
-	}
-	promise := rec.Strategy.PromiseBy(by)
+	promise := rec.Strategy.PromiseBy(rec.Detect)
 	switch {
 	case rec.Mutator == mutator.None, rec.Buffered:
 		return true
 	case rec.Mutator.SelfSummed() && promise.Collides:
 		return false
 	}
-	return promise.Holds(rec.Mutator.Restores())
+	return promise.Holds(rec.Mutator.Restores(), rec.Tracked == rec.Writes)
 }
 
 // original is the verdict of the program of 2011.
