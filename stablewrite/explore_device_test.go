@@ -6,8 +6,8 @@ import (
 	"io"
 	"slices"
 	"syscall"
-	"testing"
 
+	"stablepages/bench/testenv"
 	"stablepages/crcguard"
 )
 
@@ -36,9 +36,10 @@ var simulatedDevices = []simulatedDevice{
 	{name: "failing", submit: (*simulation).failing, faults: func(blocks int) int { return 4 - blocks }},
 }
 
-// smaller: under the race detector, which has little to find in runs of one
-// goroutine, reading a page takes ten times as long.
-func smaller() bool { return raceEnabled || testing.Short() }
+// smaller is whether the exploration is a part of the whole, which takes half a minute
+// of processor time. make load explores the whole. Under the race detector, which has
+// little to find in runs of one goroutine, reading a page takes ten times as long.
+func smaller() bool { return !testenv.Full() && !*update || raceEnabled }
 
 func (d *simulatedDevice) sizes() []int {
 	switch {
@@ -98,13 +99,14 @@ func (s *simulation) WriteAt(p []byte, off int64) (int, error) {
 		s.breaks("went on writing to a device that fails")
 	}
 	caller := within(p, s.p)
-	var ps []piece
+	ps := s.pieces[s.segment(block)][:0]
 	for at := 0; at < len(p); {
 		from := (int(off) + at) % kib4
 		n := min(kib4-from, len(p)-at)
 		ps = append(ps, piece{p[at : at+n], (int(off) + at) / kib4, from, caller})
 		at += n
 	}
+	s.pieces[s.segment(block)] = ps
 	n, err := s.device.submit(s, ps)
 	if n == len(p) && !caller {
 		s.errors[s.segment(block)].pending = nil // the resubmission healed it, if the media say so

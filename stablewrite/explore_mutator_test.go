@@ -86,6 +86,14 @@ var pages = sync.OnceValue(func() *[families][maxBlocks][versions][]byte {
 // walk to decide.
 type program [][]int
 
+// steps is how many steps p takes.
+func (p program) steps() (n int) {
+	for _, steps := range p {
+		n += len(steps)
+	}
+	return n
+}
+
 // restores reports whether a block returns to a content that it had before.
 func (p program) restores() bool {
 	for _, steps := range p {

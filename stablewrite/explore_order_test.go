@@ -84,14 +84,18 @@ func compareOrders(t *testing.T, e exploration, d simulatedDevice) {
 // Segments of one write that are under way together: they share a File
 // and a Device and nothing else, in whichever order they go on.
 func TestEveryScheduleOfOverlappedSegments(t *testing.T) {
+	rows := slices.DeleteFunc(explorations(), func(e exploration) bool {
+		return e.others || e.joins // of a segment of one block: as verify
+	})
 	devices := slices.DeleteFunc(slices.Clone(simulatedDevices), func(d simulatedDevice) bool {
-		// A segment here is no large unit. What fails is the split one, which is enough.
-		return d.unit > kib4 || d.name == "failing"
+		// One that completes, one that fails at times, one that refuses. How others read
+		// memory is no matter between segments.
+		return d.name != "plain" && d.name != "split" && d.name != "T10 PI"
 	})
 	if smaller() {
 		devices = devices[:1]
 	}
-	for _, x := range explore(devices, func(*simulatedDevice) []int { return []int{2} }, 2, true) {
+	for _, x := range explore(rows, devices, func(*simulatedDevice) []int { return []int{2} }, 2, true) {
 		x.check(t)
 	}
 }

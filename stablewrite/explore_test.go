@@ -58,11 +58,12 @@ func (c *choices) next() bool {
 	return false
 }
 
-// exploration is a row of the table of what is explored. One that takes the steps
-// of others, in other cases, is explored with the shortest writes only.
+// exploration is a row of the table of what is explored. One that differs from a
+// strategy is explored with three changes or two faults, not with both at a time; one
+// that takes the steps of others, in other cases, with the shortest writes only.
 type exploration struct {
-	name, about string
-	others      bool
+	name, about     string
+	differs, others bool
 	Options
 	joins  bool // what little lies between goes out with what changed
 	scarce bool // memory for a resubmission comes a unit at a time
@@ -74,14 +75,18 @@ func explorations() (all []exploration) {
 	for _, s := range Strategies() {
 		all = append(all, exploration{name: fmt.Sprintf("`%v`", s), about: s.About(), Options: Options{Strategy: s}})
 	}
-	return append(all,
-		exploration{name: "`verify`, whole", about: "as `verify`, but resubmits the whole segment", others: true, Options: Options{Resubmit: Whole}},
-		exploration{name: "`verify`, by CRC-32C", about: "as `verify`, but compares by CRC-32C alone (the letter of the proposal)", others: true, Options: Options{DetectBy: BySum}},
-		exploration{name: "`verify`, by tracking", about: "as `verify`, but the kernel tells which pages were written to (of a `TrackedBuffer`, and not through a pin)", Options: Options{DetectBy: ByTracking}},
-		exploration{name: "`detect`, by tracking", about: "as `detect`, but the kernel tells which pages were written to", others: true, Options: Options{Strategy: Detect, DetectBy: ByTracking}},
-		exploration{name: "`verify`, joined", about: "as `verify`, but unchanged blocks between changed ones go out with them, as they do where little lies between", joins: true},
-		exploration{name: "`verify`, piecemeal", about: "as `verify`, but private memory for a resubmission comes a unit at a time", others: true, Options: Options{Resubmit: Whole}, scarce: true},
-	)
+	for _, e := range []exploration{
+		{name: "`verify`, whole", about: "as `verify`, but resubmits the whole segment", others: true, Options: Options{Resubmit: Whole}},
+		{name: "`verify`, by CRC-32C", about: "as `verify`, but compares by CRC-32C alone (the letter of the proposal)", others: true, Options: Options{DetectBy: BySum}},
+		{name: "`verify`, by tracking", about: "as `verify`, but the kernel tells which pages were written to (of a `TrackedBuffer`, and not through a pin)", Options: Options{DetectBy: ByTracking}},
+		{name: "`detect`, by tracking", about: "as `detect`, but the kernel tells which pages were written to", others: true, Options: Options{Strategy: Detect, DetectBy: ByTracking}},
+		{name: "`verify`, joined", about: "as `verify`, but unchanged blocks between changed ones go out with them, as they do where little lies between", joins: true},
+		{name: "`verify`, piecemeal", about: "as `verify`, but private memory for a resubmission comes a unit at a time", others: true, Options: Options{Resubmit: Whole}, scarce: true},
+	} {
+		e.differs = true
+		all = append(all, e)
+	}
+	return all
 }
 
 // crashPhase is when the machine crashes.
@@ -150,9 +155,10 @@ type simulation struct {
 	drivers  []func() (done, more bool) // coroutines
 	yields   [maxBlocks]func(done bool) bool
 	left     program
-	version  [maxBlocks]int  // what the mutator set last
-	had      [maxBlocks]uint // versions that were in the buffer since the write began
-	turn     func(block int) // lets another segment go on
+	pieces   [maxBlocks][]piece // storage, by segment
+	version  [maxBlocks]int     // what the mutator set last
+	had      [maxBlocks]uint    // versions that were in the buffer since the write began
+	turn     func(block int)    // lets another segment go on
 
 	// What was read, by block.
 	look1, look2 [maxBlocks]name
@@ -181,7 +187,12 @@ type deviceErrors struct {
 
 func newSimulation(o exploration, d *simulatedDevice, fam family, blocks, segments int) *simulation {
 	s := &simulation{choices: new(choices), options: o, device: d, family: fam, segments: segments, p: AlignedBuffer(blocks * kib4)}
-	s.options.Pool = new(Pool)
+	o.Options.Pool, o.Options.DetectBy = new(Pool), ByDigest // the lookers detect
+	file, err := NewDevice(s, o.Options)
+	if err != nil {
+		panic(err)
+	}
+	s.file = file
 	s.kernel = newModelPages(runOf(s.p).lo, blocks)
 	s.kernel.before = func(block int) { s.mutate(block) }
 	s.memory = &tracked{pageRun: runOf(s.p), table: s.kernel}
@@ -193,6 +204,9 @@ func newSimulation(o exploration, d *simulatedDevice, fam family, blocks, segmen
 		s.arrived[i] = make([]byte, kib4)
 	}
 	s.private = AlignedBuffer(len(s.p))
+	for i := range s.version {
+		s.version[i] = old // not that of what the buffer holds first
+	}
 	for k := range segments {
 		l := &looker{simulation: s, base: k * blocks / segments}
 		s.lookers, s.parts = append(s.lookers, l), append(s.parts, new(segment))
@@ -225,19 +239,23 @@ func (s *simulation) note(what string, block int, seen name) {
 
 // begin makes s ready for a run.
 func (s *simulation) begin(p program) {
-	s.at, s.tally, s.left = 0, tally{}, slices.Clone(p)
+	s.at, s.tally, s.left = 0, tally{}, append(s.left[:0], p...)
 	s.look1, s.look2, s.strayed = [maxBlocks]name{}, [maxBlocks]name{}, [maxBlocks]bool{}
 	s.tornParts, s.seen, s.broken = 0, [maxBlocks]uint64{}, s.broken[:0]
 	for k := range s.errors {
 		s.errors[k] = deviceErrors{returned: s.errors[k].returned[:0]}
 	}
-	s.faults = s.device.faultsIn(s.blocks())
+	if s.faults = s.device.faultsIn(s.blocks()); s.options.differs && p.steps() == maxSteps {
+		s.faults = min(s.faults, 1)
+	}
 	for i := range s.blocks() {
 		s.set(i, first)
 		s.had[i] = 1 << first
 		for leg := range s.media {
 			m, was := &s.media[leg], pages()[s.family][i][old]
-			copy(m.bytes[i*kib4:], was)
+			if m.now[i].name != nameOf(was) { // its halves have no other bytes
+				copy(m.bytes[i*kib4:], was)
+			}
 			m.now[i] = content{name: nameOf(was)}
 			m.earlier[i] = m.earlier[i][:0]
 		}
@@ -246,8 +264,10 @@ func (s *simulation) begin(p program) {
 
 // set is a step of the mutator.
 func (s *simulation) set(block, version int) {
-	copy(s.p[block*kib4:], pages()[s.family][block][version])
-	s.version[block] = version
+	if s.version[block] != version {
+		copy(s.p[block*kib4:], pages()[s.family][block][version])
+		s.version[block] = version
+	}
 	s.had[block] |= 1 << version
 	s.kernel.store(block)
 	s.hide(block)
@@ -311,11 +331,11 @@ func (s *simulation) step(block int) {
 
 // order is that in which n blocks are fetched.
 func (s *simulation) order(n int) []int {
-	left := []int{0, 1, 2, 3}[:n]
 	if !s.every {
-		return left
+		return inOrder[:n]
 	}
 	var order []int
+	left := slices.Clone(inOrder[:n])
 	for len(left) > 0 {
 		k := s.pick(len(left))
 		order = append(order, left[k])
@@ -323,6 +343,8 @@ func (s *simulation) order(n int) []int {
 	}
 	return order
 }
+
+var inOrder = [maxBlocks]int{0, 1, 2, 3}
 
 // looker is the detector and the memory of the segment whose first block is base.
 type looker struct {
@@ -443,21 +465,16 @@ func (s *simulation) survives(ph crashPhase, i int, c *content) bool {
 // write runs one write.
 func (s *simulation) write(p program) {
 	s.begin(p)
-	f, err := NewDevice(s, s.options.Options)
-	if err != nil {
-		s.breaks(err.Error())
-		return
-	}
 	s.turn = func(int) {}
 	for k := range s.segments {
-		s.prepare(k, f)
+		s.prepare(k)
 	}
 	for i := range s.blocks() {
 		s.had[i] = 1 << s.version[i]
 	}
-	s.drive(f)
+	s.drive()
 	s.crash(returned)
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+	if err := s.file.Sync(); err != nil {
 		s.breaks(err.Error())
 	}
 	s.crash(synced)
@@ -465,11 +482,11 @@ func (s *simulation) write(p program) {
 }
 
 // prepare makes segment k ready, as progress.take does.
-func (s *simulation) prepare(k int, f *File) {
-	fl, l, n := s.parts[k], s.lookers[k], len(s.p)/s.segments
+func (s *simulation) prepare(k int) {
+	f, fl, l, n := s.file, s.parts[k], s.lookers[k], len(s.p)/s.segments
 	clear(s.private) // what it held before is of no use to anybody
 	l.use(s.options.DetectBy)
-	fl.parts, fl.n, fl.private, fl.off = [][]byte{s.p[k*n:][:n:n]}, n, s.private[k*n:][:n:n], int64(margin+k*n)
+	fl.parts, fl.n, fl.private, fl.off = append(fl.parts[:0], s.p[k*n:][:n:n]), n, s.private[k*n:][:n:n], int64(margin+k*n)
 	fl.aligned, fl.whole, fl.unit, fl.steps, fl.guard, fl.mem = true, s.options.Resubmit == Whole, f.geo.OffsetAlign, f.row.steps, l, l
 	if s.options.joins {
 		fl.gap = len(s.p)
@@ -488,12 +505,11 @@ func (s *simulation) prepare(k int, f *File) {
 
 // drive drives all segments to their end: several in turns, the walk deciding who
 // goes on whenever one is about to read memory or to submit.
-func (s *simulation) drive(f *File) {
+func (s *simulation) drive() {
 	if s.segments == 1 {
-		s.carry(f, s.parts[0])
+		s.carry(s.parts[0])
 		return
 	}
-	s.file = f
 	running := slices.Clone(s.drivers)
 	s.turn = func(block int) { s.yields[s.segment(block)](false) }
 	for len(running) > 0 {
@@ -505,9 +521,9 @@ func (s *simulation) drive(f *File) {
 }
 
 // carry takes the steps of a segment, as progress does, with blocking calls.
-func (s *simulation) carry(f *File, seg *segment) {
+func (s *simulation) carry(seg *segment) {
 	for o := seg.start(); o != nil; o = seg.ended() {
-		o.call(f)
+		o.call(s.file)
 	}
 	seg.guard.release()
 }
@@ -518,7 +534,7 @@ func (s *simulation) driver(segment int) (stop func()) {
 	next, stop := iter.Pull(func(yield func(bool) bool) {
 		s.yields[segment] = yield
 		for more := true; more; more = yield(true) {
-			s.carry(s.file, s.parts[segment])
+			s.carry(s.parts[segment])
 		}
 	})
 	s.drivers = append(s.drivers, next)
@@ -562,6 +578,9 @@ func (s *simulation) judge() {
 
 // judgeError holds the end of a segment against what the device did to it.
 func (s *simulation) judgeError(fl *segment, device *deviceErrors) {
+	if fl.err == nil && fl.good == fl.n && len(device.returned) == 0 && fl.attempt <= 2 {
+		return // which most are
+	}
 	refused := errors.Is(fl.err, ErrChanged)
 	known := slices.ContainsFunc(device.returned, func(err error) bool { return errors.Is(fl.err, err) })
 	unit := max(kib4, s.device.unit)
@@ -691,6 +710,7 @@ type task struct {
 func (j *task) run() {
 	blocks := len(j.program)
 	s := newSimulation(j.of.exploration, j.of.device, j.family, blocks, blocks/j.each)
+	defer s.file.Close()
 	if s.segments > 1 {
 		for k := range s.segments {
 			defer s.driver(k)()
@@ -713,11 +733,12 @@ func (s *simulation) show(p program) string {
 	return text
 }
 
-// explore explores every strategy on every device with writes of the blocks that
-// sizes gives, several programs at a time. If split, each block is a segment.
-func explore(devices []simulatedDevice, sizes func(*simulatedDevice) []int, steps int, split bool) (all []*explored) {
+// explore explores rows on every device with writes of the blocks that sizes gives,
+// several programs at a time. If split, each block is a segment; segments are alike, so
+// of programs for two that differ in which does what one is enough.
+func explore(rows []exploration, devices []simulatedDevice, sizes func(*simulatedDevice) []int, steps int, split bool) (all []*explored) {
 	var jobs []*task
-	for _, e := range explorations() {
+	for _, e := range rows {
 		steps := steps
 		for k := range devices {
 			x := &explored{exploration: e, device: &devices[k]}
@@ -731,6 +752,9 @@ func explore(devices []simulatedDevice, sizes func(*simulatedDevice) []int, step
 					steps = min(steps, 2)
 				}
 				for _, p := range programs(blocks, steps) {
+					if split && slices.Compare(p[0], p[1]) < 0 {
+						continue
+					}
 					for fam := range families {
 						j := &task{of: x, family: fam, program: p, each: blocks}
 						if split {
@@ -761,7 +785,7 @@ func explore(devices []simulatedDevice, sizes func(*simulatedDevice) []int, step
 
 // everySchedule is the whole exploration, made once.
 var everySchedule = sync.OnceValue(func() []*explored {
-	return explore(simulatedDevices, (*simulatedDevice).sizes, mostSteps(maxSteps), false)
+	return explore(explorations(), simulatedDevices, (*simulatedDevice).sizes, mostSteps(maxSteps), false)
 })
 
 // mostSteps is n, or fewer where the exploration is smaller. With two a block can

@@ -3,7 +3,6 @@ package stablewrite
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -50,12 +49,12 @@ func mapped(tb testing.TB, n, advice int) []byte {
 	return all[-runOf(all).lo&(hugePage-1):][:n:n]
 }
 
-// scanPrograms is how many random programs are run: 100,000 under STABLEPAGES_LOAD.
+// scanPrograms is how many random programs are run.
 func scanPrograms() int {
-	if os.Getenv("STABLEPAGES_LOAD") != "" {
+	if testenv.Full() {
 		return 100_000
 	}
-	return 5_000
+	return 2_000
 }
 
 // pageProgram is a random program of stores, loads, drops and of arming, looking and
