@@ -13,13 +13,16 @@ import (
 	"stablepages/crcguard"
 )
 
-// thin is how much less than all is tried where all would take minutes: under the
-// race detector, which is asked other things, and with -short, on emulated machines.
+// thin is how much less than all is tried. All takes a minute, and more under the race
+// detector, which is asked other things, and on emulated machines, with -short.
 func thin() int {
-	if raced || testing.Short() {
+	switch {
+	case raced || testing.Short():
 		return 61
+	case testenv.Full():
+		return 1
 	}
-	return 1
+	return 13
 }
 
 // everyKernel runs a test with each kernel that was built. One that the machine
