@@ -36,7 +36,7 @@ func target(t *testing.T) *os.File {
 func runRace(t *testing.T, cfg Config) record.Repro {
 	t.Helper()
 	if cfg.Size == 0 {
-		cfg.Size = 1 << 20
+		cfg.Size = 128 << 10
 	}
 	if cfg.Writes == 0 {
 		cfg.Writes = 40
@@ -125,7 +125,7 @@ func TestTheHolesAreShown(t *testing.T) {
 func TestNegativeControl(t *testing.T) {
 	f := target(t)
 	for _, k := range mutator.Kinds() {
-		rec := runRace(t, Config{Target: f, Strategy: stablewrite.Raw, Buffered: true, Mutator: k, Gate: true, Writes: 100})
+		rec := runRace(t, Config{Target: f, Strategy: stablewrite.Raw, Buffered: true, Mutator: k, Gate: true})
 		if rec.Torn != 0 || k != mutator.None && rec.Overlapped != rec.Writes {
 			t.Errorf("%v: %d of %d writes torn, %d changed in flight", k, rec.Torn, rec.Writes, rec.Overlapped)
 		}

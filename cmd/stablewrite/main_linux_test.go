@@ -94,6 +94,15 @@ func TestCommandLine(t *testing.T) {
 	})
 }
 
+// Whole runs of evaluate and bench, whose parts have tests in their packages.
+func TestCommandLineOfWholeRuns(t *testing.T) {
+	testenv.Long(t)
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "long"), WorkdirRoot: testenv.DirectDir(t), RequireUniqueNames: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "only": only, "alone": alone},
+	})
+}
+
 // Scripts for kernels that track who writes to pages.
 func TestCommandLineTracking(t *testing.T) {
 	if _, err := stablewrite.TrackedBuffer(1); err != nil {
@@ -107,6 +116,7 @@ func TestCommandLineTracking(t *testing.T) {
 
 // Scripts that need file systems of their own, mounted by root.
 func TestCommandLineOnMounts(t *testing.T) {
+	testenv.Long(t)
 	testenv.Tool(t, "mount", "losetup", "mkfs.ext4", "mkfs.btrfs", "findmnt", "chattr")
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "mounts"), WorkdirRoot: testenv.DirectDir(t), RequireUniqueNames: true,
@@ -425,29 +435,6 @@ func TestABrokenPipeLeavesNothingBehind(t *testing.T) {
 	w.Close()
 	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
 		t.Errorf("left behind: %v", entries)
-	}
-}
-
-// Two at once, in one directory, do not meet.
-func TestTwoEvaluationsAtOnce(t *testing.T) {
-	dir := testenv.DirectDir(t)
-	var cmds []*exec.Cmd
-	for i := range 2 {
-		cmd, out := command(dir, "evaluate", "--quick", "--out", fmt.Sprint("results", i))
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		cmds = append(cmds, cmd)
-		defer func() {
-			if t.Failed() {
-				t.Log(out)
-			}
-		}()
-	}
-	for _, cmd := range cmds {
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
-		}
 	}
 }
 
