@@ -65,34 +65,48 @@ lint: ## staticcheck
 
 # -count=1: what these tests ask is the machine, whose answers are not cached.
 
-# The long explorations: one goroutine, no engine. And whole runs of the program, whose
-# parts have tests of their own. Once is enough.
-WHOLE_RUNS = ^TestTwoEvaluationsAtOnce$$|^TestCommandLine$$/^(bench|evaluate|repro)$$|^TestCommandLine(OnMounts|OfWatch)$$|^TestProgressIsForTerminals$$|^TestWhatEachStrategyPromisesHolds$$
-LONG_EXPLORATIONS = ^(TestPROMISESShowsThePromisesAndTheExploration|TestEveryScheduleOfOverlappedSegments|TestOrdersThatCommuteAreOneSchedule)$$
+TEST = PATH=$$PATH:/usr/sbin:/sbin $(GO) test -count=1
+RACE_TEST = CGO_ENABLED=1 $(TEST) -race -tags invariants
 
-unit: ## all tests, the library's on both engines, and that they allocate nothing where they must not
-	PATH=$$PATH:/usr/sbin:/sbin $(GO) test -count=1 ./...
-	PATH=$$PATH:/usr/sbin:/sbin STABLEPAGES_ENGINE=calls $(GO) test -count=1 -skip '$(LONG_EXPLORATIONS)' ./stablewrite
+# Tests that try a part of very much, or of a whole run of the program, unless
+# STABLEPAGES_LOAD is set: load has them try all, once.
+EXPLORATIONS = ^TestPROMISESShows|^TestEverySchedule|^TestOrdersThatCommute|^TestTheModelOf
+WHOLE_RUNS = ^TestCommandLineO(fWholeRuns|nMounts)$$
+CHECKSUMS = ^TestDigestsDiffer|^TestSumsAreOfTheCopy|^TestAGuard|^TestGuardFinds|AtEveryLength|^TestNothingBeside
 
-race: ## all tests under the race detector, the library's with poisoned memory
-	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 $(GO) test -race -tags invariants -count=1 -skip '$(LONG_EXPLORATIONS)|$(WHOLE_RUNS)' ./...
+unit: ## all tests in short, the library's on both engines, and that they allocate nothing where they must not
+	$(TEST) ./...
+	STABLEPAGES_ENGINE=calls $(TEST) -skip '$(EXPLORATIONS)' ./stablewrite
+
+# Packages in which goroutines share memory. The race detector sees nothing of what
+# other processes do, nor of the media: without tests of kills and of file systems,
+# without runs of the program that are asked what they print.
+RACES = ./stablewrite/... ./bench/cost ./bench/guard ./bench/kernel ./bench/mutator ./bench/prove ./bench/repro ./bench/watch ./cmd/stablewrite
+OF_ONE_GOROUTINE = $(EXPLORATIONS)|^TestAnArenaAgainstAModel$$|Kill$$|FileSystem$$|^TestASuccessorsWritesSurvive$$|^TestADiskFull|^TestLargeSectors$$|^TestIdleFiles|NeedNoThreadOfTheKernel$$
+PRINTS = ^TestCommandLine$$/^(repro|probe|report|usage|help|bad_input)$$|^TestCommandLineOfWatch$$|ForTerminals$$|^TestWhatEachStrategyPromisesHolds$$
+
+race: ## tests of what goroutines share, under the race detector, the library's with poisoned memory
+	$(RACE_TEST) -skip '$(OF_ONE_GOROUTINE)|$(PRINTS)' $(RACES)
+	$(RACE_TEST) -run 'Race' ./crcguard
 
 portable: deps ## the checksums without assembly, and on an emulated arm64; the program that compares them with others
-	$(GO) vet -tags purego ./... && $(GO) test -tags purego -count=1 ./crcguard
+	$(GO) vet -tags purego ./crcguard ./stablewrite && $(GO) test -tags purego -count=1 ./crcguard
 	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -exec qemu-aarch64-static -count=1 -short -skip 'FallsBack|AnotherProcess' ./crcguard
 	cd crcguard/_peers && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) run $(STATICCHECK) ./...
 	cd crcguard/_peers && $(GO) run . -rounds 6 -ring 16777216 -sizes 65536 -cores 1 >/dev/null
 
-LOAD ?= 30s
+LOAD ?= 10s
+load: export STABLEPAGES_LOAD = $(LOAD)
 
-load: ## many writers in two processes, checked, half a minute on each engine; a million writes, watched
-	PATH=$$PATH:/usr/sbin:/sbin STABLEPAGES_LOAD=$(LOAD) $(GO) test -count=1 -timeout 15m -run '^TestLoad$$' -v ./bench/watch
-	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 STABLEPAGES_LOAD=$(LOAD) $(GO) test -race -tags invariants -count=1 -timeout 15m -run '^TestLoad$$|^TestTracking|^TestTheModel' -v ./stablewrite
-	PATH=$$PATH:/usr/sbin:/sbin CGO_ENABLED=1 STABLEPAGES_LOAD=$(LOAD) STABLEPAGES_ENGINE=calls $(GO) test -race -tags invariants -count=1 -timeout 15m -run '^TestLoad$$' -v ./stablewrite
+load: ## every schedule, checksum and whole run; many writers in two processes, checked, on each engine; a million writes, watched
+	$(TEST) -timeout 15m -run '$(CHECKSUMS)|$(EXPLORATIONS)|$(WHOLE_RUNS)' ./crcguard ./stablewrite ./cmd/stablewrite
+	$(TEST) -timeout 15m -run '^TestLoad$$' -v ./bench/watch
+	$(RACE_TEST) -timeout 15m -run '^TestLoad$$|^TestTrackingHolds' -v ./stablewrite
+	STABLEPAGES_ENGINE=calls $(RACE_TEST) -timeout 15m -run '^TestLoad$$' -v ./stablewrite
 
 adoption: ## bbolt's own tests, and kills of a writer, its file written through stablewrite
 	cd stablewrite/_examples/bbolt && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) run $(STATICCHECK) ./...
-	cd stablewrite/_examples/bbolt && $(GO) test -count=1 -timeout 20m -v .
+	cd stablewrite/_examples/bbolt && $(GO) test -count=1 -timeout 20m -parallel 3 -v .
 
 kernels: ## the short proof: boots stock kernels in QEMU, downloads them once
 	PATH=$$PATH:/usr/sbin:/sbin STABLEPAGES_KERNELS=1 $(GO) test -count=1 -timeout 20m -run 'Kernel' -p 1 ./bench/kernel ./cmd/stablewrite

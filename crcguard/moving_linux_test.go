@@ -127,7 +127,7 @@ var copiers = map[string]copier{
 }
 
 func testSumsAreOfTheCopy(t *testing.T, src []byte) {
-	copies := 100_000 / thin()
+	copies := 50_000 / thin()
 	for name, by := range copiers {
 		t.Run(name, func(t *testing.T) {
 			wrong, control := 0, 0
@@ -195,7 +195,7 @@ func TestAGuardThatWasArmedInTheMiddleOfChangesSeesTheNextOne(t *testing.T) {
 		src := movingByThread(t)
 		p := src[crcguard.BlockSize : 9*crcguard.BlockSize]
 		var g crcguard.Guard
-		for range 5000 / thin() {
+		for range 2000 / thin() {
 			g.Arm(p)
 			at := rounds(src)
 			for rounds(src) < at+2 { // all of p is another

@@ -1,9 +1,11 @@
 package stablewrite
 
 import (
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,10 +14,11 @@ import (
 )
 
 // onBothEngines runs test by a ring and by blocking calls, each on a file of so many
-// bytes that were written, are on the media and not in the page cache.
+// bytes that were written, are on the media and not in the page cache. Tests without
+// rings have the second only.
 func onBothEngines(t *testing.T, bytes int, test func(t *testing.T, name string, o Options)) {
 	t.Helper()
-	for _, e := range []Engine{ByRing, ByCalls} {
+	for _, e := range slices.Compact([]Engine{cmp.Or(defaultEngine, ByRing), ByCalls}) {
 		t.Run(e.String(), func(t *testing.T) {
 			defer watch(t.Name(), time.Minute)()
 			name := filepath.Join(testenv.DirectDir(t), "f")

@@ -20,6 +20,7 @@ import (
 // TestEveryAcknowledgedCommitSurvivesSIGKILL kills a writer at random moments,
 // and reads its database with bbolt as it is.
 func TestEveryAcknowledgedCommitSurvivesSIGKILL(t *testing.T) {
+	t.Parallel()
 	program := filepath.Join(t.TempDir(), "bbolt")
 	build := exec.Command("go", "build", "-modfile="+patched(t, true), "-o", program, ".")
 	if out, err := build.CombinedOutput(); err != nil {

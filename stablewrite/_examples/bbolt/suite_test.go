@@ -25,10 +25,14 @@ const tooLong = "^TestSimulate.*_10000op|^TestConcurrentRepeatableRead$|^TestBuc
 var packages = []string{"go.etcd.io/bbolt", "go.etcd.io/bbolt/internal/...", "go.etcd.io/bbolt/cmd/..."}
 
 func TestTheirTestsPassThroughVerify(t *testing.T) {
+	t.Parallel() // they wait for the disk more than for a processor
 	theirTests(t, stablewrite.Verify, "-skip="+tooLong)
 }
 
-func TestTheirTestsPassThroughBounce(t *testing.T) { theirTests(t, stablewrite.Bounce, "-short") }
+func TestTheirTestsPassThroughBounce(t *testing.T) {
+	t.Parallel()
+	theirTests(t, stablewrite.Bounce, "-short")
+}
 
 // theirTests runs bbolt's own tests with every data file written through
 // stablewrite.
