@@ -58,7 +58,7 @@ func (c *choices) next() bool {
 	return false
 }
 
-// exploration is a row of the table of what is explored. One that differs from a
+// exploration is a row of the table of explored cases. One that differs from a
 // strategy is explored with three changes or two faults, not with both at a time; one
 // that takes the steps of others, in other cases, with the shortest writes only.
 type exploration struct {

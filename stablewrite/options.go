@@ -21,9 +21,9 @@ type Options struct {
 	// RequireTracking, under DetectBy ByTracking, refuses a write whose buffer the
 	// kernel does not track, with ErrNotTracked; one part of Write.Bufs is enough, such
 	// as a header that is not aligned. Otherwise its changes are noticed by the digest,
-	// and Receipt.Tracked is false. Not refused is what is copied before it is written,
-	// in which nothing changes: a Stream, and Bufs that the device does not take in one
-	// submission. Of these Receipt.Tracked is false, too.
+	// and Receipt.Tracked is false. A write from a copy, in which nothing changes, is not
+	// refused: those of a Stream, and of Bufs that the device does not take in one
+	// submission. Their Receipt.Tracked is false, too.
 	RequireTracking bool
 
 	// Pool supplies private memory. Default: the Pool of the process, of

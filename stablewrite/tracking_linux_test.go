@@ -449,7 +449,7 @@ func TestMemoryOfACollectedBufferIsTrackedAnew(t *testing.T) {
 	defer untrack()
 	earlier.untrack() // the cleanup, late
 	if trackedAt(p[:kib4], 0) != nil || trackedAt(p[kib4:], 0) == nil || !tracksMapping(t, p[kib4:]) {
-		t.Error("what is tracked is not what was tracked last")
+		t.Error("the memory that was tracked last is not tracked, or more is")
 	}
 }
 
