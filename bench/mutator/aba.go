@@ -2,19 +2,19 @@ package mutator
 
 import "stablepages/crcguard"
 
-// aba inverts one random block, holds that, and puts back what was there.
-func aba(v *victim) func() {
+// aba inverts one random block, waits for the hold, and restores the block.
+func aba(b *buffer) func() {
 	was := make([]byte, crcguard.BlockSize)
 	return func() {
-		lo := v.rng.IntN(len(v.buf)/crcguard.BlockSize) * crcguard.BlockSize
-		block := v.buf[lo : lo+crcguard.BlockSize]
+		lo := b.rng.IntN(len(b.buf)/crcguard.BlockSize) * crcguard.BlockSize
+		block := b.buf[lo : lo+crcguard.BlockSize]
 		copy(was, block)
-		v.change(func() {
+		b.change(func() {
 			for i := range block {
 				block[i] = ^was[i]
 			}
 		})
-		wait(v.hold, v.ctl)
-		v.change(func() { copy(block, was) })
+		wait(b.hold, b.ctl)
+		b.change(func() { copy(block, was) })
 	}
 }

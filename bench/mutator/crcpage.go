@@ -6,29 +6,29 @@ import (
 	"stablepages/crcguard"
 )
 
-// crcPage rewrites every page as a database would: new content, and in the last
-// four bytes the CRC-32C of what is before them. Because CRC is linear, the
-// CRC-32C of such a page, taken whole, is the same in every version.
-func crcPage(v *victim) func() {
-	version := v.rng.Uint64() | 1<<63 // stampPages counts from zero
+// crcPage rewrites every page as a database does: new content, and in the last four
+// bytes the CRC-32C of the bytes before them. CRC is linear, so the CRC-32C of the
+// whole page is the same in every version.
+func crcPage(b *buffer) func() {
+	version := b.rng.Uint64() | 1<<63 // the versions of stampPages are smaller
 	return func() {
-		v.change(func() {
-			for lo := 0; lo < len(v.buf); lo += crcguard.BlockSize {
+		b.change(func() {
+			for lo := 0; lo < len(b.buf); lo += crcguard.BlockSize {
 				version++
-				stamp(v.buf[lo:lo+crcguard.BlockSize], version)
+				stamp(b.buf[lo:lo+crcguard.BlockSize], version)
 			}
 		})
 	}
 }
 
-// stampPages makes every page of buf a valid one, as the writer's own content.
+// stampPages makes every page of buf valid, as the writer's content.
 func stampPages(buf []byte) {
 	for lo := 0; lo < len(buf); lo += crcguard.BlockSize {
 		stamp(buf[lo:lo+crcguard.BlockSize], uint64(lo))
 	}
 }
 
-// stamp makes page a valid one; without the race detector, as repeat.
+// stamp makes page valid; without the race detector, as repeat.
 //
 //go:norace
 func stamp(page []byte, version uint64) {

@@ -2,17 +2,17 @@ package mutator
 
 import "math/bits"
 
-// hintPage is the page of the database that the name is from: PostgreSQL's.
+// hintPage is the page size of PostgreSQL, whose hint bits these are.
 const hintPage = 8192
 
-// hint sets the next clear bit of every page, and never clears one.
-func hint(v *victim) func() {
-	at := v.rng.IntN(hintPage)
+// hint sets the next clear bit of every page, and never clears a bit.
+func hint(b *buffer) func() {
+	at := b.rng.IntN(hintPage)
 	return func() {
 		at = (at + 1) % hintPage
-		v.change(func() {
-			for lo := 0; lo < len(v.buf); lo += hintPage {
-				setNext(v.buf[lo:min(lo+hintPage, len(v.buf))], at)
+		b.change(func() {
+			for lo := 0; lo < len(b.buf); lo += hintPage {
+				setNext(b.buf[lo:min(lo+hintPage, len(b.buf))], at)
 			}
 		})
 	}
@@ -21,9 +21,9 @@ func hint(v *victim) func() {
 // setNext sets the first clear bit of page from byte at on, and around.
 func setNext(page []byte, at int) {
 	for i := range page {
-		b := &page[(at+i)%len(page)]
-		if k := bits.TrailingZeros8(^*b); k < 8 {
-			*b |= 1 << k
+		p := &page[(at+i)%len(page)]
+		if k := bits.TrailingZeros8(^*p); k < 8 {
+			*p |= 1 << k
 			return
 		}
 	}

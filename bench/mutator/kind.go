@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Kind says how a mutator changes the buffer. Its zero value is None. Its text is
-// its name, for flag.TextVar.
+// Kind says how a mutator changes the buffer. The zero value is None. Its text is its
+// name, for flag.TextVar.
 type Kind uint8
 
 const (
@@ -20,19 +20,19 @@ const (
 	Hint                // one bit per 8 KiB page, never cleared
 )
 
-// pace is what a free-running mutator that makes small changes waits after each:
-// short enough for several within any write, long enough to leave the memory to
-// the writer.
+// pace is the pause of a free-running mutator between small changes: short enough for
+// several changes within any write, long enough to leave memory bandwidth to the
+// writer.
 const pace = 20 * time.Microsecond
 
-// kinds is the table that everything about mutators is read from.
+// kinds is the table of all mutators.
 var kinds = [...]struct {
 	name, about string
-	restores    bool // changes are undone by the mutator; the writer must leave the buffer alone
+	restores    bool // the mutator undoes its changes; the writer must leave the buffer alone
 	prepare     func(buf []byte)
-	fill        func(buf []byte, write uint64) // nil: the writer leaves the buffer as it is
-	new         func(*victim) func()
-	pause       time.Duration // of a free-running mutator after each change
+	fill        func(buf []byte, write uint64) // the writer, before each write; nil: it leaves the buffer alone
+	new         func(*buffer) func()
+	pause       time.Duration // free-running: after each change
 }{
 	None:    {name: "none", about: "nothing changes", fill: fillNumber},
 	Stock:   {name: "stock", about: "the whole buffer, the next letter each second (the 2011 program)", fill: fillLetter, new: stock, pause: time.Second},
@@ -45,10 +45,9 @@ var kinds = [...]struct {
 }
 
 // Kinds lists every Kind.
-func Kinds() []Kind {
-	all := make([]Kind, len(kinds))
-	for i := range all {
-		all[i] = Kind(i)
+func Kinds() (all []Kind) {
+	for i := range kinds {
+		all = append(all, Kind(i))
 	}
 	return all
 }
@@ -61,26 +60,29 @@ func (k Kind) String() string {
 	return kinds[k].name
 }
 
-// About says in a line what k does.
+// About describes k in a line.
 func (k Kind) About() string { return kinds[k].about }
 
 // Restores reports whether k undoes its changes: A-B-A.
 func (k Kind) Restores() bool { return kinds[k].restores }
 
-// SelfSummed reports whether pages that k leaves end in their own CRC-32C, so
-// that CRC-32C cannot tell them apart.
+// SelfSummed reports whether the pages that k writes end in their own CRC-32C, so that
+// CRC-32C cannot tell them apart.
 func (k Kind) SelfSummed() bool { return k == CRCPage }
 
 // MarshalText implements encoding.TextMarshaler.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
-func (k *Kind) UnmarshalText(text []byte) error {
-	for i := range kinds {
-		if kinds[i].name == string(text) {
-			*k = Kind(i)
+func (k *Kind) UnmarshalText(text []byte) error { return parse(k, "mutator", text, Kinds()) }
+
+// parse sets v to the value in all whose name is text.
+func parse[T fmt.Stringer](v *T, what string, text []byte, all []T) error {
+	for _, value := range all {
+		if value.String() == string(text) {
+			*v = value
 			return nil
 		}
 	}
-	return fmt.Errorf("unknown mutator %q: there are %v", text, Kinds())
+	return fmt.Errorf("unknown %s %q: there are %v", what, text, all)
 }

@@ -9,38 +9,6 @@ import (
 	"time"
 )
 
-// Where a mutator runs. The zero value is Process.
-type Where uint8
-
-const (
-	Process Where = iota // another process, sharing the buffer through a memfd
-	Thread               // a thread of this process
-)
-
-var places = [...]string{Process: "process", Thread: "thread"}
-
-// String returns "process" or "thread".
-func (w Where) String() string {
-	if int(w) >= len(places) {
-		return fmt.Sprintf("Where(%d)", uint8(w))
-	}
-	return places[w]
-}
-
-// MarshalText implements encoding.TextMarshaler.
-func (w Where) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (w *Where) UnmarshalText(text []byte) error {
-	for i, name := range places {
-		if name == string(text) {
-			*w = Where(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("a mutator runs in a process or in a thread, not in a %q", text)
-}
-
 // Config describes a mutator.
 type Config struct {
 	Kind  Kind
@@ -54,39 +22,39 @@ type Config struct {
 // control is the page before the shared buffer.
 type control struct {
 	ready   atomic.Uint32 // the mutator runs
-	stop    atomic.Uint32 // end
-	hurry   atomic.Uint32 // hold no longer
-	changes atomic.Uint64 // twice the changes made; odd while one is being made
-	asked   atomic.Uint64 // gated: changes asked for
-	made    atomic.Uint64 // gated: changes made
+	stop    atomic.Uint32 // the mutator must end
+	hurry   atomic.Uint32 // no more holds
+	changes atomic.Uint64 // twice the changes made; odd during a change
+	asked   atomic.Uint64 // gated: changes that were asked for
+	made    atomic.Uint64 // gated: changes that were made
 	writes  atomic.Uint64 // writes that the harness began
-	roused  atomic.Uint64 // gated: how often the harness said that a question is near
-	alert   atomic.Uint64 // gated: the last such saying that the mutator heard
+	roused  atomic.Uint64 // gated: calls of Rouse
+	alert   atomic.Uint64 // gated: the last call of Rouse that the mutator saw
 }
 
-// Mutator is a running mutator and the buffer it changes.
+// Mutator is a running mutator and the buffer that it changes.
 type Mutator struct {
 	cfg    Config
 	ctl    *control
 	buf    []byte
-	ended  chan struct{} // closed when it no longer runs
-	why    error         // set before ended is closed, if that was not asked for
-	end    func()        // ends what Start started, and returns when it did
+	ended  chan struct{} // closed when the mutator has ended
+	why    error         // set before ended is closed, if nobody asked for the end
+	end    func()        // waits for the end of what Start started
 	unmap  func() error
 	closed bool
-	// lastAsked is the write for which Once was last asked to change.
+	// lastAsked is the write for which Change last asked.
 	lastAsked uint64
 }
 
-// ErrDied: the process of a mutator ended without having been told to.
+// ErrDied is the error if the process of a mutator ended although nobody asked for it.
 var ErrDied = errors.New("the mutator died")
 
-// Buffer is the memory that the mutator changes: aligned to 4096, of Config.Size.
-// It is gone after Close, and so are the other methods but for Err and Close.
+// Buffer is the memory that the mutator changes: Config.Size bytes, aligned to 4096.
+// After Close neither the buffer nor any method but Err and Close may be used.
 func (m *Mutator) Buffer() []byte { return m.buf }
 
-// BeginWrite prepares the buffer for the next write, as the writer would: with
-// content of its own, unless the mutator's must stay.
+// BeginWrite fills the buffer for the next write, as the writer would, unless the
+// mutator needs the old content.
 func (m *Mutator) BeginWrite() {
 	if fill := kinds[m.cfg.Kind].fill; fill != nil {
 		fill(m.buf, m.ctl.writes.Load()+1)
@@ -94,26 +62,24 @@ func (m *Mutator) BeginWrite() {
 	m.ctl.writes.Add(1)
 }
 
-// Mark is a moment, for Overlapped.
+// Mark returns the present moment, for Overlapped and Quiet.
 func (m *Mutator) Mark() uint64 { return m.ctl.changes.Load() }
 
-// Overlapped reports whether the mutator began or ended a change between mark
-// and now. One that lasts from before to after does not count: it may be that of
-// a process that does not run.
+// Overlapped reports whether the mutator began or ended a change between mark and now.
+// A change that began before mark and has not ended does not count: its process may
+// not be running.
 func (m *Mutator) Overlapped(mark uint64) bool { return m.ctl.changes.Load() != mark }
 
-// Quiet reports whether the buffer did not change between mark and now for
-// certain: no change was even under way.
+// Quiet reports whether certainly no change was under way between mark and now.
 func (m *Mutator) Quiet(mark uint64) bool { return mark%2 == 0 && m.ctl.changes.Load() == mark }
 
-// patience is how long a mutator may leave a question unanswered, beyond its
-// hold, before it is given up. Time in which this process is stopped does not
-// count.
+// patience is how long a mutator may take to answer, beyond its hold. Time in which
+// this process is stopped does not count.
 const patience = 10 * time.Second
 
-// Rouse has a gated mutator wait for the next question without giving way, and
-// returns when it does. The gate works by how fast the answer comes: the transfer
-// has begun by then, and to be scheduled again takes about as long as a transfer.
+// Rouse makes a gated mutator wait for the next Change without giving up its
+// processor, and returns when it does. The change must come soon after the submission:
+// the transfer has begun by then, and takes about as long as scheduling a thread.
 func (m *Mutator) Rouse() error {
 	if m.cfg.Kind == None {
 		return nil
@@ -123,10 +89,10 @@ func (m *Mutator) Rouse() error {
 	return err
 }
 
-// Change makes a gated mutator change the buffer and returns when it did; a kind
-// that Restores has not restored it yet, so that Restored must be called before
-// the next Change or BeginWrite. It reports whether there was a change: None makes
-// none, Once makes one per write. After Hurry it waits a second, no longer.
+// Change makes a gated mutator change the buffer, and returns when the buffer is
+// changed. A kind that Restores has not restored it yet: call Restored before the next
+// Change or BeginWrite. Change reports whether there was a change: None makes none,
+// Once makes one per write. After Hurry it waits at most a second.
 func (m *Mutator) Change() (bool, error) {
 	if m.cfg.Kind == None || m.cfg.Kind == Once && m.lastAsked == m.ctl.writes.Load() {
 		return false, nil
@@ -140,16 +106,15 @@ func (m *Mutator) Change() (bool, error) {
 	return m.await(&m.ctl.made, want)
 }
 
-// Restored returns when what a Change changed has been changed back, if its kind
-// does that. Until then the caller may reap the completion: to wait for it here
-// would keep a processor from those who move the data.
+// Restored waits until the mutator has restored what Change changed, if its kind
+// Restores. The caller may reap the completion before: waiting here would take a
+// processor from the transfer.
 func (m *Mutator) Restored() error {
 	_, err := m.await(&m.ctl.made, m.ctl.asked.Load())
 	return err
 }
 
-// await waits for a count of the mutator's to reach want, and reports whether it
-// did.
+// await waits until count reaches want, and reports whether it did.
 func (m *Mutator) await(count *atomic.Uint64, want uint64) (bool, error) {
 	var waited, hurrying time.Duration
 	last := time.Now()
@@ -178,9 +143,8 @@ func (m *Mutator) await(count *atomic.Uint64, want uint64) (bool, error) {
 	return true, nil
 }
 
-// Hurry ends the hold that is under way, and all further ones, at once: the end
-// is near. A gated mutator still makes the changes it is asked for, one that runs
-// free makes no more.
+// Hurry ends the present hold and all further holds at once. A gated mutator still
+// makes the changes that it is asked for; a free-running mutator makes no more.
 func (m *Mutator) Hurry() { m.ctl.hurry.Store(1) }
 
 func (m *Mutator) stop() {
@@ -188,7 +152,7 @@ func (m *Mutator) stop() {
 	m.Hurry()
 }
 
-// Err is nil unless the mutator ended without having been told to.
+// Err is nil unless the mutator ended although nobody asked for it.
 func (m *Mutator) Err() error {
 	select {
 	case <-m.ended:
@@ -198,7 +162,7 @@ func (m *Mutator) Err() error {
 	}
 }
 
-// Close ends the mutator and frees the buffer. It returns what Err does.
+// Close ends the mutator and frees the buffer. It returns the error of Err.
 func (m *Mutator) Close() error {
 	if m.closed {
 		return m.Err()
@@ -212,12 +176,12 @@ func (m *Mutator) Close() error {
 
 func newRand(seed uint64, k Kind) *rand.Rand { return rand.New(rand.NewPCG(seed, uint64(k))) }
 
-// run is the mutator itself, until told to stop.
+// run is the mutator. It returns when ctl says stop.
 func run(ctl *control, buf []byte, cfg Config) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	kind := &kinds[cfg.Kind]
-	change := kind.new(&victim{buf: buf, rng: newRand(cfg.Seed, cfg.Kind), hold: cfg.Hold, ctl: ctl})
+	change := kind.new(&buffer{buf: buf, rng: newRand(cfg.Seed, cfg.Kind), hold: cfg.Hold, ctl: ctl})
 	ctl.ready.Store(1)
 	seen := ctl.writes.Load()
 	for ctl.stop.Load() == 0 {
@@ -241,11 +205,10 @@ func run(ctl *control, buf []byte, cfg Config) {
 	}
 }
 
-// hot is how long a mutator that was roused waits without giving way.
+// hot is how long a roused mutator waits without giving up its processor.
 const hot = 20 * time.Millisecond
 
-// awaitMore waits until count exceeds n and reports whether it does: false
-// means stop.
+// awaitMore waits until count exceeds n. It returns false if ctl says stop.
 func awaitMore(count *atomic.Uint64, n uint64, ctl *control) bool {
 	began := time.Now()
 	for i := 0; count.Load() <= n; i++ {
@@ -266,7 +229,7 @@ func awaitMore(count *atomic.Uint64, n uint64, ctl *control) bool {
 	return true
 }
 
-// rest gives way to others, the longer the waiting has lasted already.
+// rest lets other threads run, for longer the longer the caller has waited.
 func rest(waited time.Duration) {
 	switch {
 	case waited > 100*time.Millisecond:
@@ -278,13 +241,13 @@ func rest(waited time.Duration) {
 	}
 }
 
-// wait waits for d, or until ctl says hurry. Short waits spin: the timers of a
-// busy machine are coarser than a write is long.
+// wait waits for d, or until ctl says hurry. Short waits spin, because timers on a busy
+// machine are late by more than a write takes.
 func wait(d time.Duration, ctl *control) {
 	const short = 2 * time.Millisecond
-	for began := time.Now(); ; {
+	for began := time.Now(); ctl.hurry.Load() == 0; {
 		left := d - time.Since(began)
-		if left <= 0 || ctl.hurry.Load() != 0 {
+		if left <= 0 {
 			return
 		}
 		if left > short {

@@ -162,8 +162,8 @@ func TestNoTwoWritesShareABlock(t *testing.T) {
 	}
 }
 
-func newVictim(n int, seed uint64, k Kind) *victim {
-	return &victim{buf: make([]byte, n), rng: newRand(seed, k), ctl: new(control)}
+func newBuffer(n int, seed uint64, k Kind) *buffer {
+	return &buffer{buf: make([]byte, n), rng: newRand(seed, k), ctl: new(control)}
 }
 
 func differing(buf, from []byte) (n int) {
@@ -176,7 +176,7 @@ func differing(buf, from []byte) (n int) {
 // A bit flipped twice is an A-B-A change, which flip must never make.
 func TestFlipReturnsToNoBitBeforeAllWereFlipped(t *testing.T) {
 	for seed := range uint64(20) {
-		v := newVictim(12288, seed, Flip)
+		v := newBuffer(12288, seed, Flip)
 		step := flip(v)
 		for n := 1; n <= len(v.buf)*8; n++ {
 			step()
@@ -219,7 +219,7 @@ func TestABARestoresWhatItChanged(t *testing.T) {
 }
 
 func TestCRCPagesAreValidAndNoVersionComesTwice(t *testing.T) {
-	v := newVictim(4*4096, 3, CRCPage)
+	v := newBuffer(4*4096, 3, CRCPage)
 	stampPages(v.buf)
 	whole := crcguard.Checksum(v.buf[:4096]) // the same for every valid page: CRC is linear
 	seen := map[string]bool{}
@@ -240,7 +240,7 @@ func TestCRCPagesAreValidAndNoVersionComesTwice(t *testing.T) {
 }
 
 func TestHintOnlySetsOneBitPerPage(t *testing.T) {
-	v := newVictim(3*hintPage, 3, Hint)
+	v := newBuffer(3*hintPage, 3, Hint)
 	step := hint(v)
 	for n := 1; n <= 500; n++ {
 		was := slices.Clone(v.buf)

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The child finds its Config in this variable of its environment, the buffer at
-// descriptor 3 and its life line, a pipe that ends with its parent, at 4.
+// The child finds its Config in the environment variable childEnv, the memory at
+// descriptor 3, and at descriptor 4 a pipe that ends with its parent.
 const (
 	childEnv    = "STABLEWRITE_MUTATOR"
 	childMemory = 3
@@ -27,20 +27,30 @@ const (
 
 const controlBytes = 4096
 
-// Start makes a buffer and starts a mutator on it; None starts nothing. Close
-// it.
+// Start makes a buffer and starts a mutator on it; None starts nothing. The caller
+// must Close it.
 func Start(cfg Config) (*Mutator, error) {
 	if cfg.Size <= 0 || cfg.Size%4096 != 0 {
-		return nil, fmt.Errorf("mutator: the size of the buffer is %d, not a multiple of 4096", cfg.Size)
+		return nil, fmt.Errorf("mutator: a buffer of %d bytes: use a multiple of 4096", cfg.Size)
 	}
-	fd, mem, err := memory(cfg)
+	var shared *os.File
+	var err error
+	inProcess := cfg.In == Process && cfg.Kind != None
+	if inProcess {
+		if shared, err = sharedMemory(cfg.Size); err == nil {
+			defer shared.Close()
+		}
+	}
+	var mem []byte
+	if err == nil {
+		mem, err = mapMemory(shared, cfg.Size)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("mutator: memory of %d bytes: %w", cfg.Size, err)
 	}
-	defer unix.Close(fd)
 	m := &Mutator{
 		cfg: cfg, ctl: (*control)(unsafe.Pointer(&mem[0])), buf: mem[controlBytes:],
-		end: func() {}, unmap: func() error { return unix.Munmap(mem) },
+		ended: make(chan struct{}), end: func() {}, unmap: func() error { return unix.Munmap(mem) },
 	}
 	if prepare := kinds[cfg.Kind].prepare; prepare != nil {
 		prepare(m.buf)
@@ -48,13 +58,11 @@ func Start(cfg Config) (*Mutator, error) {
 		kinds[cfg.Kind].fill(m.buf, 0)
 	}
 	switch {
-	case cfg.Kind == None:
-		m.ended = make(chan struct{})
-	case cfg.In == Thread:
+	case inProcess:
+		err = m.startProcess(shared)
+	case cfg.Kind != None:
 		m.startThread()
 		err = m.awaitReady()
-	default:
-		err = m.startProcess(fd)
 	}
 	if err != nil {
 		m.stop()
@@ -64,43 +72,35 @@ func Start(cfg Config) (*Mutator, error) {
 	return m, nil
 }
 
-// memory is for the mutator and the writer: shared with another process, or, if that is
-// not needed, of this process alone, which the kernel can track. The descriptor is
-// then -1.
-func memory(cfg Config) (fd int, mem []byte, err error) {
-	if cfg.In == Process && cfg.Kind != None {
-		return share(cfg.Size)
-	}
-	mem, err = unix.Mmap(-1, 0, controlBytes+cfg.Size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_POPULATE)
-	return -1, mem, err
-}
-
-// share makes memory that another process can map and nobody can shrink, a
-// mapping that loses its pages would kill its users.
-func share(size int) (fd int, mem []byte, err error) {
-	fd, err = unix.MemfdCreate("stablewrite-buffer", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+// sharedMemory makes a file of memory that another process can map. It cannot shrink:
+// that would kill whoever has it mapped.
+func sharedMemory(size int) (*os.File, error) {
+	fd, err := unix.MemfdCreate("stablewrite-buffer", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
-		return -1, nil, err
+		return nil, err
 	}
-	if err = unix.Ftruncate(fd, int64(controlBytes+size)); err == nil {
+	f := os.NewFile(uintptr(fd), "memfd")
+	if err = f.Truncate(int64(controlBytes + size)); err == nil {
 		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL)
 	}
-	if err == nil {
-		mem, err = mapShared(fd, controlBytes+size)
-	}
 	if err != nil {
-		unix.Close(fd)
-		return -1, nil, err
+		f.Close()
+		return nil, err
 	}
-	return fd, mem, nil
+	return f, nil
 }
 
-func mapShared(fd, n int) ([]byte, error) {
-	return unix.Mmap(fd, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
+// mapMemory maps the control page and the buffer from f. If f is nil, they are private
+// memory, which the kernel can track.
+func mapMemory(f *os.File, size int) ([]byte, error) {
+	fd, flags := -1, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS
+	if f != nil {
+		fd, flags = int(f.Fd()), unix.MAP_SHARED
+	}
+	return unix.Mmap(fd, 0, controlBytes+size, unix.PROT_READ|unix.PROT_WRITE, flags|unix.MAP_POPULATE)
 }
 
 func (m *Mutator) startThread() {
-	m.ended = make(chan struct{})
 	go func() {
 		defer close(m.ended)
 		run(m.ctl, m.buf, m.cfg)
@@ -108,13 +108,12 @@ func (m *Mutator) startThread() {
 	m.end = func() { <-m.ended }
 }
 
-// startProcess starts the child and waits until it runs. A signal that goes to
-// the whole process group, as Ctrl-C does, may end a child that has just been
-// born and does not ignore it yet: then there is another one, and the parent
-// ends as the signal asks, with its verdict.
-func (m *Mutator) startProcess(fd int) error {
+// startProcess starts the child and waits until it runs. Ctrl-C goes to the whole
+// process group, and may end a new child before the child ignores it. Then another
+// child is started, and the parent ends as the signal asks, with its verdict.
+func (m *Mutator) startProcess(memory *os.File) error {
 	for tries := 0; ; tries++ {
-		err := m.startChild(fd)
+		err := m.startChild(memory)
 		if err == nil {
 			err = m.awaitReady()
 		}
@@ -125,24 +124,17 @@ func (m *Mutator) startProcess(fd int) error {
 	}
 }
 
-// errSignalled: the child ended by a signal that asks for an end.
+// errSignalled is the error of a child that ended by a signal that asks for an end.
 var errSignalled = errors.New("ended by a signal")
 
-func (m *Mutator) startChild(fd int) error {
-	if _, child := os.LookupEnv(childEnv); child { // its own child, and so on without end
-		return errors.New("the program must call mutator.Main first thing in main")
+func (m *Mutator) startChild(memory *os.File) error {
+	if _, child := os.LookupEnv(childEnv); child { // it would start a child, and so on without end
+		return errors.New("the program must call mutator.Main first in main")
 	}
-	m.ended, m.why = make(chan struct{}), nil
 	spec, err := json.Marshal(m.cfg)
 	if err != nil {
 		return err
 	}
-	memory, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	memoryFile := os.NewFile(uintptr(memory), "memfd")
-	defer memoryFile.Close()
 	lifeEnd, life, err := os.Pipe()
 	if err != nil {
 		return err
@@ -152,47 +144,40 @@ func (m *Mutator) startChild(fd int) error {
 	child := &exec.Cmd{
 		Path: "/proc/self/exe", Args: []string{os.Args[0]},
 		Env:        append(os.Environ(), childEnv+"="+string(spec)),
-		ExtraFiles: []*os.File{memoryFile, lifeEnd},
+		ExtraFiles: []*os.File{memory, lifeEnd},
 		Stderr:     &said,
-		// Ctrl-C goes to the process group of the terminal. This child ends when
-		// its parent has said what there is to say.
+		// Ctrl-C goes to the process group of the terminal. The parent ends this child
+		// after its verdict.
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
 	}
 	if err := child.Start(); err != nil {
 		life.Close()
 		return fmt.Errorf("start this program again: %w", err)
 	}
-	ended := m.ended
+	ended := make(chan struct{})
+	m.ended, m.why = ended, nil
 	go func() {
 		defer close(ended)
 		err := child.Wait()
-		if m.ctl.stop.Load() == 0 {
-			m.why = fmt.Errorf("%w: %s", ErrDied, strings.TrimSpace(fmt.Sprint(err, " ", lastLine(said.String()))))
-			if signalled(child.ProcessState) {
-				m.why = fmt.Errorf("%w: %w", m.why, errSignalled)
-			}
+		if m.ctl.stop.Load() != 0 {
+			return
+		}
+		m.why = fmt.Errorf("%w: %s", ErrDied, strings.TrimSpace(fmt.Sprint(err, " ", lastLine(said.String()))))
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && slices.Contains(ignored, os.Signal(exit.Sys().(syscall.WaitStatus).Signal())) {
+			m.why = fmt.Errorf("%w: %w", m.why, errSignalled)
 		}
 	}()
 	m.end = func() {
 		life.Close()
 		select {
 		case <-ended:
-		case <-time.After(time.Second): // stopped, or worse
+		case <-time.After(time.Second): // it may be stopped
 			child.Process.Kill()
 			<-ended
 		}
 	}
 	return nil
-}
-
-// signalled reports whether a process ended by one of the signals that a child
-// ignores once it runs.
-func signalled(state *os.ProcessState) bool {
-	if state == nil {
-		return false
-	}
-	ws, ok := state.Sys().(syscall.WaitStatus)
-	return ok && ws.Signaled() && slices.Contains(ignored, os.Signal(ws.Signal()))
 }
 
 func lastLine(s string) string {
@@ -212,16 +197,15 @@ func (m *Mutator) awaitReady() error {
 	return nil
 }
 
-// ignored are the signals that ask for an end.
+// ignored are the signals that ask for an end. Only the parent ends a child.
 var ignored = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
 
-// Main is the child's main. In any other process it returns at once.
+// Main is the main function of the child. In any other process it returns at once.
 func Main() {
 	spec, child := os.LookupEnv(childEnv)
 	if !child {
 		return
 	}
-	// The parent ends us when its verdict is done, nobody else.
 	signal.Ignore(ignored...)
 	if err := childMain(spec); err != nil {
 		fmt.Fprintln(os.Stderr, "mutator:", err)
@@ -238,7 +222,7 @@ func childMain(spec string) error {
 	if int(cfg.Kind) >= len(kinds) || kinds[cfg.Kind].new == nil || cfg.Size <= 0 {
 		return fmt.Errorf("not a mutator: %s", spec)
 	}
-	mem, err := mapShared(childMemory, controlBytes+cfg.Size)
+	mem, err := mapMemory(os.NewFile(childMemory, "memfd"), cfg.Size)
 	if err != nil {
 		return err
 	}

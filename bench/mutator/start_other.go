@@ -4,8 +4,8 @@ package mutator
 
 import "errors"
 
-// Start needs Linux: memfd and /proc.
+// Start needs Linux.
 func Start(Config) (*Mutator, error) { return nil, errors.ErrUnsupported }
 
-// Main returns: there are no children.
+// Main returns at once.
 func Main() {}

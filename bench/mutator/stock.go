@@ -6,14 +6,14 @@ import (
 	"stablepages/crcguard"
 )
 
-// stock fills the buffer with 'b', then 'c', and so on to 'z' and around, never
-// with the writer's 'a'. In 2011 the letters ran on.
-func stock(v *victim) func() {
+// stock fills the buffer with 'b', then 'c', to 'z' and around, but never with the
+// writer's 'a'. In 2011 the letters did not wrap around.
+func stock(b *buffer) func() {
 	letter := byte('a')
 	return func() {
 		if letter++; letter > 'z' {
 			letter = 'b'
 		}
-		v.change(func() { repeat(v.buf, bytes.Repeat([]byte{letter}, crcguard.BlockSize)) })
+		b.change(func() { repeat(b.buf, bytes.Repeat([]byte{letter}, crcguard.BlockSize)) })
 	}
 }

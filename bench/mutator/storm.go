@@ -7,13 +7,13 @@ import (
 )
 
 // storm rewrites the whole buffer with content that it never had before.
-func storm(v *victim) func() {
-	version := v.rng.Uint64() | 1<<63 // never the writer's, which counts from one
+func storm(b *buffer) func() {
+	version := b.rng.Uint64() | 1<<63 // never the writer's, which counts from one
 	page := make([]byte, crcguard.BlockSize)
 	return func() {
 		version++
 		words(page, version)
-		v.change(func() { repeat(v.buf, page) })
+		b.change(func() { repeat(b.buf, page) })
 	}
 }
 

@@ -8,30 +8,29 @@ import (
 	"stablepages/crcguard"
 )
 
-// victim is the buffer and what a mutator may draw on.
-type victim struct {
+// buffer is the shared buffer, and the other things that a mutator uses.
+type buffer struct {
 	buf  []byte
 	rng  *rand.Rand
 	hold time.Duration
 	ctl  *control
 }
 
-// change is what every store to buf goes through: it is counted, and the count
-// is odd while it is being made.
-func (v *victim) change(store func()) {
-	v.ctl.changes.Add(1)
+// change makes a store to buf and counts it. The count is odd during the store.
+func (b *buffer) change(store func()) {
+	b.ctl.changes.Add(1)
 	store()
-	v.ctl.changes.Add(1)
+	b.ctl.changes.Add(1)
 }
 
-// letters is what the writer of 2011 writes.
+// letters fills buf as the writer of 2011 did once.
 func letters(buf []byte) { repeat(buf, bytes.Repeat([]byte{'a'}, crcguard.BlockSize)) }
 
-// fillLetter is what that writer does before each write.
+// fillLetter fills buf as the writer of 2011 did before each write.
 func fillLetter(buf []byte, _ uint64) { letters(buf) }
 
-// fillNumber gives the nth write content that no other has: a block that is lost
-// then shows, even one that nothing changed.
+// fillNumber gives write n content that no other write has, so that a lost block shows
+// even if nothing changed it.
 func fillNumber(buf []byte, n uint64) {
 	page := make([]byte, crcguard.BlockSize)
 	words(page, n)
@@ -39,8 +38,7 @@ func fillNumber(buf []byte, n uint64) {
 }
 
 // repeat fills buf with copies of page, which nobody else changes. Under the race
-// detector, which does not know buf anyway, it would take longer than a write
-// does.
+// detector, which does not know buf, that would take longer than a write.
 //
 //go:norace
 func repeat(buf, page []byte) {
