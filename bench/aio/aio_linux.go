@@ -10,16 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Context has one write in flight at a time. It is used by one goroutine at a
-// time.
+// Context has one write in flight at a time. It is for one goroutine at a time.
 type Context struct {
 	id  uintptr // aio_context_t
 	cb  iocb
 	pin runtime.Pinner // the kernel holds cb and the memory until the completion
 }
 
-// iocb and ioEvent are the kernel's, include/uapi/linux/aio_abi.h, for
-// little-endian machines.
+// iocb and ioEvent are those of include/uapi/linux/aio_abi.h on little-endian machines.
 type iocb struct {
 	_      uint64 // aio_data
 	_, _   uint32 // aio_key, aio_rw_flags
@@ -41,7 +39,7 @@ type ioEvent struct {
 
 const pwriteCommand = 1 // IOCB_CMD_PWRITE
 
-// New makes a Context, which is to be closed.
+// New makes a Context. The caller must Close it.
 func New() (*Context, error) {
 	c := new(Context)
 	if _, _, errno := unix.Syscall(unix.SYS_IO_SETUP, 1, uintptr(unsafe.Pointer(&c.id)), 0); errno != 0 {
@@ -50,11 +48,11 @@ func New() (*Context, error) {
 	return c, nil
 }
 
-// maxTries bounds how often a submission is repeated, a millisecond apart.
+// maxTries is how often Submit repeats a submission, a millisecond apart.
 const maxTries = 1000
 
-// Submit returns when the kernel accepted a write of p to f at off. Reap follows
-// if there is no error.
+// Submit returns when the kernel has accepted a write of p to f at off. Unless it
+// returns an error, the caller must Reap.
 func (c *Context) Submit(f *os.File, p []byte, off int64) error {
 	c.cb = iocb{
 		opcode: pwriteCommand, fildes: uint32(f.Fd()),
@@ -76,8 +74,8 @@ func (c *Context) Submit(f *os.File, p []byte, off int64) error {
 	}
 }
 
-// Reap waits for the completion, for ever: until then the memory is the kernel's.
-// It returns what pwrite would.
+// Reap waits for the completion, without a limit: until then the kernel uses the
+// memory. It returns the results of pwrite(2).
 func (c *Context) Reap() (int, error) {
 	defer c.pin.Unpin()
 	var ev ioEvent
@@ -95,5 +93,5 @@ func (c *Context) Reap() (int, error) {
 	}
 }
 
-// Close gives back what the kernel holds.
+// Close frees the resources of the kernel.
 func (c *Context) Close() { unix.Syscall(unix.SYS_IO_DESTROY, c.id, 0, 0) }

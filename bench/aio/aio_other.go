@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// Context has one write in flight at a time. There is none here.
+// Context needs Linux.
 type Context struct{}
 
 func New() (*Context, error) { return nil, errors.ErrUnsupported }

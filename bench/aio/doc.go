@@ -1,8 +1,6 @@
-// Package aio writes in two steps: a submission that the kernel accepted, by
-// io_submit(2), and the reaping of its completion, by io_getevents(2). Between
-// the two a write is in flight, for certain, and what is done then is done in
-// flight.
+// Package aio writes in two steps: a submission, by io_submit(2), and the reaping of
+// its completion, by io_getevents(2). Between the two steps the write is in flight.
 //
-// That holds of direct writes. Through the page cache io_submit returns when the
-// copy is made.
+// That holds for direct writes only. Through the page cache, io_submit returns after
+// the kernel has copied the data.
 package aio

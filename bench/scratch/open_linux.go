@@ -6,13 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lock is held until f is closed.
-func lock(f *os.File) error {
-	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err == unix.EWOULDBLOCK {
-		return errTaken
-	}
-	return err
+// lock locks f until f is closed, unless another process has locked it.
+func lock(f *os.File) (taken bool, err error) {
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	return err == unix.EWOULDBLOCK, err
 }
 
 func nameless(dir string) (*os.File, error) {
@@ -21,8 +18,8 @@ func nameless(dir string) (*os.File, error) {
 
 const directFlag = unix.O_DIRECT
 
-// DataSync is fdatasync(2): what a write returned for is on the disk, and what is
-// needed to read it.
+// DataSync is fdatasync(2): it makes the completed writes of f durable, and the
+// metadata that reading them needs.
 func DataSync(f *os.File) error {
 	for {
 		if err := unix.Fdatasync(int(f.Fd())); err != unix.EINTR {

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-func lock(*os.File) error { return nil }
+func lock(*os.File) (bool, error) { return false, nil }
 
 func nameless(string) (*os.File, error) { return nil, errors.ErrUnsupported }
 
