@@ -13,8 +13,8 @@ import (
 	"stablepages/stablewrite"
 )
 
-// oracle reads back what is on the media, through its own descriptor, past the
-// page cache, into memory that nobody else knows.
+// oracle reads the media back through another descriptor, past the page cache, into
+// private memory.
 type oracle struct {
 	f    *os.File
 	off  int64
@@ -25,20 +25,20 @@ type oracle struct {
 func newOracle(target *os.File, off int64, size int) (*oracle, error) {
 	f, err := scratch.Reopen(target, os.O_RDWR, true)
 	if err != nil {
-		return nil, fmt.Errorf("the oracle reads directly: %w", err)
+		return nil, fmt.Errorf("opening the file for the oracle, with O_DIRECT: %w", err)
 	}
 	return &oracle{f: f, off: off, buf: stablewrite.AlignedBuffer(size), sums: make([]uint32, crcguard.Blocks(size))}, nil
 }
 
-// judge holds the media against the block sums of a receipt. What cannot be read
-// is torn, readErr says why; err is what no race causes.
+// judge compares the media with the block sums of a receipt. If they cannot be read the
+// write is torn, and readErr says why. No race causes err.
 func (o *oracle) judge(want []uint32) (torn bool, readErr, err error) {
 	n, err := o.f.ReadAt(o.buf, o.off)
 	switch {
 	case isMedia(err):
 		return true, err, nil
 	case errors.Is(err, io.EOF):
-		return false, nil, fmt.Errorf("the file ends after %d of %d bytes that were written: somebody else writes to it", n, len(o.buf))
+		return false, nil, fmt.Errorf("the file ends after %d of %d bytes that were written: another program writes to it", n, len(o.buf))
 	case err != nil:
 		return false, nil, err
 	}
@@ -46,8 +46,8 @@ func (o *oracle) judge(want []uint32) (torn bool, readErr, err error) {
 	return !slices.Equal(o.sums, want), nil, nil
 }
 
-// selfTest writes and reads the same range with memory that nobody changes. If
-// that fails, what failed before says nothing about a race.
+// selfTest writes and reads the same range with memory that nobody changes. If that
+// fails, an earlier failure says nothing about the race.
 func (o *oracle) selfTest() error {
 	_, err := o.f.WriteAt(o.buf, o.off)
 	if err == nil {
@@ -56,6 +56,6 @@ func (o *oracle) selfTest() error {
 	return err
 }
 
-// isMedia reports whether err is what a layer says that needs stable pages and
-// did not get them.
+// isMedia reports whether err is an error of a layer that needs stable pages and did
+// not get them.
 func isMedia(err error) bool { return errors.Is(err, syscall.EIO) || errors.Is(err, syscall.EILSEQ) }

@@ -21,54 +21,52 @@ type Config struct {
 	Offset   int64    // a multiple of 4096
 	Strategy stablewrite.Strategy
 	Detect   stablewrite.Detection
-	// Buffered writes through the page cache whatever the strategy: with Raw,
-	// the negative control.
+	// Buffered writes through the page cache, whatever the strategy: with Raw, the
+	// negative control.
 	Buffered bool
-	// Indirect runs even where the kernel is known not to write directly, which
-	// otherwise is an error: nothing could be shown.
+	// Indirect allows files that the kernel is known not to write directly. Without it
+	// they are an error, because the race would show nothing.
 	Indirect bool
 	Mutator  mutator.Kind
 	In       mutator.Where
-	Gate     bool // changes are made in flight, and only then
+	Gate     bool // all changes are made in flight
 	Hold     time.Duration
 	Seed     uint64
 	Size     int // of each write, a multiple of 4096
 
-	// The race ends after Duration or Writes, whichever is first, if they are
-	// not zero; when the context does; and at the first failing read if
-	// StopAtReadError.
+	// The race ends after Duration or Writes, whichever comes first, if they are not
+	// zero; when the context ends; and, with StopAtReadError, at the first read that
+	// fails.
 	Duration        time.Duration
 	Writes          int
 	StopAtReadError bool
 
-	// Also, if not nil, is asked after every write that was acknowledged whether
-	// the media, seen some other way, differ from the block sums of the receipt:
-	// on a mirror, whether a leg does.
+	// Also, if not nil, is called after every write that succeeded. It looks at the
+	// media in another way (at a leg of a mirror, for instance), and reports whether
+	// they differ from the block sums of the receipt.
 	Also func(sums []uint32) (torn bool, err error)
-	// Landed, if not nil, is called by a gated race each time a submission has
-	// completed, the first of a write being 1. What it returns is the error of
-	// the run.
+	// Landed, if not nil, is called by a gated race when a submission has completed; the
+	// first submission of a write is 1. Its error ends the race.
 	Landed func(submission int) error
 }
 
-// How long ABA leaves a block changed unless told otherwise. Free-running, a
-// change is torn and unseen if it begins and ends between the two looks of the
-// writer: on the disks of virtual machines, where a write of 1 MiB takes half a
-// millisecond, 200 us hits most often. Gated, a longer hold only covers more of
+// DefaultHold and DefaultGatedHold are how long ABA leaves a block changed by default.
+// A free-running change is torn and unseen if it begins and ends between the two looks
+// of the writer: on the disks of virtual machines, where a write of 1 MiB takes half a
+// millisecond, 200 us hits most often. For a gated change, a longer hold covers more of
 // the transfer.
 const (
 	DefaultHold      = 200 * time.Microsecond
 	DefaultGatedHold = time.Millisecond
 )
 
-// testEvery is how often, of writes that fail in a row, the device is tested with
-// memory that nobody changes: one that asks for stable pages may refuse every
-// changed write and be sound, one that vanished fails them all, for ever.
+// testEvery is how many writes may fail in a row before the device is tested with
+// memory that nobody changes. A device that asks for stable pages may refuse every
+// changed write and be sound; a device that vanished fails every write.
 const testEvery = 100
 
-// Run runs the race and returns what was counted, in either case. The error is
-// of the run, not of the race: torn writes are no error. Progress, if not nil,
-// is called after every write.
+// Run runs the race and returns its counts, also if it fails. Torn writes are not an
+// error. Progress, if not nil, is called after every write.
 func Run(ctx context.Context, cfg Config, progress func(record.Repro)) (record.Repro, error) {
 	r := &race{cfg: cfg, rec: record.Repro{
 		Kind: record.KindRepro, Strategy: cfg.Strategy, Buffered: cfg.Buffered, Mutator: cfg.Mutator,
@@ -82,7 +80,7 @@ func Run(ctx context.Context, cfg Config, progress func(record.Repro)) (record.R
 	return r.rec, errors.Join(err, r.close(err))
 }
 
-// race is a Run under way.
+// race is a race that runs.
 type race struct {
 	cfg      Config
 	m        *mutator.Mutator
@@ -90,7 +88,7 @@ type race struct {
 	file     *stablewrite.File
 	oracle   *oracle
 	w        stablewrite.Write
-	failures int    // in a row
+	failures int    // writes in a row
 	untrack  func() // nil: the buffer is not tracked
 	rec      record.Repro
 }
@@ -103,11 +101,8 @@ func (r *race) open() (err error) {
 	}
 	geo := r.file.Geometry()
 	r.rec.Written = geo.Direct
-	if r.cfg.Offset%4096 != 0 || r.cfg.Offset%int64(geo.OffsetAlign) != 0 {
-		return fmt.Errorf("writes at %d: this device takes multiples of %d", r.cfg.Offset, max(4096, geo.OffsetAlign))
-	}
-	if r.cfg.Size%geo.OffsetAlign != 0 {
-		return fmt.Errorf("writes of %d bytes: this device takes multiples of %d", r.cfg.Size, geo.OffsetAlign)
+	if align := int64(max(4096, geo.OffsetAlign)); r.cfg.Offset%align != 0 || r.cfg.Size%geo.OffsetAlign != 0 {
+		return fmt.Errorf("writes of %d bytes at %d: this device takes multiples of %d at multiples of %d", r.cfg.Size, r.cfg.Offset, geo.OffsetAlign, align)
 	}
 	if r.oracle, err = newOracle(r.cfg.Target, r.cfg.Offset, r.cfg.Size); err != nil {
 		return err
@@ -117,31 +112,36 @@ func (r *race) open() (err error) {
 	}); err != nil {
 		return err
 	}
-	// Another process has its own page table, whose stores the kernel does not note for
-	// this one: such a buffer is not tracked, and the writes say so.
+	// The kernel does not track stores of another process for this one: then the
+	// buffer is not tracked, and the receipts say so.
 	if r.cfg.Detect == stablewrite.ByTracking && (r.cfg.In == mutator.Thread || r.cfg.Mutator == mutator.None) {
 		if r.untrack, err = stablewrite.Track(r.m.Buffer()); err != nil {
 			return err
 		}
 	}
 	if r.cfg.Gate {
-		// The gate is for one submission at a time.
-		opts.SegmentBytes = r.cfg.Size
-		opts.Pool = stablewrite.NewPool(4 * r.cfg.Size) // whose largest piece for a copy, a power of two, holds a write of any size
-		if r.gate, err = newGate(r.cfg, direct, geo, r.m); err != nil {
-			return err
-		}
-		plain := r.file
-		opts.RequireDirect = false // settled by the file itself
-		if r.file, err = stablewrite.NewDevice(r.gate, opts); err != nil {
-			return errors.Join(err, r.gate.Close(), plain.Close())
-		}
-		if err := plain.Close(); err != nil {
+		if err := r.openGate(direct, opts); err != nil {
 			return err
 		}
 	}
 	r.w = stablewrite.Write{Buf: r.m.Buffer(), Off: r.cfg.Offset, Sums: make([]uint32, crcguard.Blocks(r.cfg.Size))}
 	return nil
+}
+
+// openGate puts a gate in the place of the file.
+func (r *race) openGate(direct bool, opts stablewrite.Options) (err error) {
+	opts.SegmentBytes = r.cfg.Size // the gate takes one submission at a time
+	// The largest piece for a copy, a power of two, holds a write of any size.
+	opts.Pool = stablewrite.NewPool(4 * r.cfg.Size)
+	opts.RequireDirect = false // the file was checked
+	plain := r.file
+	if r.gate, err = newGate(r.cfg, direct, plain.Geometry(), r.m); err != nil {
+		return err
+	}
+	if r.file, err = stablewrite.NewDevice(r.gate, opts); err != nil {
+		return errors.Join(err, r.gate.Close(), plain.Close())
+	}
+	return plain.Close()
 }
 
 // openFile opens target for the strategy; with O_DIRECT only if direct.
@@ -160,10 +160,10 @@ func openFile(target *os.File, direct bool, opts stablewrite.Options) (*stablewr
 	return f, err
 }
 
-// close ends everything. What cause says already is not said again.
+// close closes everything. It does not repeat errors that are in cause.
 func (r *race) close(cause error) (err error) {
 	if r.file != nil {
-		// Close returns the error of a failed Sync again.
+		// Close repeats the error of a failed Sync.
 		if closed := r.file.Close(); cause == nil || !errors.Is(closed, cause) {
 			err = errors.Join(err, closed)
 		}
@@ -190,7 +190,8 @@ func (r *race) loop(ctx context.Context, progress func(record.Repro)) error {
 		planned, cancel = context.WithTimeout(ctx, r.cfg.Duration)
 		defer cancel()
 	}
-	// A hold must not outlast the race, nor a Hurry under way the buffer.
+	// Hurry, so that a hold does not outlast the race; and wait for Hurry, which uses
+	// memory that close unmaps.
 	hurried := make(chan struct{})
 	forget := context.AfterFunc(planned, func() {
 		defer close(hurried)
@@ -214,21 +215,29 @@ func (r *race) loop(ctx context.Context, progress func(record.Repro)) error {
 	return nil
 }
 
-// done reports whether the race is over by what it has found.
+// done reports whether the race has ended by its counts.
 func (r *race) done() bool {
 	return r.cfg.Writes > 0 && r.rec.Writes >= r.cfg.Writes || r.cfg.StopAtReadError && r.rec.ReadErrors > 0
 }
 
-// once is one write and its judgement.
-func (r *race) once() error {
+// begin prepares the buffer and the gate for a write.
+func (r *race) begin() error {
 	if err := r.m.Err(); err != nil {
 		return err
 	}
 	r.m.BeginWrite()
-	mark := r.m.Mark()
 	if r.gate != nil {
 		r.gate.begin()
 	}
+	return nil
+}
+
+// once makes one write and judges it.
+func (r *race) once() error {
+	if err := r.begin(); err != nil {
+		return err
+	}
+	mark := r.m.Mark()
 	if !r.cfg.Strategy.Sums() {
 		crcguard.ChecksumBlocks(r.w.Buf, r.w.Sums)
 	}
@@ -237,20 +246,24 @@ func (r *race) once() error {
 	if r.gate != nil {
 		overlapped = r.gate.made > 0
 	}
-	r.count(overlapped)
+	r.rec.Writes++
+	tally(overlapped, &r.rec.Overlapped)
+	tally(len(r.w.Changed) > 0, &r.rec.Changed)
+	tally(r.w.Receipt.Resubmitted > 0, &r.rec.Resubmitted)
+	tally(r.w.Receipt.Tracked, &r.rec.Tracked)
 	if err != nil {
 		return r.failed(err, quiet)
 	}
 	r.failures = 0
 	if r.cfg.Strategy.Promise().AfterSync {
 		if err := r.file.Sync(); err != nil {
-			return err // it is final: no later write could be judged
+			return err // no later write could be judged
 		}
 	}
 	return r.judge(quiet)
 }
 
-// judge asks the oracle about the last write. It was quiet if for certain nothing
+// judge asks the oracle about the last write. quiet means that certainly nothing
 // changed the buffer.
 func (r *race) judge(quiet bool) error {
 	torn, readErr, err := r.oracle.judge(r.w.Sums)
@@ -270,70 +283,49 @@ func (r *race) judge(quiet bool) error {
 		}
 		torn = torn || also
 	}
-	if torn {
-		r.rec.Torn++
-	}
+	tally(torn, &r.rec.Torn)
 	return nil
 }
 
-// doubt returns an error if a read that failed speaks against the device rather
-// than the writer.
+// doubt returns an error if the device, rather than the race, made a read fail.
 func (r *race) doubt(quiet bool, readErr error) error {
 	if quiet {
-		return fmt.Errorf("reading back failed though nothing had changed the buffer, the device fails by itself: %w", readErr)
+		return fmt.Errorf("the device fails by itself: a read failed though nothing had changed the buffer: %w", readErr)
 	}
 	if _, again, err := r.oracle.judge(r.w.Sums); err == nil && again == nil {
-		return fmt.Errorf("reading back failed and then did not, the device fails by itself: %w", readErr)
+		return fmt.Errorf("the device fails by itself: a read failed, and then succeeded: %w", readErr)
 	}
-	// The test overwrites the damage, which the program of 2011 leaves to be
-	// looked at; it is not made where none was promised to be absent.
+	// The self-test overwrites the damage. The program of 2011 leaves it to be looked
+	// at, so do not test where damage was to be expected.
 	if r.cfg.StopAtReadError && !Promised(r.rec) {
 		return nil
 	}
 	if err := r.oracle.selfTest(); err != nil {
-		return fmt.Errorf("reading back failed, and fails of what nobody changes too, the device fails by itself: %w", err)
+		return fmt.Errorf("the device fails by itself: reading fails also with memory that nobody changes: %w", err)
 	}
 	return nil
 }
 
-func (r *race) count(overlapped bool) {
-	r.rec.Writes++
-	if overlapped {
-		r.rec.Overlapped++
-	}
-	if len(r.w.Changed) > 0 {
-		r.rec.Changed++
-	}
-	if r.w.Receipt.Resubmitted > 0 {
-		r.rec.Resubmitted++
-	}
-	if r.w.Receipt.Tracked {
-		r.rec.Tracked++
-	}
-}
-
-// failed counts the errors that the race can cause, and returns the others.
+// failed counts an error that the race can cause, and returns any other.
 func (r *race) failed(err error, quiet bool) error {
+	refused, media := errors.Is(err, stablewrite.ErrChanged), isMedia(err)
 	switch {
 	case r.gate != nil && r.gate.broken != nil:
 		return r.gate.broken
-	case isMedia(err) && quiet:
-		return fmt.Errorf("a write failed though nothing had changed the buffer, the device fails by itself: %w", err)
-	case errors.Is(err, stablewrite.ErrChanged), isMedia(err):
-		r.rec.WriteErrors++
-		if errors.Is(err, stablewrite.ErrChanged) {
-			r.rec.Refused++
-		}
-		if !isMedia(err) {
-			return nil
-		}
-		r.failures++
-		if r.failures%testEvery == 1 && r.oracle.selfTest() != nil {
-			return fmt.Errorf("a write failed, and so does one that nobody changes, the device fails by itself: %w", err)
-		}
-		return nil
-	case errors.Is(err, syscall.ENOSPC):
+	case media && quiet:
+		return fmt.Errorf("the device fails by itself: a write failed though nothing had changed the buffer: %w", err)
+	case !refused && !media && errors.Is(err, syscall.ENOSPC):
 		return fmt.Errorf("%w: make room, or name a file on another disk", err)
+	case !refused && !media:
+		return err
 	}
-	return err
+	r.rec.WriteErrors++
+	tally(refused, &r.rec.Refused)
+	if !media {
+		return nil
+	}
+	if r.failures++; r.failures%testEvery == 1 && r.oracle.selfTest() != nil {
+		return fmt.Errorf("the device fails by itself: a write failed, and so does a write of memory that nobody changes: %w", err)
+	}
+	return nil
 }

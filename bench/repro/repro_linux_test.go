@@ -288,31 +288,31 @@ func TestJudge(t *testing.T) {
 		text string
 	}{
 		{record.Repro{Strategy: verify, Mutator: mutator.ABA, Written: direct, Gate: true, Writes: 972, Overlapped: 453, Torn: 123}, Torn,
-			"972 writes, 453 changed in flight, 123 torn: verify does not protect against aba\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+			"972 writes, 453 changed in flight, 123 torn: verify does not protect against aba\nverdict of the program of 2011, which only looks for failed reads: no read failed"},
 		{record.Repro{Strategy: verify, Mutator: mutator.Storm, Written: direct, Writes: 300, Overlapped: 300, Resubmitted: 299}, Clean,
-			"300 writes, 300 overlapped by changes, 299 resubmitted, 0 torn: verify protected against storm\n0 of 300 such writes torn bounds the rate below 1% (3/n, 95%), and says no more\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+			"300 writes, 300 overlapped by changes, 299 resubmitted, 0 torn: verify protected against storm\n0 of 300 such writes torn: the rate is below 1% (3/n, 95%)\nverdict of the program of 2011, which only looks for failed reads: no read failed"},
 		{record.Repro{Strategy: verify, Mutator: mutator.CRCPage, Detect: stablewrite.BySum, Writes: 1, Overlapped: 1, Torn: 1, ReadErrors: 1}, Torn,
-			"1 write, 1 overlapped by changes, 1 torn: verify by crc32c does not protect against crcpage\nby the measure of 2011, which only asks whether reading fails: 1 read failed"},
+			"1 write, 1 overlapped by changes, 1 torn: verify by crc32c does not protect against crcpage\nverdict of the program of 2011, which only looks for failed reads: 1 read failed"},
 		{record.Repro{Strategy: raw, Mutator: mutator.Storm, Written: direct, Writes: 5, Overlapped: 5, WriteErrors: 5}, Failed,
-			"5 writes, 5 overlapped by changes, 5 refused by the device, 0 torn: the device refused writes\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+			"5 writes, 5 overlapped by changes, 5 refused by the device, 0 torn: the device refused writes\nverdict of the program of 2011, which only looks for failed reads: no read failed"},
 		{record.Repro{Strategy: raw, Mutator: mutator.Stock, Written: direct, Writes: 5}, Inconclusive,
-			"5 writes, 0 overlapped by changes, 0 torn: inconclusive, no change overlapped a write; run longer, or use --gate\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+			"5 writes, 0 overlapped by changes, 0 torn: inconclusive, no change overlapped a write; run longer, or use --gate\nverdict of the program of 2011, which only looks for failed reads: no read failed"},
 		{record.Repro{Strategy: raw, Mutator: mutator.Stock}, Inconclusive,
-			"0 writes, 0 overlapped by changes, 0 torn: inconclusive, nothing was written\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+			"0 writes, 0 overlapped by changes, 0 torn: inconclusive, nothing was written\nverdict of the program of 2011, which only looks for failed reads: no read failed"},
 		{record.Repro{Strategy: raw, Buffered: true, Mutator: mutator.Storm, Written: direct, Gate: true, Writes: 30, Overlapped: 30}, Clean,
-			"30 writes, 30 changed in flight, 0 torn: raw through the page cache was not torn by storm\n0 of 30 such writes torn bounds the rate below 10% (3/n, 95%), and says no more\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+			"30 writes, 30 changed in flight, 0 torn: raw through the page cache was not torn by storm\n0 of 30 such writes torn: the rate is below 10% (3/n, 95%)\nverdict of the program of 2011, which only looks for failed reads: no read failed"},
 		{record.Repro{Strategy: stablewrite.Detect, Mutator: mutator.Flip, Written: direct, Gate: true, Writes: 9, Overlapped: 9, Changed: 9, WriteErrors: 9, Refused: 9}, Clean,
-			"9 writes, 9 changed in flight, 9 refused by the strategy, 0 torn: detect reported every change by flip that mattered\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+			"9 writes, 9 changed in flight, 9 refused by the strategy, 0 torn: detect reported every change by flip that mattered\nverdict of the program of 2011, which only looks for failed reads: no read failed"},
 		{record.Repro{Strategy: raw, Mutator: mutator.None, Writes: 9}, Clean,
-			"9 writes, 0 overlapped by changes, 0 torn: raw writes what it is given\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+			"9 writes, 0 overlapped by changes, 0 torn: raw wrote the buffer unchanged\nverdict of the program of 2011, which only looks for failed reads: no read failed"},
 		{record.Repro{Strategy: verify, Mutator: mutator.Storm, Gate: true, Writes: 3, Overlapped: 3}, Clean,
-			"3 writes, 3 changed in flight, 0 torn: verify protected against storm\n0 of 3 such writes torn bounds the rate below 100% (3/n, 95%), and says no more\nit is not known how this file is written: only if raw is torn here does that mean anything\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+			"3 writes, 3 changed in flight, 0 torn: verify protected against storm\n0 of 3 such writes torn: the rate is below 100% (3/n, 95%)\nit is not known how the kernel writes this file: this means something only if raw is torn here\nverdict of the program of 2011, which only looks for failed reads: no read failed"},
 		{record.Repro{Strategy: verify, Mutator: mutator.Storm, Written: stablewrite.DirectBounced, Gate: true, Writes: 3, Overlapped: 3}, Clean,
-			"3 writes, 3 changed in flight, 0 torn: verify protected against storm\n0 of 3 such writes torn bounds the rate below 100% (3/n, 95%), and says no more\nthis kernel is assumed to copy the buffer before it writes this file: only if raw is torn here does that mean anything\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+			"3 writes, 3 changed in flight, 0 torn: verify protected against storm\n0 of 3 such writes torn: the rate is below 100% (3/n, 95%)\nthis kernel is assumed to copy the buffer before it writes this file: this means something only if raw is torn here\nverdict of the program of 2011, which only looks for failed reads: no read failed"},
 		{record.Repro{Strategy: verify, Mutator: mutator.ABA, Written: direct, Gate: true, Writes: 3, Overlapped: 3}, Clean,
-			"3 writes, 3 changed in flight, 0 torn: verify was not torn by aba in this run, and promises nothing\n0 of 3 such writes torn bounds the rate below 100% (3/n, 95%), and says no more\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+			"3 writes, 3 changed in flight, 0 torn: verify was not torn by aba in this run, and promises nothing\n0 of 3 such writes torn: the rate is below 100% (3/n, 95%)\nverdict of the program of 2011, which only looks for failed reads: no read failed"},
 		{record.Repro{Strategy: raw, Mutator: mutator.None, Writes: 3, Torn: 1}, Torn,
-			"3 writes, 0 overlapped by changes, 1 torn: the media differ though nothing changed the buffer: the device, or somebody else who writes to it\nby the measure of 2011, which only asks whether reading fails: no read failed"},
+			"3 writes, 0 overlapped by changes, 1 torn: the media differ though nothing changed the buffer: suspect the device, or another program that writes to it\nverdict of the program of 2011, which only looks for failed reads: no read failed"},
 	} {
 		if v := Judge(tc.rec); v.Outcome != tc.out || v.Text != tc.text {
 			t.Errorf("%+v:\n%d %s\nwant\n%d %s", tc.rec, v.Outcome, v.Text, tc.out, tc.text)
@@ -324,7 +324,7 @@ func ExampleJudge() {
 	fmt.Println(Judge(record.Repro{Strategy: stablewrite.Verify, Mutator: mutator.ABA, Gate: true, Writes: 972, Overlapped: 453, Torn: 123}).Text)
 	// Output:
 	// 972 writes, 453 changed in flight, 123 torn: verify does not protect against aba
-	// by the measure of 2011, which only asks whether reading fails: no read failed
+	// verdict of the program of 2011, which only looks for failed reads: no read failed
 }
 
 // A gate is for one submission at a time: the first, and what is resubmitted.
@@ -365,7 +365,7 @@ func TestTrackingSeesWhatIsRestored(t *testing.T) {
 		}
 	}
 	rec := runRace(t, Config{Target: f, Strategy: stablewrite.Verify, Detect: stablewrite.ByTracking, Mutator: mutator.ABA, Gate: true, Hold: DefaultGatedHold, Seed: 6})
-	if rec.Tracked != 0 || rec.Torn == 0 || Promised(rec) || !strings.Contains(Judge(rec).Text, "40 of the writes were not tracked") {
+	if rec.Tracked != 0 || rec.Torn == 0 || Promised(rec) || !strings.Contains(Judge(rec).Text, "40 of the writes were compared by the digest") {
 		t.Errorf("by a process: promised %v, %+v: %s", Promised(rec), rec, Judge(rec).Text)
 	}
 	rec = runRace(t, Config{Target: f, Strategy: stablewrite.Detect, Detect: stablewrite.ByTracking, Mutator: mutator.ABA, In: mutator.Thread, Gate: true, Hold: DefaultGatedHold, Seed: 6})

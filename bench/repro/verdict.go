@@ -9,52 +9,50 @@ import (
 	"stablepages/stablewrite"
 )
 
-// Verdict is what a Record means.
+// Verdict says what a Record means.
 type Verdict struct {
 	Outcome Outcome
-	Text    string // two lines or three, the first one the verdict
+	Text    string // two lines or more; the first is the verdict
 }
 
 // Outcome is the kind of a Verdict.
 type Outcome uint8
 
 const (
-	Clean        Outcome = iota // no torn write
-	Torn                        // some
+	Clean        Outcome = iota // no write was torn
+	Torn                        // some writes were torn
 	Failed                      // writes failed, and none was torn
-	Inconclusive                // the mutator never overlapped a write, or nothing was written
+	Inconclusive                // no change overlapped a write, or nothing was written
 )
 
-// Judge says what rec means.
+// Judge returns the Verdict on rec.
 func Judge(rec record.Repro) Verdict {
 	v := Verdict{Outcome: outcome(rec)}
-	v.Text = counts(rec) + ": " + conclusion(rec, v.Outcome)
+	lines := []string{counts(rec) + ": " + conclusion(rec, v.Outcome)}
 	if n := rec.Overlapped - rec.WriteErrors; v.Outcome == Clean && n > 0 {
-		v.Text += fmt.Sprintf("\n0 of %d such writes torn bounds the rate below %s, and says no more", n, Bound(n))
+		lines = append(lines, fmt.Sprintf("0 of %d such writes torn: the rate is below %s", n, Bound(n)))
 	}
 	if v.Outcome == Clean && !rec.Buffered && rec.Strategy != stablewrite.Raw {
-		v.Text += doubt(rec.Written)
+		switch rec.Written {
+		case stablewrite.DirectUnknown:
+			lines = append(lines, "it is not known how the kernel writes this file: this means something only if raw is torn here")
+		case stablewrite.DirectBounced:
+			lines = append(lines, "this kernel is assumed to copy the buffer before it writes this file: this means something only if raw is torn here")
+		}
 	}
-	if rec.Detect == stablewrite.ByTracking && rec.Tracked < rec.Writes {
-		v.Text += fmt.Sprintf("\n%d of the writes were not tracked, as their memory is shared with another process: they were compared by the digest", rec.Writes-rec.Tracked)
+	if n := rec.Writes - rec.Tracked; rec.Detect == stablewrite.ByTracking && n > 0 {
+		lines = append(lines, fmt.Sprintf("%d of the writes were compared by the digest: their memory is shared with another process, so it was not tracked", n))
 	}
-	v.Text += "\nby the measure of 2011, which only asks whether reading fails: " + original(rec)
+	failed := "no read"
+	if rec.ReadErrors > 0 {
+		failed = plural(rec.ReadErrors, "read")
+	}
+	v.Text = strings.Join(append(lines, "verdict of the program of 2011, which only looks for failed reads: "+failed+" failed"), "\n")
 	return v
 }
 
-// doubt says what a clean race may owe to the kernel in place of the strategy.
-func doubt(written stablewrite.Directness) string {
-	switch written {
-	case stablewrite.DirectUnknown:
-		return "\nit is not known how this file is written: only if raw is torn here does that mean anything"
-	case stablewrite.DirectBounced:
-		return "\nthis kernel is assumed to copy the buffer before it writes this file: only if raw is torn here does that mean anything"
-	}
-	return ""
-}
-
-// Bound is what no event in n trials says of the rate of events, with 95%
-// confidence: the rule of three.
+// Bound is the upper bound of the rate of an event that did not happen in n trials,
+// with 95% confidence: the rule of three.
 func Bound(n int) string { return fmt.Sprintf("%.3g%% (3/n, 95%%)", min(100, 300/float64(max(1, n)))) }
 
 func outcome(rec record.Repro) Outcome {
@@ -75,16 +73,16 @@ func counts(rec record.Repro) string {
 	if rec.Gate {
 		overlapped = "changed in flight"
 	}
-	parts := []string{plural(rec.Writes, "write"), fmt.Sprintf("%d %s", rec.Overlapped, overlapped)}
+	text := fmt.Sprintf("%s, %d %s", plural(rec.Writes, "write"), rec.Overlapped, overlapped)
 	for _, c := range []struct {
 		n    int
 		what string
 	}{{rec.Resubmitted, "resubmitted"}, {rec.Refused, "refused by the strategy"}, {rec.WriteErrors - rec.Refused, "refused by the device"}} {
 		if c.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
+			text += fmt.Sprintf(", %d %s", c.n, c.what)
 		}
 	}
-	return strings.Join(append(parts, fmt.Sprintf("%d torn", rec.Torn)), ", ")
+	return fmt.Sprintf("%s, %d torn", text, rec.Torn)
 }
 
 func conclusion(rec record.Repro, o Outcome) string {
@@ -97,7 +95,7 @@ func conclusion(rec record.Repro, o Outcome) string {
 	}
 	switch {
 	case o == Torn && rec.Mutator == mutator.None:
-		return "the media differ though nothing changed the buffer: the device, or somebody else who writes to it"
+		return "the media differ though nothing changed the buffer: suspect the device, or another program that writes to it"
 	case o == Torn:
 		return fmt.Sprintf("%s does not protect against %v", who, rec.Mutator)
 	case o == Failed:
@@ -107,20 +105,19 @@ func conclusion(rec record.Repro, o Outcome) string {
 	case o == Inconclusive:
 		return "inconclusive, no change overlapped a write; run longer, or use --gate"
 	case rec.Mutator == mutator.None:
-		return fmt.Sprintf("%s writes what it is given", who)
+		return who + " wrote the buffer unchanged"
 	case rec.Refused > 0:
 		return fmt.Sprintf("%s reported every change by %s that mattered", who, rec.Mutator)
 	case !Promised(rec):
 		return fmt.Sprintf("%s was not torn by %s in this run, and promises nothing", who, rec.Mutator)
 	case rec.Buffered:
 		return fmt.Sprintf("%s was not torn by %s", who, rec.Mutator)
-	default:
-		return fmt.Sprintf("%s protected against %s", who, rec.Mutator)
 	}
+	return fmt.Sprintf("%s protected against %s", who, rec.Mutator)
 }
 
-// Promised reports whether no write of rec may be torn: by the promise of its
-// strategy, because nothing changes, or because the kernel takes a copy.
+// Promised reports whether no write of rec may be torn: because the strategy promises
+// it, because nothing changes, or because the kernel copies the buffer.
 func Promised(rec record.Repro) bool {
 	promise := rec.Strategy.PromiseBy(rec.Detect)
 	switch {
@@ -130,14 +127,6 @@ func Promised(rec record.Repro) bool {
 		return false
 	}
 	return promise.Holds(rec.Mutator.Restores(), rec.Tracked == rec.Writes)
-}
-
-// original is the verdict of the program of 2011.
-func original(rec record.Repro) string {
-	if rec.ReadErrors > 0 {
-		return plural(rec.ReadErrors, "read") + " failed"
-	}
-	return "no read failed"
 }
 
 func plural(n int, what string) string {
