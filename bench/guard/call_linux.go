@@ -7,10 +7,12 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"stablepages/bench/record"
 )
 
-// enter takes O_DIRECT away from the call at whose start a thread is stopped, and
-// reports whether leave must be called when it returns.
+// enter takes O_DIRECT away from a call; thread tid is stopped at its start. It reports
+// whether leave must be called when the call returns.
 func (t *tracer) enter(tid int) bool {
 	var regs unix.PtraceRegs
 	if unix.PtraceGetRegs(tid, &regs) != nil {
@@ -29,14 +31,14 @@ func (t *tracer) enter(tid int) bool {
 		}
 		*flags &^= unix.O_DIRECT
 	case slices.Contains(native.fcntls, nr):
-		if !direct(t.descriptor(tid, int(*argument(&regs, 0)))) {
+		if !direct(descriptor(tid, int(*argument(&regs, 0)))) {
 			return false
 		}
 		*argument(&regs, 2) &^= unix.O_DIRECT
 	case nr == native.openat2:
 		how, err := readHow(tid, &regs)
 		if err != nil || how.flags&unix.O_DIRECT == 0 || how.flags&unix.O_PATH != 0 {
-			return false // the kernel refuses it, or there is nothing to take away
+			return false // the kernel refuses it, or it has no O_DIRECT to lose
 		}
 		if !how.plain {
 			t.refuse(tid, &regs)
@@ -47,7 +49,7 @@ func (t *tracer) enter(tid int) bool {
 			t.refuse(tid, &regs)
 			return false
 		}
-	default: // another filter of the program stopped it, for a tracer of its own
+	default: // a filter of the program stopped it, for another tracer
 		t.refuse(tid, &regs)
 		return false
 	}
@@ -58,16 +60,15 @@ func (t *tracer) enter(tid int) bool {
 	return true
 }
 
-// refuse answers a call with ENOSYS: one without a number is not made.
+// refuse makes a call fail with ENOSYS, by an invalid call number.
 func (t *tracer) refuse(tid int, regs *unix.PtraceRegs) {
 	if setNumber(tid, regs, -1) == nil && unix.PtraceSetRegs(tid, regs) == nil {
-		t.count(tid, "", func(r *row) { r.refused++ })
+		t.count(tid, "", record.Guard{Refused: 1})
 	}
 }
 
-// leave puts back the registers that enter changed: the kernel leaves arguments as
-// they were, so a program may rely on it, and a call that a signal interrupted is
-// made once more by them.
+// leave restores the registers that enter changed. The kernel keeps arguments, so a
+// program may rely on them, and a call that a signal interrupted is repeated with them.
 func (t *tracer) leave(tid int) {
 	before, ok := t.inCall[tid]
 	var regs unix.PtraceRegs
@@ -89,7 +90,7 @@ func (t *tracer) leave(tid int) {
 	if slices.Contains(native.fcntls, nr) {
 		fd = int64(*argument(&before, 0))
 	}
-	t.count(tid, readLink(t.descriptor(tid, int(fd))), func(r *row) { r.opens++ })
+	t.count(tid, readLink(descriptor(tid, int(fd))), record.Guard{Opens: 1})
 }
 
 // how is a struct open_how.
@@ -98,7 +99,7 @@ type how struct {
 	plain       bool // openat can express it
 }
 
-// readHow reads what an openat2 was called with.
+// readHow reads the struct open_how of a call of openat2.
 func readHow(tid int, regs *unix.PtraceRegs) (how, error) {
 	b := make([]byte, unix.SizeofOpenHow)
 	local := unix.Iovec{Base: &b[0], Len: uint64(len(b))}

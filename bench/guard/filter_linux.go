@@ -9,14 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// call is a system call whose flags are its argument number arg.
-type call struct {
-	nr  uint32
-	arg uint32
-}
+// call is a system call and the index of the argument with its flags.
+type call struct{ nr, arg uint32 }
 
-// numbers are the system calls of one architecture that can set O_DIRECT. (creat
-// cannot.) openat2 has its flags in memory.
+// numbers are the system calls of an architecture that can set O_DIRECT. (creat
+// cannot.) The flags of openat2 are in memory.
 type numbers struct {
 	arch    uint32 // AUDIT_ARCH_*
 	opens   []call
@@ -24,17 +21,16 @@ type numbers struct {
 	openat2 uint32
 }
 
-// Offsets into struct seccomp_data: nr, arch, an instruction pointer, and arguments
-// of 64 bits, of which the low half comes first.
+// Offsets into struct seccomp_data. Arguments have 64 bits, the low half first.
 const (
 	nrAt   = 0
 	archAt = 4
 	argsAt = 16
 )
 
-// filter is a seccomp filter that stops at calls which could set O_DIRECT. Where
-// nobody traces, these calls fail with ENOSYS. On the other architecture that the
-// processor may run, where nobody follows them, they do always.
+// filter returns a seccomp filter that stops at calls that could set O_DIRECT. Without
+// a tracer these calls fail with ENOSYS. On the second architecture that the processor
+// may run, which the guard does not trace, they always do.
 func filter() []unix.SockFilter {
 	const enosys = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
 	jump := func(test uint16, k uint32, yes, no int) unix.SockFilter {
@@ -46,7 +42,7 @@ func filter() []unix.SockFilter {
 	end := func(action uint32) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: action}
 	}
-	of := func(n numbers, action uint32) (f []unix.SockFilter) {
+	check := func(n numbers, action uint32) (f []unix.SockFilter) {
 		f = append(f, load(nrAt))
 		for _, c := range n.opens {
 			f = append(f, jump(unix.BPF_JEQ, c.nr, 0, 4),
@@ -60,27 +56,28 @@ func filter() []unix.SockFilter {
 		f = append(f, jump(unix.BPF_JEQ, n.openat2, 0, 1), end(action))
 		return append(f, end(unix.SECCOMP_RET_ALLOW))
 	}
-	// Numbers from x32 on are those of another way to call a 64-bit kernel.
-	native := append([]unix.SockFilter{load(nrAt), jump(unix.BPF_JGE, x32, 0, 1), end(enosys)}, of(native, unix.SECCOMP_RET_TRACE)...)
+	// Numbers from x32 on are calls of the x32 ABI of a 64-bit kernel.
+	native := append([]unix.SockFilter{load(nrAt), jump(unix.BPF_JGE, x32, 0, 1), end(enosys)}, check(native, unix.SECCOMP_RET_TRACE)...)
 	f := []unix.SockFilter{load(archAt), jump(unix.BPF_JEQ, nativeArch, 0, len(native))}
 	f = append(f, native...)
-	other := of(compat, enosys)
+	other := check(compat, enosys)
 	f = append(f, jump(unix.BPF_JEQ, compat.arch, 0, len(other)))
 	f = append(f, other...)
 	return append(f, end(enosys))
 }
 
-// install installs a filter on this thread, for what it becomes and starts.
+// install installs a filter on this thread. What the thread becomes and starts inherits
+// it.
 func install(f []unix.SockFilter) error {
 	prog := unix.SockFprog{Len: uint16(len(f)), Filter: &f[0]}
 	try := func() unix.Errno {
-		// SPEC_ALLOW: kernels before 5.16 would slow all of the program down, by
-		// mitigations that a filter against hostile code needs.
+		// Without SPEC_ALLOW, kernels before 5.16 turn on mitigations against hostile
+		// code, which slow the program down.
 		_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW, uintptr(unsafe.Pointer(&prog)))
 		return errno
 	}
 	errno := try()
-	if errno == unix.EACCES { // without CAP_SYS_ADMIN the kernel asks for this first
+	if errno == unix.EACCES { // without CAP_SYS_ADMIN the kernel requires no_new_privs
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 			return fmt.Errorf("no_new_privs: %w", err)
 		}

@@ -15,15 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// find finds COMMAND as a shell would, and refuses what cannot be guarded.
+// find finds COMMAND as a shell would, and refuses programs that cannot be guarded.
 func find(name string) (path string, err error) {
 	path, err = exec.LookPath(name)
 	switch {
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return "", &Error{CodeNotFound, fmt.Errorf("%s: not found; check the name, or give its path", name)}
 	case errors.Is(err, fs.ErrPermission):
-		return "", &Error{CodeCannotRun, fmt.Errorf("%s: permission denied: chmod +x makes a program of a file", name)}
-	case err != nil && !errors.Is(err, exec.ErrDot): // a PATH that has . in it is the user's own
+		return "", &Error{CodeCannotRun, fmt.Errorf("%s: permission denied: make it executable (chmod +x)", name)}
+	case err != nil && !errors.Is(err, exec.ErrDot): // a shell, too, takes . from PATH
 		return "", &Error{CodeCannotRun, fmt.Errorf("%s: %w", name, errors.Unwrap(err))}
 	}
 	for file, depth := path, 0; file != "" && depth < 5; depth++ {
@@ -34,7 +34,7 @@ func find(name string) (path string, err error) {
 	return path, nil
 }
 
-// inspect refuses what cannot be guarded, and returns the interpreter of a script.
+// inspect refuses a file that cannot be guarded, and returns the interpreter of a script.
 func inspect(file string) (interpreter string, err error) {
 	var st unix.Stat_t
 	if err := unix.Stat(file, &st); err != nil {
@@ -49,7 +49,7 @@ func inspect(file string) (interpreter string, err error) {
 	}
 	f, err := os.Open(file)
 	if err != nil {
-		return "", nil // executable, not readable
+		return "", nil // it may be executable and not readable
 	}
 	defer f.Close()
 	head := make([]byte, 256)

@@ -2,25 +2,25 @@ package guard
 
 import "os"
 
-// Options say what becomes of what was counted. The zero value prints a text to
-// standard error when COMMAND has ended, if O_DIRECT was taken from anything.
+// Options say how the guard reports. With the zero value it prints a text to standard
+// error when COMMAND has ended, if anything lost O_DIRECT.
 type Options struct {
-	// Report has Records added to it, one a line: when COMMAND has ended, and once
-	// more when the last process ended that it left behind, if that made a
-	// difference. It must be open for appending.
+	// Report must be open for appending. The guard appends Records, one a line, when
+	// COMMAND has ended, and more when the last process that COMMAND left behind has
+	// ended, if there are any.
 	Report *os.File
-	// JSON prints Records to standard error in place of the text.
+	// JSON prints Records to standard error instead of the text.
 	JSON bool
 }
 
-// Codes of errors, after the custom of programs that start others.
+// Codes of errors, as other programs that start programs use them (env, nohup).
 const (
 	CodeCannotGuard = 125 // nothing was started: the guard cannot work here
 	CodeCannotRun   = 126 // COMMAND was found but cannot be run, or not under a guard
 	CodeNotFound    = 127 // COMMAND was not found
 )
 
-// Error is why nothing was started.
+// Error says why nothing was started.
 type Error struct {
 	Code int // one of the above
 	Err  error

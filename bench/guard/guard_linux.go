@@ -3,7 +3,6 @@
 package guard
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,15 +11,14 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// The guard is this program again. It is started twice, so that it is nobody's
-// child when the program runs: a program that waits for any child must not find
-// one that it never started. Descriptor 3 is the pipe that it answers on, 4 the
+// The guard is this program, started again. It starts itself once more, so that it is
+// not a child of COMMAND: a program that waits for any child must not find a child that
+// it never started. The guard answers on descriptor 3, a pipe; descriptor 4 is the
 // report.
 const (
 	guardEnv    = "STABLEWRITE_GUARD"
@@ -28,15 +26,15 @@ const (
 	guardReport = 4
 )
 
-// job is what a guard is told, in its environment.
+// job tells the guard, in its environment, what to do.
 type job struct {
-	Process, Thread int // to guard: the one that becomes COMMAND
+	Process, Thread int // that become COMMAND
 	Report, JSON    bool
-	Second          bool // started twice already
+	Second          bool // the second start
 }
 
-// Exec becomes COMMAND, guarded: argv is its arguments, the first of them its
-// name. It returns only if it cannot.
+// Exec becomes COMMAND, guarded. argv is its name and its arguments. Exec returns only
+// if it cannot, with an *Error.
 func Exec(o Options, argv []string) error {
 	path, err := find(argv[0])
 	if err != nil {
@@ -47,10 +45,10 @@ func Exec(o Options, argv []string) error {
 		return &Error{CodeCannotGuard, errors.New("/proc is not mounted, or shows another PID namespace: mount it (mount -t proc proc /proc, unshare --mount-proc)")}
 	}
 	if by := statusField("/proc/thread-self/status", "TracerPid"); by != "0" {
-		comm, _ := os.ReadFile("/proc/" + by + "/comm")
-		return &Error{CodeCannotGuard, fmt.Errorf("process %s (%s) traces this one already, as a debugger or another guard, and there can be only one: run COMMAND outside of it", by, strings.TrimSpace(string(comm)))}
+		pid, _ := strconv.Atoi(by)
+		return &Error{CodeCannotGuard, fmt.Errorf("process %d (%s) traces this one already, as a debugger or a guard, and a process has only one tracer: run COMMAND outside of it", pid, comm(pid))}
 	}
-	// Where Yama restricts tracing to descendants, the guard needs leave.
+	// Yama may restrict tracing to descendants, so permit the guard to trace.
 	unix.Prctl(unix.PR_SET_PTRACER, uintptr(unix.PR_SET_PTRACER_ANY), 0, 0, 0)
 	err = start(o)
 	unix.Prctl(unix.PR_SET_PTRACER, 0, 0, 0, 0)
@@ -64,7 +62,7 @@ func Exec(o Options, argv []string) error {
 	return &Error{CodeCannotRun, fmt.Errorf("%s: %w", path, syscall.Exec(path, argv, os.Environ()))}
 }
 
-// start starts the guard of this thread and returns when it guards.
+// start starts the guard and returns when it guards this thread.
 func start(o Options) error {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
@@ -93,17 +91,19 @@ func start(o Options) error {
 			break
 		}
 	}
-	answer, err := io.ReadAll(answers)
-	if text := strings.TrimSpace(string(answer)); err == nil && text != "ok" {
-		err = errors.New(text)
-		if text == "" {
-			err = errors.New("the guard died before it guarded: it may have no memory here, or no processes left (ulimit -u, -v)")
-		}
+	text, err := io.ReadAll(answers)
+	switch {
+	case err != nil:
+		return err
+	case len(text) == 0:
+		return errors.New("the guard died before it guarded: memory or processes may be limited here (ulimit -u, -v)")
+	case string(text) != "ok":
+		return errors.New(string(text))
 	}
-	return err
+	return nil
 }
 
-// spawn starts this program as a guard, with these descriptors from 0 on.
+// spawn starts this program as a guard. files are its descriptors from 0 on.
 func (j job) spawn(files ...uintptr) (pid int, err error) {
 	spec, err := json.Marshal(j)
 	if err != nil {
@@ -119,7 +119,7 @@ func (j job) spawn(files ...uintptr) (pid int, err error) {
 	return pid, nil
 }
 
-// Main is the guard's main. In any other process it returns at once.
+// Main is the main function of the guard. In any other process it returns at once.
 func Main() {
 	spec, ok := os.LookupEnv(guardEnv)
 	if !ok {
@@ -131,10 +131,10 @@ func Main() {
 	switch {
 	case err != nil:
 	case !j.Second:
-		// What the program inherited is none of the guard's: an open pipe or a lock
-		// would last longer here.
+		// Close the descriptors that COMMAND inherits: the guard would keep a pipe open,
+		// or a lock held, for too long.
 		if err = unix.CloseRange(guardReport+1, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
-			err = fmt.Errorf("close_range, which Linux has from 5.11 on: %w", err)
+			err = fmt.Errorf("close_range, which needs Linux 5.11: %w", err)
 			break
 		}
 		j.Second = true
@@ -149,19 +149,8 @@ func Main() {
 	os.Exit(0)
 }
 
-// answer tells the process that becomes COMMAND how things are.
+// answer answers the process that becomes COMMAND.
 func answer(text string) {
 	unix.Write(guardAnswer, []byte(text))
 	unix.Close(guardAnswer)
-}
-
-// statusField is a field of a file like /proc/PID/status, "" if there is none.
-func statusField(file, name string) string {
-	status, _ := os.ReadFile(file)
-	for line := range bytes.Lines(status) {
-		if value, ok := bytes.CutPrefix(line, []byte(name+":")); ok {
-			return string(bytes.TrimSpace(value))
-		}
-	}
-	return ""
 }

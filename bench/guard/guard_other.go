@@ -7,10 +7,10 @@ import (
 	"fmt"
 )
 
-// Main is the guard's main. In any other process it returns at once.
+// Main returns at once.
 func Main() {}
 
-// Exec becomes COMMAND, guarded. It returns only if it cannot.
+// Exec needs Linux.
 func Exec(Options, []string) error {
 	return &Error{CodeCannotGuard, fmt.Errorf("guarding needs Linux on amd64 or arm64: %w", errors.ErrUnsupported)}
 }

@@ -3,33 +3,51 @@
 package guard
 
 import (
-	"bytes"
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"stablepages/bench/record"
 )
 
-// file is a file of a thread or process in /proc.
-func (t *tracer) file(tid int, name string) string {
-	return "/proc/" + strconv.Itoa(tid) + "/" + name
+const (
+	often = 100 * time.Millisecond
+	share = 100 // looking takes at most one hundredth of the time
+)
+
+// lookNowAndThen looks at the descriptors of all guarded processes, for ever.
+func (t *tracer) lookNowAndThen() {
+	for pause := often; ; {
+		time.Sleep(pause)
+		began := time.Now()
+		t.mu.Lock()
+		all := make([]int, 0, len(t.processes))
+		for pid := range t.processes {
+			all = append(all, pid)
+		}
+		t.mu.Unlock()
+		for _, pid := range all {
+			t.look(pid)
+		}
+		pause = max(often, share*time.Since(began))
+	}
 }
 
-func (t *tracer) descriptor(tid, fd int) string { return t.file(tid, "fd/"+strconv.Itoa(fd)) }
-
-// look clears O_DIRECT of all descriptors of a process that have it.
+// look clears O_DIRECT of all descriptors of a process.
 func (t *tracer) look(pid int) {
 	pidfd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return
 	}
 	defer unix.Close(pidfd)
-	// The process may have ended, and its number be a stranger's.
-	if statusField(t.file(pid, "status"), "TracerPid") != strconv.Itoa(t.thread) {
+	// The process may have ended, and another may have its number.
+	if statusField(procFile(pid, "status"), "TracerPid") != strconv.Itoa(t.thread) {
 		return
 	}
-	dir, err := os.Open(t.file(pid, "fd"))
+	dir, err := os.Open(procFile(pid, "fd"))
 	if err != nil {
 		return
 	}
@@ -40,11 +58,11 @@ func (t *tracer) look(pid int) {
 		if err != nil {
 			continue
 		}
-		// What is no file of a file system (a socket, a pipe, a ring) has a name
-		// without a slash. To list what is in a ring or an epoll takes long.
-		file := readLink(t.descriptor(pid, fd))
-		if strings.HasPrefix(file, "/") && openFlags(t.file(pid, "fdinfo/"+name))&unix.O_DIRECT != 0 && direct(t.descriptor(pid, fd)) && clear(pidfd, fd) {
-			t.count(pid, file, func(r *row) { r.cleared++ })
+		// Sockets, pipes and rings have names without a slash. Do not read the fdinfo of
+		// a ring or an epoll: that takes long.
+		file := readLink(descriptor(pid, fd))
+		if strings.HasPrefix(file, "/") && openFlags(procFile(pid, "fdinfo/"+name))&unix.O_DIRECT != 0 && direct(descriptor(pid, fd)) && clear(pidfd, fd) {
+			t.count(pid, file, record.Guard{Cleared: 1})
 		}
 	}
 }
@@ -64,15 +82,23 @@ func clear(pidfd, fd int) bool {
 	return err == nil
 }
 
-// direct reports whether O_DIRECT of what descriptor names means direct I/O. For a
-// pipe it means packets. Attributes are asked for without asking a server.
+// direct reports whether O_DIRECT means direct I/O on a descriptor. On a pipe it means
+// packets. DONT_SYNC, because a network file system would ask its server.
 func direct(descriptor string) bool {
 	var st unix.Statx_t
 	err := unix.Statx(unix.AT_FDCWD, descriptor, unix.AT_STATX_DONT_SYNC, unix.STATX_TYPE, &st)
 	return err != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO
 }
 
-// openFlags are those that a file in fdinfo shows, 0 if it is gone.
+// procFile is a file in /proc of a thread or process.
+func procFile(tid int, name string) string { return "/proc/" + strconv.Itoa(tid) + "/" + name }
+
+func descriptor(tid, fd int) string { return procFile(tid, "fd/"+strconv.Itoa(fd)) }
+
+func comm(pid int) string { return strings.TrimSuffix(readFile(procFile(pid, "comm")), "\n") }
+
+// openFlags are the flags that a file in fdinfo shows, 0 if it is gone. It is called for
+// every descriptor, so it reads once.
 func openFlags(fdinfo string) int {
 	var b [256]byte
 	fd, err := unix.Open(fdinfo, unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -81,10 +107,20 @@ func openFlags(fdinfo string) int {
 	}
 	n, _ := unix.Read(fd, b[:])
 	unix.Close(fd)
-	_, rest, _ := bytes.Cut(b[:max(n, 0)], []byte("flags:"))
-	text, _, _ := bytes.Cut(rest, []byte("\n"))
-	flags, _ := strconv.ParseInt(string(bytes.TrimSpace(text)), 8, 64)
+	flags, _ := strconv.ParseInt(field(string(b[:max(n, 0)]), "flags"), 8, 64)
 	return int(flags)
+}
+
+// statusField is a field of a file such as /proc/PID/status, "" if there is none.
+func statusField(file, name string) string { return field(readFile(file), name) }
+
+func field(text, name string) string {
+	for line := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(line, name+":"); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
 }
 
 func readLink(name string) string {

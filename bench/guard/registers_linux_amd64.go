@@ -20,18 +20,18 @@ var (
 	}
 )
 
-// argument is that of a system call in r.
+// argument is an argument of the system call in r.
 func argument(r *unix.PtraceRegs, i uint32) *uint64 {
 	return [...]*uint64{&r.Rdi, &r.Rsi, &r.Rdx, &r.R10}[i]
 }
 
 func result(r *unix.PtraceRegs) int64 { return int64(r.Rax) }
 
-// number is that of the system call at whose start a thread is stopped.
+// number is the number of the system call at whose start a thread is stopped.
 func number(_ int, r *unix.PtraceRegs) (uint32, error) { return uint32(r.Orig_rax), nil }
 
-// setNumber makes it another; of a call that has ended it is the one that is made
-// once more if a signal interrupted it.
+// setNumber changes that number. When the call has ended, it sets which call is repeated
+// if a signal interrupted it.
 func setNumber(_ int, r *unix.PtraceRegs, nr int64) error {
 	r.Orig_rax = uint64(nr)
 	return nil

@@ -24,18 +24,19 @@ var (
 	}
 )
 
-// argument is that of a system call in r. The first one is gone when it returns.
+// argument is an argument of the system call in r. When the call returns its first
+// argument is lost.
 func argument(r *unix.PtraceRegs, i uint32) *uint64 { return &r.Regs[i] }
 
 func result(r *unix.PtraceRegs) int64 { return int64(r.Regs[0]) }
 
-// number is that of the system call at whose start a thread is stopped.
+// number is the number of the system call at whose start a thread is stopped.
 func number(tid int, _ *unix.PtraceRegs) (nr uint32, err error) {
 	return nr, systemCall(unix.PTRACE_GETREGSET, tid, &nr)
 }
 
-// setNumber makes it another. A call that is made once more, since a signal
-// interrupted it, takes its number from x8, which stays as it was.
+// setNumber changes that number. A call that is repeated because a signal interrupted it
+// takes its number from x8, which does not change.
 func setNumber(tid int, _ *unix.PtraceRegs, nr int64) error {
 	n := uint32(nr)
 	return systemCall(unix.PTRACE_SETREGSET, tid, &n)

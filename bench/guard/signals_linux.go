@@ -5,6 +5,7 @@ package guard
 import (
 	"debug/elf"
 	"encoding/binary"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -12,12 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// restoreSignals has this thread ignore and block the signals that it was
-// started with ignored or blocked. The Go runtime handles all signals from the
-// start on, and execve makes those default, where systemd for instance had
-// SIGPIPE ignored. What they were the runtime keeps in two variables without
-// names outside of it: they are found by this program's symbol table. Without
-// one nothing is restored.
+// restoreSignals makes this thread ignore and block the signals that were ignored and
+// blocked when the program started. The Go runtime handles all signals, and execve
+// resets handled signals to their default, though systemd, for instance, had ignored
+// SIGPIPE. The runtime keeps the former state in two unexported variables, which this
+// finds by the symbol table. Without a symbol table it restores nothing.
 func restoreSignals() {
 	program, err := elf.Open("/proc/self/exe")
 	if err != nil {
@@ -30,24 +30,22 @@ func restoreSignals() {
 	}
 	defer memory.Close()
 	symbols, _ := program.Symbols()
-	var before [65]uint64 // handlers, by signal
+	var handlers [65]uint64 // by signal
 	var blocked *unix.Sigset_t
 	for _, s := range symbols {
-		b := make([]byte, s.Size)
+		value := io.NewSectionReader(memory, int64(s.Value), int64(s.Size))
 		switch {
-		case s.Name == "runtime.fwdSig" && int(s.Size) == binary.Size(before):
-			if _, err := memory.ReadAt(b, int64(s.Value)); err == nil {
-				binary.Decode(b, binary.NativeEndian, &before)
-			}
+		case s.Name == "runtime.fwdSig" && int(s.Size) == binary.Size(handlers):
+			binary.Read(value, binary.NativeEndian, &handlers)
 		case s.Name == "runtime.initSigmask" && s.Size == 8:
-			if _, err := memory.ReadAt(b, int64(s.Value)); err == nil {
-				blocked = new(unix.Sigset_t)
-				blocked.Val[0] = binary.NativeEndian.Uint64(b)
+			set := new(unix.Sigset_t)
+			if binary.Read(value, binary.NativeEndian, &set.Val[0]) == nil {
+				blocked = set
 			}
 		}
 	}
 	const ignored = 1 // SIG_IGN
-	for sig, handler := range before {
+	for sig, handler := range handlers {
 		if handler == ignored {
 			signal.Ignore(syscall.Signal(sig))
 		}

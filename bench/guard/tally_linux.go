@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,74 +16,62 @@ import (
 )
 
 const (
-	maxRows    = 1000 // told apart; the rest is counted without names
-	shownFiles = 10   // in the text, which stands where COMMAND's own messages do
+	maxRows    = 1000 // of a tally; the rest is counted without names
+	shownFiles = 10   // in the text, which is printed among COMMAND's messages
 )
 
-type rowKey struct {
-	comm string
-	pid  int
-	file string
-}
-
-// row counts what was taken from one file of one process.
-type row struct{ opens, cleared, refused int }
-
-// tally is what was done since the last report.
+// tally is what the guard did since the last report.
 type tally struct {
-	rows  map[rowKey]*row
+	rows  map[record.Guard]*record.Guard // by Comm, PID and File
 	stops int
 	began time.Time
 }
 
-func newTally() tally { return tally{rows: map[rowKey]*row{}, began: time.Now()} }
+func newTally() tally { return tally{rows: map[record.Guard]*record.Guard{}, began: time.Now()} }
 
-// count counts something that was done to a file of a thread's process.
-func (t *tracer) count(tid int, file string, add func(*row)) {
-	key := rowKey{file: file}
-	key.pid, _ = strconv.Atoi(statusField(t.file(tid, "status"), "Tgid"))
-	key.comm = strings.TrimSuffix(readFile(t.file(key.pid, "comm")), "\n")
+// count adds done to the row of a file and of the process of a thread.
+func (t *tracer) count(tid int, file string, done record.Guard) {
+	key := record.Guard{File: file}
+	key.PID, _ = strconv.Atoi(statusField(procFile(tid, "status"), "Tgid"))
+	key.Comm = comm(key.PID)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r := t.tally.rows[key]
 	if r == nil && len(t.tally.rows) >= maxRows {
-		key = rowKey{}
+		key = record.Guard{}
 		r = t.tally.rows[key]
 	}
 	if r == nil {
-		r = new(row)
+		r = &key
 		t.tally.rows[key] = r
 	}
-	add(r)
+	add(r, done)
 }
 
 // take returns the Records since the last report.
 func (t *tracer) take() (all []record.Guard) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	base := record.Guard{
-		Kind: record.KindGuard, Stops: t.tally.stops, Seconds: time.Since(t.tally.began).Seconds(),
-		System: record.SystemOf(nil), Version: record.Version,
-	}
-	for key, r := range t.tally.rows {
-		g := base
-		g.Comm, g.PID, g.File, g.Opens, g.Cleared, g.Refused = key.comm, key.pid, key.file, r.opens, r.cleared, r.refused
-		all = append(all, g)
+	for _, r := range t.tally.rows {
+		all = append(all, *r)
 	}
 	slices.SortFunc(all, func(a, b record.Guard) int {
 		return cmp.Or(cmp.Compare(b.Taken(), a.Taken()), cmp.Compare(a.PID, b.PID), cmp.Compare(a.File, b.File))
 	})
-	t.tally = newTally()
-	if len(all) == 0 && t.Process != 0 { // that there was nothing is a result, too
-		base.PID, base.Comm = t.Process, strings.TrimSuffix(readFile(t.file(t.Process, "comm")), "\n")
-		all = append(all, base)
+	if len(all) == 0 && t.Process != 0 { // the result is that nothing lost O_DIRECT
+		all = []record.Guard{{PID: t.Process, Comm: comm(t.Process)}}
 	}
+	system, seconds := record.SystemOf(nil), time.Since(t.tally.began).Seconds()
+	for i := range all {
+		g := &all[i]
+		g.Kind, g.Stops, g.Seconds, g.System, g.Version = record.KindGuard, t.tally.stops, seconds, system, record.Version
+	}
+	t.tally = newTally()
 	return all
 }
 
-// report says what was done since the last report: where COMMAND has ended also on
-// standard error, which may be read by nobody and full. A program's end does not
-// wait for that.
+// report reports what the guard did since the last report. When COMMAND has ended it
+// also prints to standard error, but does not wait long: nobody may be reading.
 func (t *tracer) report() {
 	first := t.Process != 0
 	all := t.take()
@@ -117,8 +104,8 @@ func (t *tracer) report() {
 	}
 }
 
-// release lets go of what belongs to COMMAND, which has ended. What it left behind
-// is guarded on.
+// release closes what the guard has of COMMAND, which has ended. The guard goes on for
+// the processes that COMMAND left behind.
 func (t *tracer) release() {
 	t.Process = 0
 	unix.Dup3(0, 2, unix.O_CLOEXEC) // /dev/null

@@ -7,19 +7,17 @@ import (
 	"stablepages/bench/record"
 )
 
-// Text says what guards did, by file, in the order of all and for at most so many
-// files, in lines of which the last has no end.
+// Text describes what guards did, with a line for each of the first files of all. The
+// last line does not end in a newline.
 func Text(all []record.Guard, files int) string {
 	var sum record.Guard
 	for _, g := range all {
-		sum.Opens += g.Opens
-		sum.Cleared += g.Cleared
-		sum.Refused += g.Refused
+		add(&sum, g)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "O_DIRECT was taken from %s", counted(sum.Opens, "open"))
 	if sum.Cleared > 0 {
-		fmt.Fprintf(&b, " and from %s that came otherwise", counted(sum.Cleared, "descriptor"))
+		fmt.Fprintf(&b, " and from %s opened in another way", counted(sum.Cleared, "descriptor"))
 	}
 	if sum.Refused > 0 {
 		fmt.Fprintf(&b, "; refused with ENOSYS: %s", counted(sum.Refused, "call"))
@@ -29,16 +27,17 @@ func Text(all []record.Guard, files int) string {
 		if g.Taken()+g.Refused == 0 {
 			continue
 		}
-		if shown++; shown <= files {
-			what := fmt.Sprintf("%s (%d)  %s", record.Printable(g.Comm), g.PID, record.Printable(g.File))
-			switch {
-			case g.PID == 0:
-				what = "others"
-			case g.Refused > 0:
-				what += "refused"
-			}
-			fmt.Fprintf(&b, "\n  %d  %s", g.Taken()+g.Refused, what)
+		if shown++; shown > files {
+			continue
 		}
+		name := fmt.Sprintf("%s (%d)  %s", record.Printable(g.Comm), g.PID, record.Printable(g.File))
+		switch {
+		case g.PID == 0:
+			name = "others"
+		case g.Refused > 0:
+			name += "refused"
+		}
+		fmt.Fprintf(&b, "\n  %d  %s", g.Taken()+g.Refused, name)
 	}
 	if shown > files {
 		fmt.Fprintf(&b, "\n  and %s more", counted(shown-files, "file"))
@@ -46,9 +45,16 @@ func Text(all []record.Guard, files int) string {
 	return b.String()
 }
 
-func counted(n int, of string) string {
+// add adds the counts of g to sum.
+func add(sum *record.Guard, g record.Guard) {
+	sum.Opens += g.Opens
+	sum.Cleared += g.Cleared
+	sum.Refused += g.Refused
+}
+
+func counted(n int, what string) string {
 	if n == 1 {
-		return "1 " + of
+		return "1 " + what
 	}
-	return fmt.Sprintf("%d %ss", n, of)
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -14,7 +14,7 @@ func TestTextNamesTheFirstFilesAndCountsAll(t *testing.T) {
 		{Comm: "db", PID: 7},
 		{Comm: "db", PID: 8, File: "/d/data", Opens: 1},
 	}
-	want := "O_DIRECT was taken from 12 opens and from 1 descriptor that came otherwise; refused with ENOSYS: 1 call\n" +
+	want := "O_DIRECT was taken from 12 opens and from 1 descriptor opened in another way; refused with ENOSYS: 1 call\n" +
 		"  9  others\n  3  db (7)  /d/log\uFFFD[2J\n  1  db (7)  refused\n  and 1 file more"
 	if got := Text(all, 3); got != want {
 		t.Errorf("%q, want %q", got, want)

@@ -11,36 +11,35 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// tracer guards a program. One thread waits for it and stops and continues it;
-// another looks at its descriptors.
+// tracer guards a program. One thread waits for stops of the program and continues it;
+// another thread looks at its descriptors.
 type tracer struct {
 	job
-	thread  int                     // the one that traces
-	inCall  map[int]unix.PtraceRegs // what stopped threads are in a call with, by thread: registers before they were changed
+	thread  int                     // that traces
+	inCall  map[int]unix.PtraceRegs // by thread in a call that enter changed: its registers before that
 	started bool                    // COMMAND runs
-	records *os.File                // where they are added
+	records *os.File                // the report
 
 	mu        sync.Mutex
-	processes map[int]bool // guarded, by process
+	processes map[int]bool // that are guarded
 	tally     tally
 }
 
 // guard guards until the last process of the program has ended.
 func guard(j job) error {
-	os.WriteFile("/proc/self/comm", []byte("stablewrite"), 0) // it was started as "exe"
-	runtime.LockOSThread()                                    // the kernel takes requests from the thread that traces only
-	// A terminal's signals do not come here. Others may be sent to all of a service;
-	// the program may open files while it ends.
+	os.WriteFile("/proc/self/comm", []byte("stablewrite"), 0) // the kernel has named it "exe"
+	runtime.LockOSThread()                                    // only the thread that traces may call ptrace
+	// A service manager may signal all processes of a service, and the program may open
+	// files while it ends.
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
 	options := unix.PTRACE_O_TRACESECCOMP | unix.PTRACE_O_TRACESYSGOOD | unix.PTRACE_O_TRACEEXEC |
 		unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK | unix.PTRACE_O_TRACECLONE
-	if j.Process == 1 { // when the first process of a namespace ends the guard is killed, too
+	if j.Process == 1 { // when the first process of a PID namespace ends, the guard is killed
 		options |= unix.PTRACE_O_TRACEEXIT
 	}
 	if err := ptrace(unix.PTRACE_SEIZE, j.Thread, 0, uintptr(options)); err != nil {
@@ -54,13 +53,13 @@ func guard(j job) error {
 		switch {
 		case err == unix.EINTR:
 			continue
-		case err != nil: // ECHILD: nothing is left
+		case err != nil: // ECHILD: no process is left
 			if t.started {
 				t.report()
 			}
 			return nil
 		case ended && tid == j.Process && t.started:
-			// COMMAND has ended, and who started it does not know yet: the report
+			// The parent of COMMAND does not know yet that COMMAND has ended: the report
 			// comes before the next prompt.
 			t.report()
 			t.release()
@@ -80,8 +79,7 @@ func guard(j job) error {
 	}
 }
 
-// await waits for a thread that has stopped, or whose process has ended, and
-// leaves it so.
+// await waits for a thread to stop or end, and leaves its status for Wait4.
 func await() (tid int, ended bool, err error) {
 	var info struct { // siginfo_t
 		signo, errno, code, _ int32
@@ -93,8 +91,8 @@ func await() (tid int, ended bool, err error) {
 	return int(info.pid), info.code == exited || info.code == killed || info.code == dumped, err
 }
 
-// stopped lets a thread go on that has stopped. That it is killed meanwhile is
-// all that can go wrong, and the next wait tells.
+// stopped handles a stop of a thread, and continues the thread. Errors are ignored: the
+// only cause is that the thread was killed, which the next wait tells.
 func (t *tracer) stopped(tid int, ws unix.WaitStatus) {
 	if t.started {
 		t.mu.Lock()
@@ -106,7 +104,7 @@ func (t *tracer) stopped(tid int, ws unix.WaitStatus) {
 	switch {
 	case event == unix.PTRACE_EVENT_SECCOMP:
 		if t.enter(tid) {
-			request = unix.PTRACE_SYSCALL // stop once more when it returns
+			request = unix.PTRACE_SYSCALL // stop again when the call returns
 		}
 	case event == 0 && sig == int(unix.SIGTRAP)|0x80:
 		t.leave(tid)
@@ -134,7 +132,7 @@ func (t *tracer) stopped(tid int, ws unix.WaitStatus) {
 	ptrace(request, tid, 0, 0)
 }
 
-// born adds a process. A thread that is no process is not added.
+// born adds a process. It does not add a thread that is not the first of its process.
 func (t *tracer) born(tid int) {
 	if err := unix.Tgkill(tid, tid, 0); err == nil || err == unix.EPERM {
 		t.mu.Lock()
@@ -158,27 +156,4 @@ func whyNot(err error) string {
 		return fmt.Sprintf("tracing is restricted on this machine (%s is %s): set it to 1, or at 2 run as root", yama, scope)
 	}
 	return fmt.Sprintf("this process cannot be traced (%v): a container needs --cap-add SYS_PTRACE, or a seccomp profile that permits ptrace", err)
-}
-
-const (
-	often = 100 * time.Millisecond
-	share = 100 // looking takes one part in so many of the time, at most
-)
-
-// lookNowAndThen looks at the descriptors of all guarded processes, for ever.
-func (t *tracer) lookNowAndThen() {
-	for pause := often; ; {
-		time.Sleep(pause)
-		began := time.Now()
-		t.mu.Lock()
-		all := make([]int, 0, len(t.processes))
-		for pid := range t.processes {
-			all = append(all, pid)
-		}
-		t.mu.Unlock()
-		for _, pid := range all {
-			t.look(pid)
-		}
-		pause = max(often, share*time.Since(began))
-	}
 }
