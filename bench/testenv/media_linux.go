@@ -2,13 +2,14 @@ package testenv
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
-// Media returns what the media hold of a file: written out and dropped from the
-// page cache, then read with O_DIRECT through a descriptor of its own.
+// Media returns the bytes of a file that are on the media. It syncs the file, drops it
+// from the page cache, and reads it with O_DIRECT through another descriptor.
 func Media(tb testing.TB, name string) []byte {
 	tb.Helper()
 	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_DIRECT|unix.O_CLOEXEC, 0)
@@ -17,19 +18,13 @@ func Media(tb testing.TB, name string) []byte {
 	}
 	defer unix.Close(fd)
 	var st unix.Stat_t
-	if err := unix.Fsync(fd); err != nil {
-		tb.Fatalf("sync %s: %v", name, err)
-	}
-	if err := unix.Fadvise(fd, 0, 0, unix.FADV_DONTNEED); err != nil {
+	if err := errors.Join(unix.Fsync(fd), unix.Fadvise(fd, 0, 0, unix.FADV_DONTNEED), unix.Fstat(fd, &st)); err != nil {
 		tb.Fatalf("drop %s from the page cache: %v", name, err)
-	}
-	if err := unix.Fstat(fd, &st); err != nil {
-		tb.Fatal(err)
 	}
 	if st.Size == 0 {
 		return nil
 	}
-	// Memory of mmap is aligned; its length takes a last block that is not whole.
+	// The memory is aligned, and has room for a last block that is not whole.
 	p, err := unix.Mmap(-1, 0, (int(st.Size)+4095)&^4095, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		tb.Fatal(err)

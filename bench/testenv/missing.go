@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Missing ends a test that cannot run without what is described.
+// Missing ends a test that cannot run here. The arguments describe what it needs.
 func Missing(tb testing.TB, format string, args ...any) {
 	tb.Helper()
 	what := fmt.Sprintf(format, args...)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Section requires that a Markdown file has text between the comments
-// "<!-- name -->" and "<!-- /name -->", or, with update, puts it there.
+// Section requires that a Markdown file has text between the comments "<!-- name -->"
+// and "<!-- /name -->". With update it writes the text there.
 func Section(tb testing.TB, file, name, text string, update bool) {
 	tb.Helper()
 	was, err := os.ReadFile(file)
@@ -19,18 +19,18 @@ func Section(tb testing.TB, file, name, text string, update bool) {
 	is, after, ok2 := strings.Cut(rest, end)
 	switch {
 	case !ok || !ok2:
-		tb.Fatalf("%s has no place between %q and %q", file, begin, end)
+		tb.Fatalf("%s has no section between %q and %q", file, begin, end)
 	case is == text:
 	case update:
 		if err := os.WriteFile(file, []byte(before+begin+text+end+after), 0o666); err != nil {
 			tb.Fatal(err)
 		}
 	default:
-		tb.Errorf("the section %q of %s is not what it is made from: run this test with -update", name, file)
+		tb.Errorf("the section %q of %s is out of date: run this test with -update", name, file)
 	}
 }
 
-// Indented is text as a literal block of Markdown.
+// Indented returns text as a literal block of Markdown.
 func Indented(text string) string {
 	out := "\n"
 	for line := range strings.Lines(text) {

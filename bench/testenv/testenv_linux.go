@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DirectDir returns an empty directory whose files are written directly; it is
-// removed when the test ends.
+// DirectDir returns an empty directory whose files are written directly. It is removed
+// when the test ends.
 func DirectDir(tb testing.TB) string {
 	tb.Helper()
 	for _, parent := range []string{os.Getenv("STABLEPAGES_TEST_DIR"), os.TempDir(), "/var/tmp", "."} {
@@ -32,17 +32,14 @@ func DirectDir(tb testing.TB) string {
 	return ""
 }
 
-// direct reports whether dir is on a file system that is known to write
-// directly.
+// direct reports whether dir is on a file system that is known to write directly.
 func direct(dir string) bool {
 	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
-		return false
-	}
-	return int64(fs.Type) == unix.EXT4_SUPER_MAGIC || int64(fs.Type) == unix.XFS_SUPER_MAGIC
+	err := unix.Statfs(dir, &fs)
+	return err == nil && (fs.Type == unix.EXT4_SUPER_MAGIC || fs.Type == unix.XFS_SUPER_MAGIC)
 }
 
-// Tool ends the test unless root and every command named are to be had.
+// Tool ends the test unless root runs it and the named commands are installed.
 func Tool(tb testing.TB, names ...string) {
 	tb.Helper()
 	if os.Geteuid() != 0 {
@@ -55,8 +52,7 @@ func Tool(tb testing.TB, names ...string) {
 	}
 }
 
-// EBPF ends the test unless it may load programs into the kernel and knows its
-// types.
+// EBPF ends the test unless it may load eBPF programs and the kernel has BTF.
 func EBPF(tb testing.TB) {
 	tb.Helper()
 	Tool(tb)
@@ -68,7 +64,7 @@ func EBPF(tb testing.TB) {
 	}
 }
 
-// run runs a command and returns what it printed.
+// run runs a command and returns its output.
 func run(tb testing.TB, name string, args ...string) string {
 	tb.Helper()
 	out, err := exec.Command(name, args...).CombinedOutput()
@@ -78,18 +74,17 @@ func run(tb testing.TB, name string, args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// LoopDevice returns a loop device of the given size on a new file, made with
-// further options of losetup(8).
+// LoopDevice makes a loop device on a new file. Options are options of losetup(8).
 func LoopDevice(tb testing.TB, bytes int64, options ...string) string {
 	tb.Helper()
 	Tool(tb, "losetup")
 	return loopDevice(tb, DirectDir(tb), bytes, options...)
 }
 
-// loopDevice makes it on a new file in dir.
+// loopDevice makes a loop device on a new file in dir.
 func loopDevice(tb testing.TB, dir string, bytes int64, options ...string) string {
 	tb.Helper()
-	f, err := os.CreateTemp(dir, "image-*") // no two of a name: see MortalDevice
+	f, err := os.CreateTemp(dir, "image-*") // another name each time: see MortalDevice
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -105,9 +100,9 @@ func loopDevice(tb testing.TB, dir string, bytes int64, options ...string) strin
 	return dev
 }
 
-// awaitDetached waits until dev has let go of image. A detached loop device stays
-// until its last user has gone, and btrfs goes some time after umount(8) returned;
-// until then the file system that holds the image is busy.
+// awaitDetached waits until dev has closed image. A detached loop device stays until its
+// last user has gone, which for btrfs is some time after umount(8) returned. Until then
+// the file system that holds the image is busy.
 func awaitDetached(tb testing.TB, dev, image string) {
 	tb.Helper()
 	name := filepath.Join("/sys/block", filepath.Base(dev), "loop/backing_file")
@@ -120,16 +115,15 @@ func awaitDetached(tb testing.TB, dev, image string) {
 	tb.Errorf("%s still uses %s a minute after it was detached", dev, image)
 }
 
-// Mount makes a file system on a new loop device with mkfs (a command and its
-// arguments), mounts it and returns directory and device.
+// Mount is NewVolume, and returns directory and device.
 func Mount(tb testing.TB, bytes int64, mkfs ...string) (dir, dev string) {
 	tb.Helper()
 	v := NewVolume(tb, bytes, "", mkfs...)
 	return v.Dir, v.Dev
 }
 
-// Kernels ends a test that boots kernels unless they were asked for, by
-// STABLEPAGES_KERNELS=1: it takes minutes, and downloads them.
+// Kernels ends a test that boots kernels unless STABLEPAGES_KERNELS is set: such tests
+// take minutes, and download kernels.
 func Kernels(tb testing.TB) {
 	tb.Helper()
 	if os.Getenv("STABLEPAGES_KERNELS") == "" {

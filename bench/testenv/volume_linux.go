@@ -7,21 +7,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Volume is a file system on a loop device of its own.
+// Volume is a file system on a loop device.
 type Volume struct {
 	Dir, Dev string
 	mounted  bool
 }
 
-// NewVolume makes a file system with mkfs (a command and its arguments) and
-// mounts it with the options named, "" for none.
+// NewVolume makes a loop device and a file system on it, and mounts the file system.
+// mkfs is a command and its arguments; options are those of mount(8), "" for none.
 func NewVolume(tb testing.TB, bytes int64, options string, mkfs ...string) *Volume {
 	tb.Helper()
-	Tool(tb, "mount", mkfs[0])
 	return NewVolumeOn(tb, LoopDevice(tb, bytes), options, mkfs...)
 }
 
-// NewVolumeOn is NewVolume on a device.
+// NewVolumeOn is NewVolume on an existing device.
 func NewVolumeOn(tb testing.TB, dev, options string, mkfs ...string) *Volume {
 	tb.Helper()
 	Tool(tb, "mount", mkfs[0])
@@ -36,7 +35,7 @@ func NewVolumeOn(tb testing.TB, dev, options string, mkfs ...string) *Volume {
 	return v
 }
 
-// Mount mounts v with the options named, "" for none.
+// Mount mounts v, with options of mount(8) or "".
 func (v *Volume) Mount(tb testing.TB, options string) {
 	tb.Helper()
 	if options == "" {
@@ -46,8 +45,8 @@ func (v *Volume) Mount(tb testing.TB, options string) {
 	v.mounted = true
 }
 
-// Unmount forgets what the page cache holds of v. A file that was just closed may
-// be open still in a child of a parallel test, from its fork to its exec.
+// Unmount unmounts v, which drops its pages from the page cache. It waits while v is busy:
+// a child of a parallel test has a file that was just closed open until its exec.
 func (v *Volume) Unmount(tb testing.TB) {
 	tb.Helper()
 	var err error
@@ -63,8 +62,8 @@ func (v *Volume) Unmount(tb testing.TB) {
 	v.mounted = false
 }
 
-// ShutDown ends ext4 and xfs as an error in their metadata does: everything
-// fails until they are mounted anew.
+// ShutDown shuts ext4 or xfs down, as an error in its metadata does: every operation
+// fails until it is mounted again.
 func (v *Volume) ShutDown(tb testing.TB) {
 	tb.Helper()
 	fd := openDir(tb, v.Dir)
@@ -92,11 +91,10 @@ func openDir(tb testing.TB, dir string) int {
 	return fd
 }
 
-// MortalDevice returns a device that fails whatever is asked of it once vanish
-// was called. It is a loop device on a file of a file system that then shuts
-// down, and that nobody finds by a path: mkfs.btrfs looks for the images of all
-// mounted loop devices, fails where one cannot be looked for, and takes two of
-// one path for the same.
+// MortalDevice returns a device on which every operation fails after vanish was called.
+// It is a loop device on a file of a file system that vanish shuts down. That file
+// system has no path: mkfs.btrfs looks at the images of all mounted loop devices, fails
+// if it cannot, and takes two images with the same path for the same image.
 func MortalDevice(tb testing.TB, bytes int64) (dev string, vanish func()) {
 	tb.Helper()
 	below := NewVolume(tb, 2*bytes, "", "mkfs.xfs", "-q")
