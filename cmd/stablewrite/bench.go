@@ -75,7 +75,7 @@ buffers; its buffers are not scrambled.
 Results go to results.jsonl in a new directory, one JSON object (a Record) a line.
 
 Strategies:
-` + strategyChoices(),
+` + choices(stablewrite.Strategies()),
 		Example: `  stablewrite bench
   stablewrite bench --sizes 4k,64k,1M,16M --depths 1,4,16,64 --mutated 0,1,10,50,100 /mnt/scratch/f
   stablewrite bench --strategies verify,bounce --target null --depths 1
@@ -90,8 +90,7 @@ Strategies:
 		},
 	}
 	fl := cmd.Flags()
-	fl.SortFlags = false
-	fl.Var(values[stablewrite.Strategy]{&f.plan.Strategies, parseStrategy, "names"}, "strategies", "what to time; raw always is")
+	fl.Var(values[stablewrite.Strategy]{&f.plan.Strategies, parseStrategy, "names"}, "strategies", "strategies to time; raw is always timed")
 	fl.Var(values[size]{&f.sizes, parseSize, "sizes"}, "sizes", "bytes of each write, multiples of 4096")
 	fl.Var(values[int]{&f.plan.Depths, strconv.Atoi, "numbers"}, "depths", "writes in flight at a time")
 	fl.Var(values[percent]{&f.mutated, parsePercent, "percentages"}, "mutated", "share of the writes that change in flight")
@@ -124,11 +123,6 @@ func parsePercent(text string) (percent, error) {
 
 func parseStrategy(text string) (s stablewrite.Strategy, err error) {
 	err = s.UnmarshalText([]byte(text))
-	return s, err
-}
-
-func parseSize(text string) (s size, err error) {
-	err = s.Set(text)
 	return s, err
 }
 
@@ -166,7 +160,7 @@ func (f *benchFlags) check(args []string) error {
 	case f.target != string(record.OnFile) && f.target != string(record.OnNull) && f.target != string(record.OnDelay):
 		return usagef("--target is %q: it must be file, null or delay; a block device is given as FILE", f.target)
 	case f.target != string(record.OnFile) && len(args) > 0:
-		return usagef("--target %s has no FILE", f.target)
+		return usagef("--target %s has no FILE: leave FILE out", f.target)
 	case p.Depths[0] < 1 || p.Depths[len(p.Depths)-1] > maxDepth:
 		return usagef("--depths must be from 1 to %d", maxDepth)
 	case p.Rounds < 1 || p.Time <= 0:

@@ -13,36 +13,31 @@ import (
 	"stablepages/stablewrite"
 )
 
-// flagValues are the values of flags that take one or more of a few names, for
-// completion by the shell.
+// flagValues are the values of flags that accept only certain names, for completion by
+// the shell.
 func flagValues() map[string][]string {
-	var strategies, mutators, series, victims, formats []string
-	for _, s := range stablewrite.Strategies() {
-		strategies = append(strategies, s.String())
-	}
-	for _, k := range mutator.Kinds() {
-		mutators = append(mutators, k.String())
-	}
-	for _, v := range victim.All() {
-		victims = append(victims, v.Name)
-	}
-	for _, s := range kernel.AllSeries() {
-		series = append(series, s.Name)
-	}
-	for _, f := range report.Formats() {
-		formats = append(formats, f.Name)
-	}
+	strategies := each(stablewrite.Strategies(), stablewrite.Strategy.String)
+	mutators := each(mutator.Kinds(), mutator.Kind.String)
 	return map[string][]string{
 		"strategy": strategies, "strategies": strategies,
 		"mutator": mutators, "mutators": mutators,
-		"kernels": series, "victims": victims, "scenarios": names(prove.Scenarios()),
-		"detect": {"digest", "crc32c"}, "in": {"process", "thread"}, "target": {"null", "delay"},
-		"accel": {string(kernel.Emulated), string(kernel.KVM)}, "format": formats,
+		"kernels":   each(kernel.AllSeries(), func(s kernel.Series) string { return s.Name }),
+		"victims":   each(victim.All(), func(v victim.Victim) string { return v.Name }),
+		"scenarios": each(prove.Scenarios(), func(s prove.Scenario) string { return string(s) }),
+		"detect":    {"digest", "crc32c", "tracking"}, "in": {"process", "thread"}, "target": {"null", "delay"},
+		"accel":  {string(kernel.Emulated), string(kernel.KVM)},
+		"format": each(report.Formats(), func(f report.Format) string { return f.Name }),
 	}
 }
 
-// completeChoices has the shell complete the values of cmd's flags: names, and
-// after a comma further names where a flag takes several.
+func each[T any](all []T, name func(T) string) (names []string) {
+	for _, v := range all {
+		names = append(names, name(v))
+	}
+	return names
+}
+
+// completeChoices makes the shell complete the values of cmd's flags, also after a comma.
 func completeChoices(cmd *cobra.Command) {
 	for flag, names := range flagValues() {
 		if cmd.Flag(flag) == nil {
@@ -50,17 +45,14 @@ func completeChoices(cmd *cobra.Command) {
 		}
 		complete := func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 			given := typed[:strings.LastIndex(typed, ",")+1]
-			var values []string
-			for _, name := range names {
-				values = append(values, given+name)
-			}
-			if flag == "target" { // a file, too
+			values := each(names, func(name string) string { return given + name })
+			if flag == "target" { // or a file
 				return values, cobra.ShellCompDirectiveDefault
 			}
 			return values, cobra.ShellCompDirectiveNoFileComp
 		}
 		if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
-			panic(err) // a flag without a name, or one that is registered twice
+			panic(err) // the flag is registered twice
 		}
 	}
 }

@@ -42,7 +42,6 @@ JSON object (a Record) a line, and report.html in a new directory.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	fl := cmd.Flags()
-	fl.SortFlags = false
 	fl.StringVar(&f.dir, "dir", ".", "`directory` of the scratch file: its file system is evaluated")
 	fl.StringVar(&f.out, "out", "", "`directory` for results.jsonl and report.html (default stablewrite-DATE, new)")
 	fl.BoolVar(&f.quick, "quick", false, "take about half a minute, with fewer writes and wider intervals")
@@ -83,11 +82,10 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 	return res.end(ctx, cmd, found, report.Summary, err)
 }
 
-// pageName is what the report is called, beside the Records.
+// pageName is the file of the report, beside the Records.
 const pageName = "report.html"
 
-// writePage puts the report beside the Records. All was measured: no signal that
-// comes now keeps it back.
+// writePage writes the report. Everything was measured, so a signal does not stop it.
 func (r *results) writePage(found report.Results, force bool) error {
 	var b bytes.Buffer
 	if err := report.HTML(&b, found); err != nil {

@@ -15,31 +15,30 @@ func newGuard() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [flags] -- COMMAND [ARGS]",
 		Short: "Run a program whose files open without O_DIRECT",
-		Long: `run guards a program that changes its buffers while they are written and that
-cannot be changed: COMMAND, and all that it starts, open their files without
-O_DIRECT. The kernel then copies the data before a device or a checksum reads it,
-whichever way the program writes: write, libaio, io_uring, splice.
-Nothing else of the program is touched: it has its process, terminal, signals
-and standard streams, and its ordinary writes are not slowed down.
+		Long: `run guards a program that changes its buffers in flight and that you cannot change:
+COMMAND, and the processes that it starts, open their files without O_DIRECT. The
+kernel then copies the data before a device or a checksum reads it, whichever way the
+program writes: write, libaio, io_uring, splice. Nothing else changes: the program
+has its process, terminal, signals and standard streams, and its ordinary writes are
+not slowed down.
 
 If the program has a switch for buffered I/O, use that instead (QEMU
 cache=writeback; MariaDB innodb_log_file_buffering=ON; PostgreSQL
 debug_io_direct='').
 
-When COMMAND ends, the files that lost O_DIRECT are listed on standard error, with
---json as Records. Standard output is COMMAND's. A guard
-stays behind as a process until the last process that COMMAND left behind has
-ended. If it is killed, the program goes on, and its further opens with O_DIRECT
-fail with ENOSYS.
+When COMMAND ends, run lists the files that lost O_DIRECT on standard error, with
+--json as Records. Standard output is COMMAND's. The guard is a process that stays
+until the last process that COMMAND left behind has ended. If the guard is killed,
+the program goes on, and its further opens with O_DIRECT fail with ENOSYS.
 
-Not guarded: 32-bit, setuid and setgid programs, those with file capabilities,
-and a process that is traced already, by strace, gdb or another guard. Unless
-run as root, sudo and the like have no effect inside. go doc
-stablepages/bench/guard says what else is not promised.
+run refuses 32-bit, setuid and setgid programs, programs with file capabilities, and
+a process that is already traced by strace, gdb or another guard. Unless run as root,
+sudo and setuid programs gain no privileges inside. go doc stablepages/bench/guard
+lists what else is not promised.
 
-Exit code: that of COMMAND; 2 wrong arguments; and if nothing was started 125 (the
-guard cannot work here), 126 (COMMAND cannot be run, or not under a guard),
-127 (COMMAND was not found).`,
+Exit code: that of COMMAND; 2 wrong arguments; if nothing was started, 125 (the guard
+cannot work here), 126 (COMMAND cannot be run, or not under a guard) or 127 (COMMAND
+was not found).`,
 		Example: `  stablewrite run -- mariadbd --datadir=/srv/db
   stablewrite run --report taken.jsonl -- fio --direct=1 job.fio; stablewrite report taken.jsonl`,
 		Args: positional(cobra.MinimumNArgs(1)),
@@ -61,8 +60,7 @@ guard cannot work here), 126 (COMMAND cannot be run, or not under a guard),
 		},
 	}
 	fl := cmd.Flags()
-	fl.SetInterspersed(false) // what follows COMMAND is its own
-	fl.SortFlags = false
+	fl.SetInterspersed(false) // flags after COMMAND belong to COMMAND
 	fl.StringVar(&report, "report", "", "append Records of the files that lost O_DIRECT to `FILE`")
 	fl.BoolVar(&json, "json", false, "print Records instead of text to standard error")
 	return cmd

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-// newMan writes what --help says as man pages; make man and make install use it.
+// newMan writes the texts of --help as man pages, for make man and make install.
 func newMan() *cobra.Command {
 	return &cobra.Command{
 		Use: "man DIR", Short: "Write the man pages to a directory", Hidden: true,
@@ -18,9 +18,9 @@ func newMan() *cobra.Command {
 				return err
 			}
 			root := cmd.Root()
-			root.DisableAutoGenTag = true // the same commit gives the same pages
+			root.DisableAutoGenTag = true // so that a commit always makes the same pages
 			if completion, _, err := root.Find([]string{"completion"}); err == nil {
-				completion.Hidden = true // cobra's, and a page for each shell
+				completion.Hidden = true // it would add a page for each shell
 			}
 			header := &doc.GenManHeader{Section: "1", Source: "stablepages"}
 			if commit, err := time.Parse(time.RFC3339, buildSettings()["vcs.time"]); err == nil {

@@ -9,14 +9,14 @@ import (
 	"path/filepath"
 )
 
-// output is a file that is there whole or not at all.
+// output is a file that is written whole or not at all.
 type output struct {
 	name  string
-	force bool // replace what is there
+	force bool // replace an existing file
 }
 
-// newOutput refuses early what write would refuse, and to replace a file that is
-// read from.
+// newOutput refuses early what write would refuse. It also refuses to replace one of
+// sources.
 func newOutput(name string, force bool, sources []string) (*output, error) {
 	st, err := os.Stat(name)
 	switch {
@@ -40,18 +40,17 @@ func newOutput(name string, force bool, sources []string) (*output, error) {
 			return nil, fmt.Errorf("%s holds the Records: name another file with -o", name)
 		}
 	}
-	name, err = filepath.EvalSymlinks(name) // the file is replaced, and a link to it stays
+	name, err = filepath.EvalSymlinks(name) // so that a link to the file stays
 	return &output{name: name, force: true}, err
 }
 
-// write writes data to a file of another name, and gives it its own when all of it
-// is on the disk.
+// write writes data to a file with another name, and renames it when it is on the disk.
 func (o *output) write(ctx context.Context, data []byte) (err error) {
 	f, err := os.OpenFile(fmt.Sprintf("%s.%d.part", o.name, os.Getpid()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // fails if it has the other name now
+	defer os.Remove(f.Name()) // fails if the file was renamed
 	_, err = f.Write(data)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
@@ -62,8 +61,8 @@ func (o *output) write(ctx context.Context, data []byte) (err error) {
 	if o.force {
 		return os.Rename(f.Name(), o.name)
 	}
-	// A link, unlike a new name, replaces nothing that came to be meanwhile. Where
-	// the file system has no links there is no telling.
+	// Unlike a rename, a link does not replace a file that was created meanwhile. Not all
+	// file systems have links.
 	if err = os.Link(f.Name(), o.name); err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}

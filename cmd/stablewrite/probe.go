@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -37,17 +38,12 @@ file of 1 MiB in the directory, or, for a block device, --force.`,
 				return err
 			}
 			if ctx.Err() != nil {
-				return &exit{exitInterrupted, fmt.Errorf("interrupted")}
+				return &exit{exitInterrupted, errors.New("interrupted")}
 			}
 			if json {
-				err = record.Write(cmd.OutOrStdout(), p)
-			} else {
-				err = printProbe(cmd.OutOrStdout(), p)
+				return record.Write(cmd.OutOrStdout(), p)
 			}
-			if err != nil {
-				return err
-			}
-			return nil
+			return printProbe(cmd.OutOrStdout(), p)
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite the first MiB of a block device, to measure")
@@ -66,14 +62,13 @@ func printProbe(out io.Writer, p record.Probe) error {
 		line("file system", "%s (%s)", p.System.FileSystem, p.System.MountOptions)
 	}
 	line("device", "%s", p.System.Device)
-	switch {
-	case p.System.StableWrites == nil:
-		line("stable_writes", "not known")
-	case *p.System.StableWrites:
-		line("stable_writes", "1: the device asks for stable pages")
-	default:
-		line("stable_writes", "0: the device does not ask for stable pages")
+	stable := "not known"
+	if asks := p.System.StableWrites; asks != nil && *asks {
+		stable = "1: the device asks for stable pages"
+	} else if asks != nil {
+		stable = "0: the device does not ask for stable pages"
 	}
+	line("stable_writes", "%s", stable)
 	if p.System.Below != "" {
 		line("below", "%s: needs stable pages", p.System.Below)
 	}

@@ -29,19 +29,23 @@ func newRepro() *cobra.Command {
 		Use:   "repro [FILE]",
 		Short: "Race a mutator against writes and judge the media",
 		Long: `repro writes a buffer to the start of FILE with O_DIRECT, over and over, while a
-mutator changes the buffer, and reads back after every write what is on the
-media. Without flags it is the program of 2011: raw writes of 1 MiB to a file
-named testfile while a second process fills the buffer with another letter each
-second, until SIGINT or until a read fails.
+mutator changes the buffer. After every write it reads the media back. Without flags
+it is the program of 2011: raw writes of 1 MiB to a file named testfile, while a
+second process fills the buffer with another letter each second, until SIGINT or
+until a read fails.
 
-A write is torn if the media differ from the receipt that the write returned. With --gate
-every change is made in flight: after the submission was accepted, before its
-completion is reaped. Without --gate the mutator runs free, as in 2011.
+A write is torn if the media differ from its receipt. With --gate every change is made
+in flight: after the submission was accepted, before its completion is reaped. Without
+--gate the mutator runs free, as in 2011.
 
 FILE must not exist, and is removed at the end. With --force it may exist or be
 a block device; its first bytes are then overwritten, and it stays.
 
-` + choices(),
+Strategies:
+` + choices(stablewrite.Strategies()) + `
+
+Mutators:
+` + choices(mutator.Kinds()),
 		Example: `  stablewrite repro                                          # the program of 2011
   stablewrite repro --strategy raw --mutator storm --writes 1000
   stablewrite repro --strategy verify --mutator aba --gate --duration 10s /mnt/scratch/f`,
@@ -50,55 +54,44 @@ a block device; its first bytes are then overwritten, and it stays.
 			if err := f.check(); err != nil {
 				return err
 			}
-			if !cmd.Flags().Changed("hold") {
+			switch {
+			case cmd.Flags().Changed("hold"):
+			case f.cfg.Gate:
+				f.cfg.Hold = repro.DefaultGatedHold
+			default:
 				f.cfg.Hold = repro.DefaultHold
-				if f.cfg.Gate {
-					f.cfg.Hold = repro.DefaultGatedHold
-				}
 			}
-			name := "testfile"
-			if len(args) == 1 {
-				name = args[0]
-			}
-			return f.run(cmd, name)
+			return f.run(cmd, append(args, "testfile")[0])
 		},
 	}
 	fl := cmd.Flags()
-	fl.SortFlags = false
 	fl.TextVar(&f.cfg.Strategy, "strategy", f.cfg.Strategy, "the writer's `strategy`")
-	fl.TextVar(&f.cfg.Mutator, "mutator", f.cfg.Mutator, "who changes the buffer: a `mutator`")
+	fl.TextVar(&f.cfg.Mutator, "mutator", f.cfg.Mutator, "the `mutator` that changes the buffer")
 	fl.BoolVar(&f.cfg.Gate, "gate", false, "make every change in flight")
-	fl.TextVar(&f.cfg.Detect, "detect", f.cfg.Detect, "how verify and detect notice changes: by `digest`, crc32c or tracking (the kernel's, with --in thread)")
+	fl.TextVar(&f.cfg.Detect, "detect", f.cfg.Detect, "how verify and detect notice changes: `digest`, crc32c or tracking (by the kernel, with --in thread)")
 	fl.BoolVar(&f.cfg.Buffered, "buffered", false, "write through the page cache: with raw and --gate the negative control")
 	fl.Var(&f.size, "size", "bytes of each write, a multiple of 4096")
 	fl.DurationVar(&f.cfg.Duration, "duration", 0, "end after this time (0: no end)")
 	fl.IntVar(&f.cfg.Writes, "writes", 0, "end after `N` writes (0: no end)")
 	fl.DurationVar(&f.cfg.Hold, "hold", 0, fmt.Sprintf("how long aba leaves a block changed (default %v, with --gate %v)", repro.DefaultHold, repro.DefaultGatedHold))
 	fl.TextVar(&f.cfg.In, "in", f.cfg.In, "where the mutator runs: in another `process`, or in a thread of this one")
-	fl.Uint64Var(&f.cfg.Seed, "seed", 0, "seed of the mutator's choices (0: random)")
+	fl.Uint64Var(&f.cfg.Seed, "seed", 0, "seed of the mutator's random choices (0: any)")
 	fl.BoolVar(&f.keep, "keep", false, "leave the file that was created")
 	fl.BoolVar(&f.force, "force", false, "overwrite FILE if it exists or is a block device")
 	fl.BoolVar(&f.json, "json", false, "print a Record instead of a verdict")
 	return cmd
 }
 
-// choices lists the values of --strategy and --mutator.
-func choices() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Strategies:\n%s\n\nMutators:\n", strategyChoices())
-	for _, k := range mutator.Kinds() {
-		fmt.Fprintf(&b, "  %-9s %s\n", k, k.About())
+// choices lists values of a flag, and describes each.
+func choices[T interface {
+	String() string
+	About() string
+}](all []T) string {
+	var lines []string
+	for _, v := range all {
+		lines = append(lines, fmt.Sprintf("  %-9s %s", v, v.About()))
 	}
-	return strings.TrimRight(b.String(), "\n")
-}
-
-// strategyChoices lists the strategies.
-func strategyChoices() string {
-	var b strings.Builder
-	for _, s := range stablewrite.Strategies() {
-		fmt.Fprintf(&b, "  %-9s %s\n", s, s.About())
-	}
-	return strings.TrimRight(b.String(), "\n")
+	return strings.Join(lines, "\n")
 }
 
 // check refuses arguments that make no sense.
@@ -135,14 +128,21 @@ func (f *reproFlags) run(cmd *cobra.Command, name string) error {
 	} else {
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), v.Text)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case rec.Interrupted:
+		return &exit{code: exitInterrupted}
+	case v.Outcome == repro.Torn:
+		return &exit{code: exitTorn}
+	case v.Outcome != repro.Clean:
+		return &exit{code: exitFailed}
 	}
-	return verdictExit(rec, v)
+	return nil
 }
 
-// race is over, and its file gone, before anything is printed: printing into a
-// pipe that nobody reads ends the program.
+// race runs the race. The file is removed before anything is printed: printing to a
+// broken pipe ends the program.
 func (f *reproFlags) race(cmd *cobra.Command, name string) (record.Repro, error) {
 	target, err := scratch.Open(name, f.force, f.keep)
 	if err != nil {
@@ -154,20 +154,13 @@ func (f *reproFlags) race(cmd *cobra.Command, name string) (record.Repro, error)
 	f.cfg.Target = target.File
 	line := newStatus(cmd.ErrOrStderr())
 	defer line.clear()
+	var shown float64 // seconds
 	return repro.Run(ctx, f.cfg, func(r record.Repro) {
+		if r.Seconds < shown+0.1 {
+			return
+		}
+		shown = r.Seconds
 		line.show("%v against %v: %s, %d writes, %d overlapped, %d resubmitted, %d torn",
 			r.Strategy, r.Mutator, time.Duration(r.Seconds*1e9).Round(100*time.Millisecond), r.Writes, r.Overlapped, r.Resubmitted, r.Torn)
 	})
-}
-
-func verdictExit(rec record.Repro, v repro.Verdict) error {
-	switch {
-	case rec.Interrupted:
-		return &exit{code: exitInterrupted}
-	case v.Outcome == repro.Torn:
-		return &exit{code: exitTorn}
-	case v.Outcome != repro.Clean:
-		return &exit{code: exitFailed}
-	}
-	return nil
 }

@@ -18,19 +18,19 @@ import (
 	"stablepages/bench/report"
 )
 
-// results is the file that Records go to. It is created, or with force replaced, at
-// the first Record: a run that fails before that leaves nothing to remove.
+// results is the file that Records are written to. It is created, or with force
+// replaced, at the first Record: a run that fails before leaves nothing to remove.
 type results struct {
 	dir   string
 	force bool
-	echo  io.Writer // gets every Record, too; nil: nobody does
+	echo  io.Writer // also gets every Record; may be nil
 	f     *os.File  // nil until the first Record
 
-	beside []string // what else is to be written there
-	page   string   // what else was
+	beside []string // names of further files that the caller will write to dir
+	page   string   // the report that was written; "": none
 }
 
-// newResults puts results into out, or else into a directory named for now.
+// newResults puts results into out, or into a new directory with the time in its name.
 func newResults(out string, force bool, echo io.Writer) *results {
 	if out == "" {
 		out = "stablewrite-" + time.Now().UTC().Format("20060102T150405.000Z")
@@ -38,7 +38,7 @@ func newResults(out string, force bool, echo io.Writer) *results {
 	return &results{dir: out, force: force, echo: echo}
 }
 
-// echo is where Records are printed; nil if they are not.
+// echo returns the writer that Records are printed to, or nil.
 func echo(cmd *cobra.Command, json bool) io.Writer {
 	if json {
 		return cmd.OutOrStdout()
@@ -51,11 +51,11 @@ const recordsName = "results.jsonl"
 
 func (r *results) name() string { return r.in(recordsName) }
 
-// in is a file beside the Records.
+// in is a file in the directory of the results.
 func (r *results) in(name string) string { return filepath.Join(r.dir, name) }
 
-// check refuses early what write would refuse, and existing files of the names in
-// beside, which the caller will write to the same directory.
+// check refuses early what write would refuse. beside are names of further files that
+// the caller will write to the same directory.
 func (r *results) check(beside ...string) error {
 	if _, err := os.Stat(filepath.Dir(filepath.Clean(r.dir))); err != nil {
 		return fmt.Errorf("%w: name another directory with --out", err)
@@ -89,29 +89,25 @@ func (r *results) write(rec any) error {
 	return record.Write(r.f, rec)
 }
 
-func (r *results) open() error {
-	if err := os.Mkdir(r.dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+func (r *results) open() (err error) {
+	if err = os.Mkdir(r.dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	// Removed, not overwritten: a link to something else stays harmless. The files
-	// beside them belong to the old Records and go, too.
-	for _, name := range append([]string{recordsName}, r.beside...) {
-		if !r.force {
-			break
-		}
-		if err := os.Remove(r.in(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
+	if r.force {
+		// Remove the files, so that writing does not follow a link. Files beside the old
+		// Records belong to them.
+		for _, name := range append([]string{recordsName}, r.beside...) {
+			if err := os.Remove(r.in(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
 		}
 	}
-	f, err := os.OpenFile(r.name(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	r.f = f
-	return nil
+	r.f, err = os.OpenFile(r.name(), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	return err
 }
 
-// apart refuses target if it is where the Records are to go: it would be overwritten.
+// apart refuses target if it is the file that the Records go to, and so would be
+// overwritten.
 func (r *results) apart(target *os.File) error {
 	st, err := target.Stat()
 	if err != nil {
@@ -130,31 +126,27 @@ func (r *results) close() error {
 	return r.f.Close()
 }
 
-// interrupted is the error of a run that a signal, or err, cut short.
+// interrupted is the error of a run that a signal, or else err, cut short. It names the
+// file of the Records.
 func interrupted(ctx context.Context, err error, res *results) error {
-	switch {
-	case ctx.Err() == nil:
-		return res.with(err)
-	case res.f == nil:
+	written := res.f != nil
+	switch signalled := ctx.Err() != nil; {
+	case signalled && written:
+		return &exit{exitInterrupted, fmt.Errorf("interrupted; Records until then: %s", res.name())}
+	case signalled:
 		return &exit{exitInterrupted, errors.New("interrupted before anything was found")}
+	case written:
+		return fmt.Errorf("%w\nRecords until then: %s", err, res.name())
 	}
-	return &exit{exitInterrupted, fmt.Errorf("interrupted; Records until then: %s", res.name())}
+	return err
 }
 
-// with adds to err where the Records before it are.
-func (r *results) with(err error) error {
-	if r.f == nil {
-		return err
-	}
-	return fmt.Errorf("%w\nRecords until then: %s", err, r.name())
-}
-
-// end ends a run: it shows what was found, even if err cut the run short, and where
-// the Records are.
+// end ends a run: it shows the results, also if a signal cut the run short, and names
+// the file of the Records.
 func (r *results) end(ctx context.Context, cmd *cobra.Command, found report.Results, show func(io.Writer, report.Results) error, err error) error {
 	err = errors.Join(err, r.close())
 	if err != nil && !errors.Is(err, context.Canceled) {
-		return r.with(err)
+		return interrupted(context.Background(), err, r)
 	}
 	if r.f != nil {
 		if err := r.show(cmd, found, show); err != nil {
@@ -168,7 +160,7 @@ func (r *results) end(ctx context.Context, cmd *cobra.Command, found report.Resu
 	return judged(v.Broken, nil, v.Inconclusive)
 }
 
-// show prints found, unless its Records were, and what files there are.
+// show prints found, unless its Records were printed, and names the files.
 func (r *results) show(cmd *cobra.Command, found report.Results, show func(io.Writer, report.Results) error) error {
 	out, files := cmd.OutOrStdout(), "Records: "+r.name()+"\n"
 	switch {
@@ -188,27 +180,23 @@ func (r *results) show(cmd *cobra.Command, found report.Results, show func(io.Wr
 	return err
 }
 
-// say prints what else users should know of a run.
+// say prints notes on a run.
 func say(cmd *cobra.Command, notes []string) {
 	for _, n := range notes {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), n)
 	}
 }
 
-// judged turns a verdict into the error, and so the exit code, of a run.
+// judged returns the error of a run, with its exit code, from its verdict.
 func judged(broken, failed, inconclusive []string) error {
 	list := func(what string, lines []string) error {
+		if len(lines) == 0 {
+			return nil
+		}
 		return fmt.Errorf("%s:\n  %s", what, strings.Join(lines, "\n  "))
 	}
 	if len(broken) > 0 {
 		return &exit{exitTorn, list("a promise was broken", slices.Concat(broken, failed))}
 	}
-	var err error
-	if len(failed) > 0 {
-		err = list("failed", failed)
-	}
-	if len(inconclusive) > 0 {
-		err = errors.Join(err, list("inconclusive", inconclusive))
-	}
-	return err
+	return errors.Join(list("failed", failed), list("inconclusive", inconclusive))
 }

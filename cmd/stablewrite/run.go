@@ -22,7 +22,7 @@ const (
 	exitInterrupted = 130 // before the planned end
 )
 
-// exit is an error with an exit code. A nil err prints nothing.
+// exit is an error with an exit code. If err is nil nothing is printed.
 type exit struct {
 	code int
 	err  error
@@ -35,12 +35,12 @@ func (e *exit) Error() string {
 	return e.err.Error()
 }
 
-// usage is an error that was decided from the arguments alone.
+// usage returns the error of a run with wrong arguments.
 func usage(err error) error { return &exit{exitUsage, err} }
 
 func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
 
-// positional is an argument check of cobra's whose errors are usage errors.
+// positional makes the errors of an argument check of cobra usage errors.
 func positional(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
@@ -50,7 +50,7 @@ func positional(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// noArguments refuses arguments; instead says which flag has what was meant.
+// noArguments refuses arguments; instead names the flag to use.
 func noArguments(instead string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
@@ -75,7 +75,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if e := (*exit)(nil); errors.As(err, &e) {
 		code = e.code
 	}
-	if text := err.Error(); text != "" { // the library's errors carry its name, which is ours
+	if text := err.Error(); text != "" { // errors of the library begin with the same name
 		fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), strings.ReplaceAll(text, "stablewrite: ", ""))
 	}
 	if code == exitUsage {
@@ -95,8 +95,8 @@ what the fix costs.
 
 Exit codes: 0 done and clean; 1 failed, or inconclusive; 2 wrong arguments;
 3 torn data (repro, bench), a broken promise (evaluate, prove), a direct write that
-changed in flight (watch); 130 interrupted before the planned end. run has those of
-the command that it guards.`,
+changed in flight (watch); 130 interrupted before the planned end. run exits with the
+code of the command that it guards.`,
 		Example: `  stablewrite evaluate
   stablewrite repro --strategy verify --mutator aba --gate --duration 10s`,
 		Args:          positional(cobra.NoArgs),
@@ -114,12 +114,13 @@ the command that it guards.`,
 	root.SetHelpCommand(newHelp(root))
 	root.AddCommand(newEvaluate(), newRepro(), newBench(), newReport(), newProbe(), newProve(), newWatch(), newGuard(), newMan())
 	for _, cmd := range root.Commands() {
+		cmd.Flags().SortFlags = false
 		completeChoices(cmd)
 	}
 	return root
 }
 
-// newHelp is cobra's help command, but that a wrong argument is an error.
+// newHelp is the help command of cobra, except that a wrong argument is an error.
 func newHelp(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use: "help [SUBCOMMAND]", Short: "Help about a subcommand",
@@ -133,26 +134,23 @@ func newHelp(root *cobra.Command) *cobra.Command {
 	}
 }
 
-// interruptible ends the context at the first signal that asks for an end. The
-// second one has its usual effect.
+// interruptible returns a context that ends at the first signal that asks for an end. A
+// second signal has its usual effect. A broken pipe makes printing fail, so that scratch
+// files are removed.
 func interruptible(cmd *cobra.Command) (context.Context, context.CancelFunc) {
-	signal.Ignore(syscall.SIGPIPE) // printing then fails, and scratch files are removed
+	signal.Ignore(syscall.SIGPIPE)
 	return ending(cmd)
 }
 
-// ending is interruptible, but that a broken pipe has its usual effect.
+// ending is interruptible, except that a broken pipe has its usual effect.
 func ending(cmd *cobra.Command) (context.Context, context.CancelFunc) {
-	parent := cmd.Context()
-	if parent == nil {
-		parent = context.Background()
-	}
-	ctx, stop := signal.NotifyContext(parent, append(terminations(), os.Interrupt)...)
+	ctx, stop := signal.NotifyContext(cmd.Context(), append(terminations(), os.Interrupt)...)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
 }
 
-// terminations are the signals besides an interrupt that ask for an end. SIGHUP is none
-// where nohup(1) has it ignored; processes that are started inherit that.
+// terminations are the signals besides SIGINT that ask for an end: SIGTERM, and SIGHUP
+// unless it is ignored, as under nohup(1). Processes that are started inherit that.
 func terminations() []os.Signal {
 	if signal.Ignored(syscall.SIGHUP) {
 		return []os.Signal{syscall.SIGTERM}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -17,37 +18,37 @@ var _ pflag.Value = (*size)(nil)
 // maxSize is well below what Linux writes in one call (2 GiB less a page).
 const maxSize = 1 << 30
 
-var units = []struct {
-	name  string
-	bytes int64
-}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
+// units are the powers of 1024.
+const units = "kmg"
 
 func (s size) String() string {
-	for _, u := range units {
-		if s != 0 && int64(s)%u.bytes == 0 {
-			return strconv.FormatInt(int64(s)/u.bytes, 10) + u.name
-		}
+	n, power := int(s), 0
+	for ; n != 0 && n%1024 == 0 && power < len(units); power++ {
+		n /= 1024
 	}
-	return strconv.Itoa(int(s))
+	if power == 0 {
+		return strconv.Itoa(n)
+	}
+	return fmt.Sprintf("%d%siB", n, strings.ToUpper(units[power-1:power]))
 }
 
-func (s *size) Set(text string) error {
-	digits, unit := text, int64(1)
-	low := strings.ToLower(strings.TrimSpace(text))
-	for _, u := range units {
-		name := strings.ToLower(u.name)
-		for _, suffix := range []string{name, name[:1] + "b", name[:1]} {
-			if rest, ok := strings.CutSuffix(low, suffix); ok && unit == 1 {
-				digits, unit = strings.TrimSpace(rest), u.bytes
-			}
+// sizeText is a number with a unit: k, kb or kib.
+var sizeText = regexp.MustCompile(`^\s*([0-9]+)\s*(?:([kmg])(?:i?b)?)?\s*$`)
+
+func parseSize(text string) (size, error) {
+	if m := sizeText.FindStringSubmatch(strings.ToLower(text)); m != nil {
+		n, err := strconv.ParseInt(m[1], 10, 64)
+		shift := 10 * (strings.Index(units, m[2]) + len(m[2]))
+		if err == nil && n <= maxSize>>shift {
+			return size(n << shift), nil
 		}
 	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 0 || n > maxSize/unit {
-		return fmt.Errorf("%q is not a size up to 1GiB such as 4096, 64k or 1MiB", text)
-	}
-	*s = size(n * unit)
-	return nil
+	return 0, fmt.Errorf("%q is not a size up to 1GiB such as 4096, 64k or 1MiB", text)
+}
+
+func (s *size) Set(text string) (err error) {
+	*s, err = parseSize(text)
+	return err
 }
 
 func (s *size) Type() string { return "size" }

@@ -3,34 +3,102 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/term"
 )
 
-// status is a line of progress on a terminal; on anything else it is silent.
-type status struct {
-	w    io.Writer // nil: silent
-	last time.Time
-}
-
-func newStatus(stderr io.Writer) *status {
-	if f := terminal(stderr); f != nil {
-		return &status{w: f}
+// terminal returns w if it is a terminal on which lines can be replaced, or nil.
+func terminal(w io.Writer) *os.File {
+	f, ok := w.(*os.File)
+	if !ok || os.Getenv("TERM") == "dumb" || !term.IsTerminal(int(f.Fd())) {
+		return nil
 	}
-	return &status{}
+	return f
 }
 
-// show replaces the line, at most ten times a second.
+// colored reports whether w shows colours, and the user permits them (no-color.org).
+func colored(w io.Writer) bool { return terminal(w) != nil && os.Getenv("NO_COLOR") == "" }
+
+// status is a text at the end of a terminal, which is replaced as it changes. On any
+// other writer it shows nothing.
+type status struct {
+	w     io.Writer
+	f     *os.File // nil: not a terminal
+	mu    sync.Mutex
+	lines int // that are shown
+}
+
+func newStatus(w io.Writer) *status { return &status{w: w, f: terminal(w)} }
+
+// size returns the columns and rows of the terminal.
+func (s *status) size() (width, height int) {
+	if s.f == nil {
+		return 0, 0
+	}
+	width, height, err := term.GetSize(int(s.f.Fd()))
+	if err != nil || width < 1 {
+		return 80, 14
+	}
+	return width, height
+}
+
+// show replaces the text.
 func (s *status) show(format string, args ...any) {
-	if s.w == nil || time.Since(s.last) < 100*time.Millisecond {
+	if s.f == nil {
 		return
 	}
-	s.last = time.Now()
-	fmt.Fprintf(s.w, "\r\x1b[K"+format, args...)
+	width, _ := s.size()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text := s.erase()
+	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
+		runes := []rune(strings.TrimRight(line, "\n"))
+		text += string(runes[:min(len(runes), width-1)]) + "\n" // a longer line would take two rows
+		s.lines++
+	}
+	io.WriteString(s.f, text)
 }
 
-// clear takes the line away.
+// print prints a line that stays, above the text.
+func (s *status) print(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	io.WriteString(s.w, s.erase()+line+"\n")
+}
+
+// clear removes the text.
 func (s *status) clear() {
-	if s.w != nil && !s.last.IsZero() {
-		fmt.Fprint(s.w, "\r\x1b[K")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	io.WriteString(s.w, s.erase())
+}
+
+// erase returns the control sequence that removes the text.
+func (s *status) erase() (text string) {
+	if s.lines > 0 {
+		text = fmt.Sprintf("\x1b[%dA\r\x1b[J", s.lines)
+		s.lines = 0
 	}
+	return text
+}
+
+// bar is the status of a long run: its progress, and the time left.
+type bar struct {
+	*status
+	began time.Time
+}
+
+func newBar(w io.Writer) *bar { return &bar{newStatus(w), time.Now()} }
+
+// show shows that so many steps of total are done, and names the step under way.
+func (b *bar) show(done, total int, step string) {
+	left := "?"
+	if done > 0 {
+		left = (time.Since(b.began) / time.Duration(done) * time.Duration(total-done)).Round(time.Second).String()
+	}
+	b.status.show("%3d %% [%-30s] %s left: %s", 100*done/total, strings.Repeat("=", 30*done/total), left, step)
 }

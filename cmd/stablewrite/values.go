@@ -8,22 +8,21 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// values is a flag of values with commas between, each once. It replaces its
-// default.
+// values is a flag with several values, separated by commas, without repetitions.
 type values[T comparable] struct {
-	of    *[]T
+	to    *[]T // holds the default, which a given flag replaces
 	parse func(string) (T, error)
-	what  string
+	what  string // shown as the type of the flag
 }
 
 var _ pflag.Value = values[int]{}
 
 func (l values[T]) String() string {
-	if l.of == nil {
+	if l.to == nil {
 		return ""
 	}
 	var all []string
-	for _, v := range *l.of {
+	for _, v := range *l.to {
 		all = append(all, fmt.Sprint(v))
 	}
 	return strings.Join(all, ",")
@@ -40,7 +39,7 @@ func (l values[T]) Set(text string) error {
 			all = append(all, v)
 		}
 	}
-	*l.of = all
+	*l.to = all
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 	"stablepages/stablewrite"
 )
 
-// version says which program this is, and what of the machine it uses.
+// version describes this program, and the kernel and engine that it uses here.
 func version() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "stablewrite %s\n", revision())
@@ -35,8 +35,8 @@ func revision() string {
 	return fmt.Sprintf("%.12s of %s", commit, built["vcs.time"])
 }
 
-// buildSettings is what the Go command put into the program, and the version of
-// its module.
+// buildSettings are the settings that the Go command stored in the program, and the
+// version of its module.
 func buildSettings() map[string]string {
 	settings := map[string]string{}
 	if info, ok := debug.ReadBuildInfo(); ok {

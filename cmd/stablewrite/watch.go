@@ -28,27 +28,27 @@ func newWatch() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch [flags] [-- COMMAND [ARGS]]",
 		Short: "Find the programs here that change pages while they are written",
-		Long: `watch looks at every direct write on this machine, whatever program makes it and by
-whatever call (write, libaio, io_uring, a virtual machine): it sums the pages when
-the write is queued for a device and again when it completes. It says which
-programs change them in flight, where, how often, which layer below minds, and
-what to do. Programs, files and devices are left as they are.
+		Long: `watch looks at every direct write on this machine, from any program and by any call
+(write, libaio, io_uring, a virtual machine). It sums the pages when the write is
+queued for a device and again when the write completes. It shows which programs
+change pages in flight, where, how often, which layer below needs stable pages, and
+what to do. It changes no program, file or device.
 
-It runs until SIGINT, for --duration, or, with COMMAND, until COMMAND ends; only
-COMMAND and what it starts are then looked at, standard output is COMMAND's, and
-results go to standard error.
+It runs until SIGINT, for --duration, or, with COMMAND, until COMMAND ends. With
+COMMAND it looks only at COMMAND and the processes that COMMAND starts; standard
+output is COMMAND's, and results go to standard error.
 
-What it does not see: changes before a write is queued, as during a file
-system's own checksum; changes that are restored before it completes; writes to
-NFS and FUSE. That 0 of n were seen to change bounds the share that do below
-3/n; it does not acquit a program. What is not looked at is counted, and there is
-no verdict without it. go doc stablepages/bench/watch has the rest.
+It does not see changes before a write is queued (as during a file system's
+checksum), changes that are restored before the write completes, and writes to NFS
+and FUSE. If 0 of n writes changed, the rate is below 3/n; that does not acquit a
+program. Writes that it should have looked at and missed are counted; with such
+writes there is no verdict of 0. go doc stablepages/bench/watch has the rest.
 
 It needs root, Linux 6.1 or later on amd64, and BTF.
 
-Exit codes: 0 direct writes were looked at, all that were to be, and none
-changed; 3 a direct write changed in flight; 1 failed, or inconclusive: no direct
-writes, or some missed; 2 wrong arguments; 130 interrupted before the planned end.`,
+Exit codes: 0 it looked at direct writes, missed none, and none changed; 3 a direct
+write changed in flight; 1 failed, or inconclusive: no direct writes, or some were
+missed; 2 wrong arguments; 130 interrupted before the planned end.`,
 		Example: `  stablewrite watch
   stablewrite watch --comm mariadbd --sample 16 --duration 10m
   stablewrite watch --stack -- fio --direct=1 job.fio
@@ -61,14 +61,13 @@ writes, or some missed; 2 wrong arguments; 130 interrupted before the planned en
 		},
 	}
 	fl := cmd.Flags()
-	fl.SetInterspersed(false) // what follows COMMAND is its own
-	fl.SortFlags = false
-	fl.IntVar(&f.o.PID, "pid", 0, "look at process `P` only, and what it starts from now on")
-	fl.StringVar(&f.o.Comm, "comm", "", "look at programs named `C` only, as ps shows it")
-	fl.StringArrayVar(&f.o.Devices, "dev", nil, "look at writes to block device `D` and to devices on it only; may be repeated")
-	fl.BoolVar(&f.o.All, "all", false, "also look at swap, the page cache and metadata, which may change lawfully")
+	fl.SetInterspersed(false) // flags after COMMAND belong to COMMAND
+	fl.IntVar(&f.o.PID, "pid", 0, "look only at process `P`, and the processes that it starts from now on")
+	fl.StringVar(&f.o.Comm, "comm", "", "look only at programs with the name `C`, as ps shows it")
+	fl.StringArrayVar(&f.o.Devices, "dev", nil, "look only at writes to block device `D` and to devices on it; may be repeated")
+	fl.BoolVar(&f.o.All, "all", false, "also look at swap, the page cache and metadata, whose changes do no harm")
 	fl.IntVar(&f.o.Sample, "sample", 1, "look at one of `N` writes, at random")
-	fl.IntVar(&f.o.MaxBlocks, "max-blocks", watch.MostBlocks, "look at this many 4 KiB blocks of a write, from a random one on")
+	fl.IntVar(&f.o.MaxBlocks, "max-blocks", watch.MostBlocks, "look at this many 4 KiB blocks of a write, from a random block on")
 	fl.DurationVar(&f.duration, "duration", 0, "end after this time (0: no end)")
 	fl.BoolVar(&f.o.Stacks, "stack", false, "show the stack that submitted a changed write")
 	fl.BoolVar(&f.json, "json", false, "print Records instead of text")
@@ -88,14 +87,14 @@ func (f *watchFlags) check(cmd *cobra.Command, args []string) error {
 	case cmd.Flags().Changed("pid") && f.o.PID < 1:
 		return errors.New("--pid must be 1 or more")
 	case f.o.Children && f.o.PID != 0:
-		return errors.New("--pid is a process that runs, and COMMAND another: give one of them")
+		return errors.New("--pid and COMMAND are two processes: give one of them")
 	case f.o.Children && f.duration != 0:
-		return errors.New("--duration is for what does not end by itself, as COMMAND does: use timeout(1) on it")
+		return errors.New("--duration and COMMAND: watch ends with COMMAND, so use timeout(1) on COMMAND")
 	}
 	return f.o.Validate()
 }
 
-// tick is how often the table on a terminal is renewed.
+// tick is the time between updates of the table on a terminal.
 const tick = time.Second
 
 func (f *watchFlags) run(cmd *cobra.Command, args []string) error {
@@ -105,7 +104,7 @@ func (f *watchFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	ctx, stop := begin(cmd)
 	defer stop()
-	out, shown := cmd.OutOrStdout(), newLive(cmd.ErrOrStderr())
+	out, shown := cmd.OutOrStdout(), newStatus(cmd.ErrOrStderr())
 	if f.o.Children {
 		out, shown.f = cmd.ErrOrStderr(), nil // the terminal is COMMAND's
 	}
@@ -158,9 +157,8 @@ func (f *watchFlags) print(out io.Writer, all []record.Watch) error {
 	return report.Text(out, found)
 }
 
-// wait waits for the end and shows meanwhile what was seen. failed is how COMMAND
-// did.
-func (f *watchFlags) wait(ctx context.Context, cmd *cobra.Command, w *watch.Watcher, shown *live, args []string) (failed, err error) {
+// wait waits for the end, and shows the table meanwhile. failed says how COMMAND failed.
+func (f *watchFlags) wait(ctx context.Context, cmd *cobra.Command, w *watch.Watcher, shown *status, args []string) (failed, err error) {
 	ended, forward := make(chan error, 1), make(chan os.Signal, 1)
 	var c *exec.Cmd
 	if f.o.Children {
@@ -191,15 +189,16 @@ func (f *watchFlags) wait(ctx context.Context, cmd *cobra.Command, w *watch.Watc
 		case s := <-forward:
 			c.Process.Signal(s)
 		case <-interrupt:
-			if interrupt = nil; !f.o.Children { // it ends as it likes
+			if interrupt = nil; !f.o.Children { // COMMAND may take its time
 				return nil, nil
 			}
 		case <-renew.C:
-			all, err := w.Records() // which also notes the names of devices while they are there
+			all, err := w.Records() // also notes the names of devices before they go
 			if err != nil {
 				return nil, err
 			}
-			shown.show(watch.Table(all, shown.rows()))
+			_, rows := shown.size()
+			shown.show("%s", watch.Table(all, max(rows-4, 1)))
 		}
 	}
 }
