@@ -2,8 +2,8 @@ package crcguard
 
 import "math/bits"
 
-// poly is the Castagnoli polynomial, bit reflected (RFC 3720, appendix B.4).
-// Polynomials are held as the sums are: the coefficient of x^0 is the top bit.
+// poly is the Castagnoli polynomial, bit reflected (RFC 3720, appendix B.4). In
+// polynomials, as in sums, the coefficient of x^0 is the top bit.
 const poly = 0x82f63b78
 
 // powers[k] is x^(2^k) modulo poly, for every bit of an int64 number of bytes
@@ -27,8 +27,8 @@ func mulmod(a, b uint32) (product uint32) {
 	return product
 }
 
-// pastBlock[i][v] is byte i of a sum, of value v, moved past BlockSize bytes:
-// appending a whole block is what nearly every Combine does.
+// pastBlock[i][v] is byte i of a sum, of value v, moved past BlockSize bytes. Nearly
+// every Combine appends a whole block.
 var pastBlock = func() (t [4][256]uint32) {
 	shift := past(BlockSize)
 	for i := range t {
@@ -39,8 +39,7 @@ var pastBlock = func() (t [4][256]uint32) {
 	return t
 }()
 
-// past returns x^(8n) modulo poly: what a sum is multiplied by when n bytes
-// follow it.
+// past returns x^(8n) modulo poly, the factor that moves a sum past n bytes.
 func past(n int64) uint32 {
 	shift := uint32(1 << 31) // 1
 	for ; n != 0; n &= n - 1 {

@@ -2,26 +2,25 @@ package crcguard
 
 import "unsafe"
 
-// Copy copies src to dst and returns the sum of what dst now holds, whatever
-// happened to src meanwhile. It panics if dst is shorter than src or overlaps
-// it. Long copies go past the caches, as the package comment says.
+// Copy copies src to dst and returns the sum of the copy, even if src changes meanwhile.
+// It panics if dst is shorter than src or overlaps it. Long copies bypass the caches, as
+// the package comment says.
 func Copy(dst, src []byte) uint32 { return copySum(dst, src, bySize) }
 
-// CopyCold is [Copy] for a caller who knows that src is not in the caches, and that
-// dst is not read soon: a copy of any length goes past the caches.
+// CopyCold is [Copy] that bypasses the caches at any length: for a source that is not
+// cached, and a copy that is not read soon.
 func CopyCold(dst, src []byte) uint32 { return copySum(dst, src, cold) }
 
 // CopyBlocks is [Copy] that also stores the sum of each block in sums. It
 // panics if sums is shorter than Blocks(len(src)).
 func CopyBlocks(dst, src []byte, sums []uint32) uint32 { return CopyBlocksAt(dst, src, 0, sums) }
 
-// CopyBlocksAt is [CopyBlocks] for a buffer that belongs at off of a file. It
-// panics if sums is shorter than BlocksAt(off, len(src)).
+// CopyBlocksAt is [CopyBlocks] for a buffer at file offset off. It panics if sums is shorter than BlocksAt(off, len(src)).
 func CopyBlocksAt(dst, src []byte, off int64, sums []uint32) uint32 {
 	return copyAt(dst, src, off, sums, bySize)
 }
 
-// CopyBlocksColdAt is to [CopyBlocksAt] what [CopyCold] is to [Copy].
+// CopyBlocksColdAt is [CopyBlocksAt] that bypasses the caches, like [CopyCold].
 func CopyBlocksColdAt(dst, src []byte, off int64, sums []uint32) uint32 {
 	return copyAt(dst, src, off, sums, cold)
 }
@@ -35,7 +34,7 @@ func copySum(dst, src []byte, s stores) uint32 {
 	return update(sum, dst[whole:whole+copy(dst[whole:], src[whole:])])
 }
 
-// copyAt is sumAt that copies: what is summed is dst.
+// copyAt is sumAt that copies, and sums dst.
 func copyAt(dst, src []byte, off int64, sums []uint32, s stores) (sum uint32) {
 	dst, sums = apart(dst, src), room(sums, BlocksAt(off, len(src)))
 	reads(src)
@@ -59,9 +58,8 @@ func copyAt(dst, src []byte, off int64, sums []uint32, s stores) (sum uint32) {
 	return sum
 }
 
-// apart returns as much of dst as src is long. It panics if dst is shorter, its
-// capacity being no leave to write there, or if they overlap: what is copied block
-// by block would read what it wrote.
+// apart returns the first len(src) bytes of dst. It panics if dst is shorter, or if they
+// overlap: a copy in blocks would then read bytes that it wrote.
 func apart(dst, src []byte) []byte {
 	if len(dst) < len(src) {
 		panic("crcguard: destination shorter than source")

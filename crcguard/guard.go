@@ -1,17 +1,15 @@
 package crcguard
 
-// Guard notices changes of a buffer. The zero value is ready. A Guard is used
-// for one buffer at a time and is reused without allocating once it has seen
-// its largest buffer; it is not for concurrent use.
+// Guard detects changes of a buffer. The zero value is ready. A Guard is for one buffer
+// at a time, and not for concurrent use. Reuse allocates only for a larger buffer.
 type Guard struct {
-	// SumOnly compares blocks by CRC-32C alone, to the letter of what was
-	// proposed in 2011. It misses every change between two pages that end in
-	// their own CRC-32C. It exists to show that.
+	// SumOnly compares blocks by CRC-32C alone, as was proposed in 2011. It exists to
+	// show that this misses every change between two pages that end in their own CRC-32C.
 	SumOnly bool
 
 	off     int64
-	n       int  // bytes armed
-	sumOnly bool // as SumOnly was then
+	n       int  // armed bytes
+	sumOnly bool // SumOnly when it was armed
 	sums    []uint32
 	digests []digest
 }
@@ -19,17 +17,15 @@ type Guard struct {
 // Arm takes the sums and digests of p, and returns the sum of all of p.
 func (g *Guard) Arm(p []byte) uint32 { return g.ArmAt(p, 0) }
 
-// ArmAt is [Guard.Arm] for a buffer that belongs at off of a file: blocks are
-// those of the file.
+// ArmAt is [Guard.Arm] for a buffer at file offset off. Blocks are blocks of the file.
 func (g *Guard) ArmAt(p []byte, off int64) uint32 {
 	sums, digests := g.arm(off, len(p))
 	reads(p)
 	return sumAt(0, p, off, sums, digests)
 }
 
-// ArmPartsAt is [Guard.ArmAt] for bytes that lie in several parts of memory: the
-// parts, one after the other, belong at off of a file. It panics if a part begins
-// within a block of the file, unless it is the first. Empty parts do not count.
+// ArmPartsAt is [Guard.ArmAt] for a buffer in several parts of memory. It panics if a
+// part but the first begins within a block of the file. Empty parts do not count.
 func (g *Guard) ArmPartsAt(parts [][]byte, off int64) (sum uint32) {
 	sums, digests := g.arm(off, lengthAt(parts, off))
 	for _, p := range parts {
@@ -43,8 +39,8 @@ func (g *Guard) ArmPartsAt(parts [][]byte, off int64) (sum uint32) {
 	return sum
 }
 
-// arm makes room for the sums of n bytes at off, and for their digests unless they
-// are compared by sums only.
+// arm makes room for the sums of n bytes at off and, unless SumOnly is set, for their
+// digests.
 func (g *Guard) arm(off int64, n int) ([]uint32, []digest) {
 	blocks := BlocksAt(off, n)
 	g.off, g.n, g.sumOnly, g.sums = off, n, g.SumOnly, resize(g.sums, blocks)
@@ -56,8 +52,8 @@ func (g *Guard) arm(off int64, n int) ([]uint32, []digest) {
 	return g.sums, g.digests
 }
 
-// lengthAt is the number of bytes of parts that belong at off of a file. It panics
-// if one begins within a block that another has the beginning of.
+// lengthAt returns the number of bytes of parts, which are at file offset off. It panics
+// if a part but the first begins within a block.
 func lengthAt(parts [][]byte, off int64) (n int) {
 	for _, p := range parts {
 		if n > 0 && len(p) > 0 && into(off+int64(n)) != 0 {
@@ -75,21 +71,21 @@ func resize[E any](s []E, n int) []E {
 	return s[:n]
 }
 
-// Sums are the per-block sums that the last Arm took. They belong to the Guard
-// and are valid until the next Arm.
+// Sums returns the per-block sums of the last Arm. They belong to the Guard and are valid
+// until the next Arm.
 func (g *Guard) Sums() []uint32 { return g.sums }
 
-// AppendChanged appends to dst the extents of p that differ from when p was
-// armed, in order, adjacent blocks as one, and returns the extended slice. p
-// must be as long as it was then, or AppendChanged panics.
+// AppendChanged appends to dst the extents of p that have changed since p was armed, and
+// returns the extended slice. Extents are in order; adjacent blocks are one Extent. It
+// panics if p is not as long as the armed buffer.
 func (g *Guard) AppendChanged(dst []Extent, p []byte) []Extent {
 	g.mustHold(len(p))
 	return g.appendChanged(dst, len(dst), p, 0, new(scratch))
 }
 
-// AppendChangedParts is [Guard.AppendChanged] for bytes in several parts, as
-// [Guard.ArmPartsAt] takes them. Extents count bytes from the start of the first
-// part; adjacent blocks are one Extent also where one part ends and the next begins.
+// AppendChangedParts is [Guard.AppendChanged] for the parts of [Guard.ArmPartsAt]. Extents
+// count bytes from the start of the first part; adjacent blocks are one Extent also
+// across parts.
 func (g *Guard) AppendChangedParts(dst []Extent, parts [][]byte) []Extent {
 	g.mustHold(lengthAt(parts, g.off))
 	fresh, at, room := len(dst), 0, new(scratch)
@@ -102,23 +98,23 @@ func (g *Guard) AppendChangedParts(dst []Extent, parts [][]byte) []Extent {
 
 func (g *Guard) mustHold(n int) {
 	if n != g.n {
-		panic("crcguard: AppendChanged of another buffer than was armed")
+		panic("crcguard: AppendChanged of a buffer that is not as long as the armed buffer")
 	}
 }
 
-// scratch is room for the sums and digests that are compared with those of a Guard.
+// scratch holds sums and digests to compare with those of a Guard.
 type scratch struct {
 	sums    [maxBlocks]uint32
 	digests [maxBlocks]digest
 }
 
-// appendChanged appends the changed extents of p, which begins at bytes after the
-// start of what was armed. The Extents of dst from fresh on may grow.
+// appendChanged appends the changed extents of p, which begins at bytes after the start
+// of the armed buffer. The Extents of dst from fresh on may grow.
 func (g *Guard) appendChanged(dst []Extent, fresh int, p []byte, at int, room *scratch) []Extent {
 	reads(p)
 	i, in := BlocksAt(g.off, at), int((g.off+int64(at))%BlockSize)
 	for lo := 0; lo < len(p); {
-		// As many blocks as there is room for; they end where the file's do.
+		// At most as many blocks as fit scratch.
 		hi := min(len(p), lo+maxBlocks*BlockSize-in)
 		n := BlocksAt(int64(in), hi-lo)
 		same := func(k int) bool { return room.sums[k] == g.sums[i+k] }
@@ -140,7 +136,7 @@ func (g *Guard) appendChanged(dst []Extent, fresh int, p []byte, at int, room *s
 	return dst
 }
 
-// appendExtent appends e, or lets the last Extent from fresh on grow by it.
+// appendExtent appends e, or extends the last Extent from fresh on by e.
 func appendExtent(dst []Extent, fresh int, e Extent) []Extent {
 	if k := len(dst) - 1; k >= fresh && dst[k].Off+dst[k].Len == e.Off {
 		dst[k].Len += e.Len

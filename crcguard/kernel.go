@@ -4,7 +4,7 @@ import "os"
 
 //go:generate go run -C _asm . -out ../blocks_amd64.s -stubs ../blocks_amd64.go -pkg crcguard
 
-// kernel is one implementation of what is done to whole blocks.
+// kernel is an implementation of the operations on whole blocks.
 type kernel uint8
 
 const (
@@ -15,11 +15,11 @@ const (
 
 func (k kernel) String() string { return [...]string{"portable", "sse42", "avx512"}[k] }
 
-// active is the kernel that runs. Only tests change it.
+// active is the kernel in use. Only tests change it.
 var active = choose(os.Getenv("CRCGUARD_KERNEL"))
 
-// choose picks the fastest kernel that this machine has, or the one named if it
-// has that.
+// choose returns the kernel with the given name, if this machine supports it, or else
+// the fastest kernel that it supports.
 func choose(name string) kernel {
 	best := portable
 	for k := portable; k <= avx512; k++ {
@@ -34,20 +34,19 @@ func choose(name string) kernel {
 	return best
 }
 
-// Kernel names the implementation that runs: "avx512", "sse42" or "portable".
+// Kernel returns the name of the kernel in use: "avx512", "sse42" or "portable".
 func Kernel() string { return active.String() }
 
-// digest is what a Guard compares blocks by. What is in it is the kernel's
-// business.
+// digest identifies the content of a block. Each kernel has other digests.
 type digest = [2]uint64
 
-// maxBlocks is how many blocks one call of assembly is given: 256 KiB. Nothing
-// interrupts it, so the garbage collector and other goroutines wait for its end:
-// from cold memory 10 to 20 us, for copies to cold memory 40.
+// maxBlocks is the most blocks for one call of assembly: 256 KiB. The garbage collector
+// and other goroutines cannot interrupt the call, and wait: 10 to 20 us if the source is
+// cold, 40 us for a copy to cold memory.
 const maxBlocks = 64
 
-// sumBlocks returns sum continued over p, whole blocks, and stores the sums and
-// the digests of the blocks where sums and digests are not nil.
+// sumBlocks returns sum continued over p, which is whole blocks. It stores the sums and
+// digests of the blocks in sums and digests, unless these are nil.
 func sumBlocks(sum uint32, p []byte, sums []uint32, digests []digest) uint32 {
 	for len(p) > 0 {
 		n := min(len(p), maxBlocks*BlockSize)
@@ -57,8 +56,8 @@ func sumBlocks(sum uint32, p []byte, sums []uint32, digests []digest) uint32 {
 	return sum
 }
 
-// copyBlocks is sumBlocks that copies p to dst. What it sums are the bytes that it
-// stored, whoever changes p meanwhile.
+// copyBlocks is sumBlocks that copies p to dst. It sums the bytes that it stores, even if
+// p changes meanwhile.
 func copyBlocks(sum uint32, dst, p []byte, sums []uint32, s stores) uint32 {
 	stream := s.stream(dst)
 	for len(p) > 0 {
@@ -69,7 +68,7 @@ func copyBlocks(sum uint32, dst, p []byte, sums []uint32, s stores) uint32 {
 	return sum
 }
 
-// after is what s, one for each block or nil, has for what comes after n bytes.
+// after returns the elements of s, which has one for each block or is nil, after n bytes.
 func after[E any](s []E, n int) []E {
 	if s == nil {
 		return nil

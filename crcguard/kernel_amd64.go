@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// built says that the kernels in assembly are part of the program.
+// built reports whether the kernels in assembly are part of the program.
 const built = true
 
-// available reports whether this machine has k. The operating system has a say:
-// package cpu asks whether it saves the registers.
+// available reports whether this machine supports k. Package cpu also checks that the
+// operating system saves the registers.
 func (k kernel) available() bool {
 	x := &cpu.X86
 	switch k {
@@ -54,7 +54,7 @@ func (k kernel) copyBlocks(sum uint32, dst, p []byte, sums []uint32, stream bool
 	return copyBlocksSSE42(sum, to, src, n, each)
 }
 
-// blocksOf is the number of blocks of p, for one call of assembly.
+// blocksOf returns the number of blocks of p, for one call of assembly.
 func blocksOf(p []byte) int {
 	n := len(p) / BlockSize
 	if n > maxBlocks {

@@ -6,21 +6,20 @@ import (
 	"github.com/klauspost/crc32"
 )
 
-// This file is the kernel of machines that have no other, and does what is shorter
-// than a block on all of them.
+// This file has the kernel for machines without another, and sums partial blocks on all
+// machines.
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func update(sum uint32, p []byte) uint32 { return crc32.Update(sum, castagnoli, p) }
 
-// seed is that of the digests of this process.
+// seed seeds the digests of this process.
 var seed = maphash.MakeSeed()
 
-// digestOf returns the digest of p, whose sum is sum. The half that is no CRC is
-// what sees changes of a page that carries its own CRC-32C: another CRC in its
-// place, of 32 bits, would miss one in 2^32 of them, and they can be constructed. It
-// reads p a second time. What changes in between, and stays, differs from the half
-// that is older.
+// digestOf returns the digest of p, whose sum is sum. The half that is not a CRC detects
+// changes of a page that carries its own CRC-32C; another CRC of 32 bits would miss one
+// in 2^32 of these. It reads p a second time: after a change in between that stays, the
+// older half differs.
 func digestOf(sum uint32, p []byte) digest {
 	return digest{uint64(sum), maphash.Bytes(seed, p)}
 }
@@ -39,8 +38,8 @@ func sumBlocksPortable(sum uint32, p []byte, sums []uint32, digests []digest) ui
 	return sum
 }
 
-// copyBlocksPortable goes block by block, so that each is summed while it is in the
-// cache; of dst, because p may be another by then.
+// copyBlocksPortable goes block by block, so that each block is summed while it is in the
+// cache. It sums dst, because p may have changed.
 func copyBlocksPortable(sum uint32, dst, p []byte, sums []uint32) uint32 {
 	for i := 0; len(p) > 0; i++ {
 		block := update(0, dst[:copy(dst[:BlockSize], p)])

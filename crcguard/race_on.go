@@ -7,8 +7,8 @@ import (
 	"unsafe"
 )
 
-// reads and writes tell the race detector, which does not see into assembly, what
-// the caller's memory is about to be used for.
+// reads and writes tell the race detector, which does not see into assembly, about reads
+// and writes of the caller's memory.
 
 func reads(p []byte) { runtime.RaceReadRange(unsafe.Pointer(unsafe.SliceData(p)), len(p)) }
 

@@ -1,19 +1,16 @@
 package crcguard
 
-// BlockSize is the unit of per-block sums and of change detection, in bytes.
-// It is the page size of the machines and the block size of the file systems
-// whose stable pages this is about.
+// BlockSize is the unit of per-block sums and of change detection, in bytes: the page
+// size of common machines and the block size of common file systems.
 const BlockSize = 4096
 
-// Extent is a run of bytes. Off counts from the start of the buffer that it
-// was found in.
+// Extent is a range of bytes. Off counts from the start of the buffer.
 type Extent struct{ Off, Len int }
 
-// Blocks is the number of blocks, the last one possibly short, that n bytes
-// span.
+// Blocks returns the number of blocks of n bytes; the last block may be short.
 func Blocks(n int) int { return BlocksAt(0, n) }
 
-// BlocksAt is the number of blocks of a file that the n bytes at off touch.
+// BlocksAt returns the number of blocks of a file that the n bytes at off touch.
 func BlocksAt(off int64, n int) int {
 	in := into(off)
 	switch {
@@ -25,7 +22,7 @@ func BlocksAt(off int64, n int) int {
 	return n/BlockSize + (in+n%BlockSize+BlockSize-1)/BlockSize
 }
 
-// into is how far into its block off is.
+// into returns the position of off in its block.
 func into(off int64) int {
 	if off < 0 {
 		panic("crcguard: negative offset")
@@ -36,7 +33,7 @@ func into(off int64) int {
 // Checksum returns the sum of p.
 func Checksum(p []byte) uint32 { return Update(0, p) }
 
-// Update returns the sum of what sum was taken of, followed by p.
+// Update returns the sum of a buffer with the given sum followed by p.
 func Update(sum uint32, p []byte) uint32 {
 	reads(p)
 	whole := len(p) - len(p)%BlockSize
@@ -47,8 +44,7 @@ func Update(sum uint32, p []byte) uint32 {
 // of all of p. It panics if sums is shorter than Blocks(len(p)).
 func ChecksumBlocks(p []byte, sums []uint32) uint32 { return ChecksumBlocksAt(p, 0, sums) }
 
-// ChecksumBlocksAt is [ChecksumBlocks] for a buffer that belongs at off of a
-// file. It panics if sums is shorter than BlocksAt(off, len(p)).
+// ChecksumBlocksAt is [ChecksumBlocks] for a buffer at file offset off. It panics if sums is shorter than BlocksAt(off, len(p)).
 func ChecksumBlocksAt(p []byte, off int64, sums []uint32) uint32 {
 	sums = room(sums, BlocksAt(off, len(p)))
 	reads(p)
@@ -56,9 +52,8 @@ func ChecksumBlocksAt(p []byte, off int64, sums []uint32) uint32 {
 	return sumAt(0, p, off, sums, nil)
 }
 
-// sumAt stores the sum and, where digests is not nil, the digest of each block of p
-// at off, and returns sum continued over p. The blocks at its ends may be parts of
-// the file's.
+// sumAt stores the sum and, if digests is not nil, the digest of each block of p at off,
+// and returns sum continued over p. The blocks at the ends of p may be partial.
 func sumAt(sum uint32, p []byte, off int64, sums []uint32, digests []digest) uint32 {
 	part := func(n int) {
 		sums[0] = update(0, p[:n])
@@ -82,8 +77,8 @@ func sumAt(sum uint32, p []byte, off int64, sums []uint32, digests []digest) uin
 	return sum
 }
 
-// room is the first n of sums, for as many blocks. Spare capacity is no leave to write
-// there.
+// room returns the first n of sums. It does not extend sums into its capacity, which may
+// hold other values.
 func room(sums []uint32, n int) []uint32 {
 	if len(sums) < n {
 		panic("crcguard: too few sums for the blocks of the buffer")
@@ -91,8 +86,7 @@ func room(sums []uint32, n int) []uint32 {
 	return sums[:n]
 }
 
-// head is how much of n bytes at off comes before the first block that begins among
-// them.
+// head returns how many of n bytes at off come before the first start of a block.
 func head(off int64, n int) int {
 	if in := into(off); in > 0 {
 		return min(n, BlockSize-in)

@@ -6,23 +6,23 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// ahead fetches memory into the caches before it is loaded: the processor itself would
-// not go past the end of a page, and no page is more than a block. It fetches no more
-// than is loaded, and nothing past the last block.
+// ahead fetches memory into the caches before it is loaded: the prefetcher of the
+// processor stops at the end of a page, which is a block. It fetches only memory that
+// will be loaded.
 type ahead interface {
-	begin()                         // is before the first block
-	block(src Register, n Register) // is before each block, at src, with n blocks left
+	begin()                         // before the first block
+	block(src Register, n Register) // before each block, at src, with n blocks left
 	tile(src Register, at, n int)   // fetches for the n bytes that lie at bytes after src
 	advance(n int)                  // follows src
 }
 
 const line = 64 // bytes, which one instruction fetches
 
-// inOrder fetches what lies nearBytes further on.
+// inOrder fetches the memory nearBytes further on.
 type inOrder struct{ skip GPVirtual }
 
-// nearBytes is how far ahead inOrder fetches: on the processors that were tried less
-// was slower and more was no faster.
+// nearBytes is how far ahead inOrder fetches: on the processors that were tried, less was
+// slower and more was no faster.
 const nearBytes = 2048
 
 func (a *inOrder) begin() { a.skip = GP64() }
@@ -49,7 +49,7 @@ func (a *inOrder) advance(int) {}
 // k+3, the third of k+2 and the last of k+1.
 type byPages struct {
 	parts int         // of a block; and so many blocks ahead
-	at    GPVirtual   // begins at the block, and moves on by what is fetched of each part
+	at    GPVirtual   // begins at the block, and advances by the bytes fetched of each part
 	skip  []GPVirtual // from there to each part
 }
 

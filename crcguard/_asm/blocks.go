@@ -11,11 +11,11 @@ import (
 
 const blockSize = 4096 // crcguard.BlockSize
 
-// kernel is how one kernel goes through a block: tile by tile, each as large as
-// what its accumulators stand for.
+// kernel goes through a block tile by tile. A tile is as large as the memory that the
+// accumulators fold at a time.
 type kernel interface {
 	name(s stores) string
-	digests(s stores) bool // they can be had
+	digests(s stores) bool // whether it has digests
 	tile() int             // bytes
 	unroll() int           // tiles in one turn of the loop
 	ahead(s stores) ahead
@@ -31,7 +31,7 @@ type kernel interface {
 	end()
 }
 
-// stores is what becomes of the bytes that were loaded.
+// stores says how the loaded bytes are stored.
 type stores int
 
 const (
@@ -40,7 +40,7 @@ const (
 	streamingStores
 )
 
-// tile is where the kernel is.
+// tile is the position of the kernel.
 type tile struct {
 	stores   stores
 	src, dst Register
@@ -48,9 +48,9 @@ type tile struct {
 	loaded   int // bytes from src on
 }
 
-// source is the next n bytes of the source. Whoever writes to them meanwhile, what
-// is stored must be what is summed: so each is loaded once. In order, because memory
-// is fastest then.
+// source is the next n bytes of the source. Each byte is loaded once, so that the stored
+// byte is the summed byte even if others write to the source. Loads are in order, because
+// memory is fastest then.
 func (t *tile) source(at, n int) Mem {
 	if at != t.loaded {
 		panic(fmt.Sprintf("bytes from %d on are loaded after the first %d", at, t.loaded))
@@ -59,7 +59,7 @@ func (t *tile) source(at, n int) Mem {
 	return Mem{Base: t.src, Disp: at}
 }
 
-// fetch fetches ahead for the n bytes that lie skip bytes further on.
+// fetch fetches ahead for the n bytes that are skip bytes further on.
 func (t *tile) fetch(skip, n int) { t.ahead.tile(t.src, skip, n) }
 
 func (t *tile) advance(n int) {
@@ -150,8 +150,8 @@ func blocks(k kernel, s stores) {
 	RET()
 }
 
-// reduce returns the CRC register after the sixteen bytes that lo and hi are. CRC32
-// takes eight bytes, moves them past 32 bits and reduces them modulo P.
+// reduce returns the CRC register after the sixteen bytes lo and hi. CRC32 moves eight
+// bytes past 32 bits and reduces them modulo P.
 func reduce(lo, hi Op) GPVirtual {
 	sum := GP64()
 	XORL(sum.As32(), sum.As32())

@@ -6,10 +6,10 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// gapSSE42 folds and lets CRC32 instructions sum what it leaves out: two units of
-// the processor that work at the same time. A tile is four times 48 bytes that are
-// folded and a gap of 80, whose sum is added to the bytes that follow it. Because
-// sums of gaps have 32 bits, it has no digests.
+// gapSSE42 folds a part of each tile, and sums gaps with CRC32 instructions: two units of
+// the processor work at the same time. A tile is four times 48 folded bytes and a gap of
+// 80, whose sum is added to the bytes that follow it. Sums of gaps have only 32 bits, so
+// it has no digests.
 type gapSSE42 struct {
 	acc      [groups * folded / 16]VecVirtual
 	pastTile VecVirtual
@@ -56,8 +56,7 @@ func (k *gapSSE42) next(t *tile, skip int) {
 	k.add(t, skip, false)
 }
 
-// add adds a tile. Everything is loaded once, in order, and what is stored is what
-// was loaded.
+// add adds a tile. It loads every byte once, in order, and stores the loaded bytes.
 func (k *gapSSE42) add(t *tile, skip int, first bool) {
 	t.fetch(skip, k.tile())
 	for g := range groups {

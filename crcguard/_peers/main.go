@@ -26,8 +26,8 @@ import (
 	"stablepages/crcguard"
 )
 
-// walk is what one core does: src in steps of size, so many times; to dst, around
-// and around, if it copies.
+// walk is the work of one core: it goes through src in steps of size, times times. If it
+// copies, dst is a ring.
 type walk struct {
 	src, dst    []byte
 	size, times int
@@ -41,7 +41,7 @@ type contender struct {
 	run  func(walk)
 }
 
-// steps makes a contender of what is done to each step.
+// steps returns a contender that does do for each step.
 func steps(do func(w *walk, dst, src []byte)) func(walk) {
 	return func(w walk) {
 		for range w.times {
@@ -123,7 +123,7 @@ func numbers(list string) (all []int) {
 	return all
 }
 
-// plan is what to time.
+// plan says what to time.
 type plan struct {
 	rounds, ring int
 	sizes, cores []int
@@ -176,7 +176,7 @@ func (p plan) run() error {
 	return nil
 }
 
-// mapped is memory of pages of 4 KiB, whatever the system would rather give.
+// mapped returns memory of 4 KiB pages, even if the system prefers huge pages.
 func mapped(n int) ([]byte, error) {
 	p, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
@@ -186,7 +186,7 @@ func mapped(n int) ([]byte, error) {
 	return p, nil
 }
 
-// fastest is the contender that is, in the best of three rounds.
+// fastest returns the contender with the fastest of three rounds.
 func fastest(contenders []contender, walkOf func(core int) walk, cores int) (first contender) {
 	best := 0.0
 	for range 3 {
@@ -231,7 +231,7 @@ func summary(values []float64) benchmath.Summary {
 	return benchmath.AssumeNothing.Summary(benchmath.NewSample(values, &benchmath.DefaultThresholds), 0.95)
 }
 
-// race is one contender on so many cores: bytes per second of all of them.
+// race runs a contender on each core, and returns the bytes per second of all cores.
 func race(c contender, walkOf func(core int) walk, cores int) float64 {
 	walks := make([]walk, cores)
 	total := 0
