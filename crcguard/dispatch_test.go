@@ -57,7 +57,7 @@ func TestTheFastestKernelOfThisProcessorRuns(t *testing.T) {
 	}
 }
 
-// Each of these is a program of its own: the choice is made once, at its start.
+// Each of these runs in a new process, because a process chooses its kernel once.
 func TestTheKernelFallsBackWithTheFeaturesOfTheProcessor(t *testing.T) {
 	names, available := crcguard.Kernels()
 	best := func(not ...string) string {

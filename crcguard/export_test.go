@@ -11,7 +11,7 @@ func Kernels() (names []string, available []bool) {
 	return names, available
 }
 
-// Use makes the kernel of that name the one that runs.
+// Use selects the kernel with that name.
 func Use(name string) (undo func()) {
 	was := active
 	active = choose(name)

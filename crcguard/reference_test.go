@@ -60,7 +60,7 @@ func eachKernel(test func()) {
 // The reference is the standard library's CRC-32C.
 var table = crc32.MakeTable(crc32.Castagnoli)
 
-// reference is what is right for a buffer.
+// reference holds the right sums of a buffer.
 type reference struct {
 	whole uint32
 	sums  []uint32

@@ -25,8 +25,8 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// This program is also what is guarded: as "guarded REPORT COMMAND" it becomes
-// COMMAND, as "ways DIR" it opens files.
+// TestMain also makes this program the guarded one: as "guarded REPORT COMMAND" it
+// becomes COMMAND, as "ways DIR" it opens files.
 func TestMain(m *testing.M) {
 	Main()
 	if len(os.Args) > 2 {
@@ -70,7 +70,7 @@ type program struct {
 	report    string
 }
 
-// command prepares a command in a process group of its own.
+// command prepares a command in a new process group.
 func command(t *testing.T, guarded bool, argv ...string) *program {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -354,7 +354,7 @@ func TestCallsOf32BitProgramsFailLoudlyAndOnlyWithODirect(t *testing.T) {
 }
 
 // A descriptor that was handed down is cleared before the program's first
-// instruction, and one that comes over a socket soon after.
+// instruction, and a descriptor that comes over a socket soon after.
 func TestDescriptorsFromElsewhereAreCleared(t *testing.T) {
 	file := filepath.Join(testenv.DirectDir(t), "f")
 	openDirect := func() *os.File {
@@ -776,8 +776,8 @@ func TestProgramsWriteThroughThePageCache(t *testing.T) {
 	}
 }
 
-// residentPages are those of a file that are in the page cache: what is written
-// directly is not.
+// residentPages counts the pages of a file that are in the page cache: direct writes
+// leave none.
 func residentPages(t *testing.T, name string) (n int) {
 	t.Helper()
 	f, err := os.Open(name)

@@ -144,7 +144,7 @@ func TestAChangeUnderWayIsNotQuiet(t *testing.T) {
 	}
 }
 
-// A block that was lost must not look like one that was written.
+// A block that was lost must not look like a block that was written.
 func TestNoTwoWritesShareABlock(t *testing.T) {
 	for _, k := range Kinds() {
 		if kinds[k].restores || k == Stock || k == CRCPage { // the mutator's to keep; the program of 2011; never the same anyway

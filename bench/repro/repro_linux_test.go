@@ -239,8 +239,8 @@ func TestNothingIsLeftOpen(t *testing.T) {
 	}
 }
 
-// A device that vanished fails every write, and ends the race; one that refuses
-// every write because its buffer changed is sound, and does not.
+// A device that vanished fails every write, and ends the race. A device that refuses
+// every write because its buffer changed is sound, and does not end it.
 func TestADeviceThatFailsByItselfEndsTheRace(t *testing.T) {
 	sound := target(t)
 	if err := sound.Truncate(4096); err != nil {
@@ -327,7 +327,7 @@ func ExampleJudge() {
 	// verdict of the program of 2011, which only looks for failed reads: no read failed
 }
 
-// A gate is for one submission at a time: the first, and what is resubmitted.
+// A gate is for one submission at a time: the first, then the resubmission.
 func TestTheGatePassesWholeWritesOfAnySize(t *testing.T) {
 	f := target(t)
 	for _, size := range []int{4 << 10, 20 << 10, 1<<20 + 4<<10} {

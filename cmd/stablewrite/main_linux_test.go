@@ -188,7 +188,7 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
-// command is this program as a user starts it, in a process group of its own.
+// command is this program as a user starts it, in a new process group.
 func command(dir string, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	var out bytes.Buffer
 	cmd := &exec.Cmd{

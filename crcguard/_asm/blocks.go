@@ -22,7 +22,7 @@ type kernel interface {
 
 	begin()                 // loads the constants that stay in registers
 	first(t *tile)          // loads the first tile of a block into the accumulators
-	next(t *tile, skip int) // moves them past a tile, and adds the one that skip bytes lie before
+	next(t *tile, skip int) // moves them past a tile, and adds the tile skip bytes further on
 	// finish adds the accumulators up and returns the CRC register, which is the
 	// complement of the sum. It stores the digest where digest, if not nil, points,
 	// if that is not nil.

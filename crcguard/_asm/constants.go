@@ -36,7 +36,7 @@ func past(n int) [2]uint64 {
 func pastSum(n int) [2]uint64 { return [2]uint64{power(8*n - 33)} }
 
 // pastAll are the constants that move the vectors of a tile, sixteen bytes each, to
-// the last one. The last one stays: its constants are 0, and it is added as it is.
+// the last one. The last one is added unchanged: its constants are 0.
 func pastAll(tile int) (pairs [][2]uint64) {
 	for n := tile - 16; n > 0; n -= 16 {
 		pairs = append(pairs, past(n))
