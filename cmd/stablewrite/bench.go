@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -205,15 +204,15 @@ func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string
 	p.On = record.Target(f.target)
 	p.Note = func(note string) { notes = append(notes, note) }
 	if p.On == record.OnFile {
-		target, closeTarget, err := f.open(args)
+		target, err := f.open(args)
 		if err != nil {
 			return found, nil, err
 		}
-		defer closeTarget()
-		if err := res.apart(target); err != nil {
+		defer target.Close()
+		if err := res.apart(target.File); err != nil {
 			return found, nil, err
 		}
-		p.Target, p.On = target, "" // a device, if it is one
+		p.Target, p.On = target.File, "" // cost tells a device from a file
 		if f.peers && !p.Cold {
 			installed, missing := cost.Peers()
 			p.Variants = append(p.Variants, installed...)
@@ -235,17 +234,10 @@ func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string
 }
 
 // open opens the file or device to write to.
-func (f *benchFlags) open(args []string) (*os.File, func() error, error) {
-	if len(args) == 0 {
-		target, err := scratch.Temporary(".")
-		if err != nil {
-			return nil, nil, err
-		}
-		return target, target.Close, nil
+func (f *benchFlags) open(args []string) (*scratch.File, error) {
+	if len(args) > 0 {
+		return scratch.Open(args[0], f.force, f.keep)
 	}
-	target, err := scratch.Open(args[0], f.force, f.keep)
-	if err != nil {
-		return nil, nil, err
-	}
-	return target.File, target.Close, nil
+	target, err := scratch.Temporary(".")
+	return &scratch.File{File: target}, err
 }

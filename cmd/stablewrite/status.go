@@ -96,6 +96,7 @@ func newBar(w io.Writer) *bar { return &bar{newStatus(w), time.Now()} }
 
 // show shows that so many steps of total are done, and names the step under way.
 func (b *bar) show(done, total int, step string) {
+	total = max(total, done, 1)
 	left := "?"
 	if done > 0 {
 		left = (time.Since(b.began) / time.Duration(done) * time.Duration(total-done)).Round(time.Second).String()
