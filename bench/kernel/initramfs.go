@@ -5,20 +5,22 @@ import (
 	"debug/elf"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
+	"slices"
 	"strings"
 )
 
 // archive writes an initramfs in the newc format of cpio
 // (Documentation/driver-api/early-userspace/buffer-format.rst).
 type archive struct {
-	w    io.Writer
-	at   int
-	ino  int
-	dirs map[string]bool
-	err  error // the first one
+	w   io.Writer
+	at  int
+	ino int
+	has map[string]bool // directories and files
+	err error           // the first one
 }
 
 // File types, stat(2).
@@ -29,17 +31,17 @@ const (
 )
 
 func newArchive(w io.Writer) *archive {
-	return &archive{w: w, dirs: map[string]bool{".": true, "/": true}}
+	return &archive{w: w, has: map[string]bool{".": true, "/": true}}
 }
 
 // dir adds a directory and those above it.
 func (a *archive) dir(name string) {
 	name = strings.TrimPrefix(path.Clean(name), "/")
-	if name == "" || a.dirs[name] {
+	if name == "" || a.has[name] {
 		return
 	}
 	a.dir(path.Dir(name))
-	a.dirs[name] = true
+	a.has[name] = true
 	a.entry(name, typeDir|0o755, 0, 0, nil)
 }
 
@@ -47,7 +49,36 @@ func (a *archive) dir(name string) {
 func (a *archive) file(name string, content []byte) {
 	name = strings.TrimPrefix(path.Clean(name), "/")
 	a.dir(path.Dir(name))
+	a.has[name] = true
 	a.entry(name, typeFile|0o755, 0, 0, content)
+}
+
+// copy adds a file of this machine under a name and, if it is a program, the
+// libraries that it needs, unless they are there already.
+func (a *archive) copy(name, from string) error {
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	a.file(name, content)
+	if !bytes.HasPrefix(content, []byte(elf.ELFMAG)) {
+		return nil
+	}
+	libs, err := libraries(from)
+	if err != nil {
+		return err
+	}
+	for _, lib := range libs {
+		if a.has[strings.TrimPrefix(lib, "/")] {
+			continue
+		}
+		content, err := os.ReadFile(lib)
+		if err != nil {
+			return err
+		}
+		a.file(lib, content)
+	}
+	return nil
 }
 
 // console adds /dev/console, which init gets its standard files from.
@@ -96,28 +127,18 @@ const (
 	modulesDir = "/modules"
 )
 
-// writeInitramfs writes all that the guest is given.
-func writeInitramfs(w io.Writer, program string, modules []module, job []byte) error {
+// writeInitramfs writes all that the guest is given: files of this machine by the
+// names that they have there, with the program that is its init among them.
+func writeInitramfs(w io.Writer, files map[string]string, modules []module, job []byte) error {
 	a := newArchive(w)
 	for _, dir := range []string{"proc", "sys", "tmp", "mnt"} {
 		a.dir(dir)
 	}
 	a.console()
-	content, err := os.ReadFile(program)
-	if err != nil {
-		return err
-	}
-	a.file(initFile, content)
-	libs, err := libraries(program)
-	if err != nil {
-		return err
-	}
-	for _, lib := range libs {
-		content, err := os.ReadFile(lib)
-		if err != nil {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := a.copy(name, files[name]); err != nil {
 			return err
 		}
-		a.file(lib, content)
 	}
 	var order bytes.Buffer
 	for _, m := range modules {
@@ -153,7 +174,7 @@ func libraries(program string) ([]string, error) {
 	}
 	out, err := exec.Command(loader, "--list", program).Output()
 	if err != nil {
-		return nil, fmt.Errorf("%s is not static, and what it needs cannot be listed (%w): build it with CGO_ENABLED=0", program, err)
+		return nil, fmt.Errorf("%s is not static, and the libraries that it needs cannot be listed: %w", program, err)
 	}
 	files := []string{loader}
 	for line := range strings.Lines(string(out)) {

@@ -191,12 +191,18 @@ func TestTheInitramfsHoldsWhatTheGuestNeeds(t *testing.T) {
 	}
 	var b bytes.Buffer
 	modules := []module{{"first", "a=1", []byte("one")}, {"second", "", []byte("three")}}
-	if err := writeInitramfs(&b, program, modules, []byte(`{"job":1}`)); err != nil {
+	text := filepath.Join(t.TempDir(), "text")
+	if err := os.WriteFile(text, []byte("no program"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	sources := map[string]string{initFile: program, "/again": program, "/etc/text": text}
+	if err := writeInitramfs(&b, sources, modules, []byte(`{"job":1}`)); err != nil {
 		t.Fatal(err)
 	}
 	files := unpack(t, b.Bytes())
 	for name, want := range map[string]string{
 		"job": `{"job":1}`, "modules/order": "first a=1\nsecond \n", "modules/first": "one", "modules/second": "three",
+		"etc/text": "no program",
 	} {
 		if files[name].content != want {
 			t.Errorf("%s holds %q, want %q", name, files[name].content, want)
@@ -223,7 +229,7 @@ func TestTheInitramfsHoldsWhatTheGuestNeeds(t *testing.T) {
 			t.Errorf("%s is not there", lib)
 		}
 	}
-	if err := writeInitramfs(&b, "/etc/passwd", nil, nil); err == nil {
-		t.Error("a text file can be init")
+	if err := writeInitramfs(&b, map[string]string{"/gone": text + ".gone"}, nil, nil); err == nil {
+		t.Error("a file that is not there was added")
 	}
 }

@@ -14,7 +14,10 @@ import (
 type Machine struct {
 	Kernel  Kernel
 	Accel   Accel
-	Program string          // run as init; it must call Guest
+	Program string // run as init; it must call Guest
+	// Files are files of this machine that the guest has, too, by the names that they
+	// have there. Programs among them come with their libraries.
+	Files   map[string]string
 	Modules []string        // "name param=value ...", "?name" if optional: loaded before the job, with what they need
 	Disks   []*os.File      // virtio disks, /dev/vda, /dev/vdb, ...; written
 	Job     json.RawMessage // handed to the guest

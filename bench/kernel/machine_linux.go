@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"runtime"
@@ -38,7 +39,12 @@ func (m Machine) Run(ctx context.Context, heard func(json.RawMessage) error) err
 		return err
 	}
 	defer initramfs.Close()
-	if err := writeInitramfs(initramfs, m.Program, modules, m.Job); err != nil {
+	files := maps.Clone(m.Files)
+	if files == nil {
+		files = map[string]string{}
+	}
+	files[initFile] = m.Program
+	if err := writeInitramfs(initramfs, files, modules, m.Job); err != nil {
 		return fmt.Errorf("initramfs: %w", err)
 	}
 	ours, theirs, err := socketPair()

@@ -2,6 +2,7 @@ package prove
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -61,12 +62,33 @@ func Tools(v victim.Victim) Item {
 	return item
 }
 
+// Runs reports whether prog can be run, or made, here.
+func Runs(prog Program) Item {
+	item := Item{What: prog.Name, Have: true, How: prog.About}
+	_, err := prog.path()
+	if err == nil && prog.source != "" {
+		if _, err = exec.LookPath("gcc"); err != nil {
+			err = errors.New("gcc is not there: apt-get install gcc libc6-dev")
+		}
+	}
+	if err != nil {
+		item.Have, item.How = false, err.Error()
+	}
+	return item
+}
+
 // Check reports all that p needs and cannot have, in one error.
 func (p Plan) Check() error {
 	missing := []string{}
 	items := []Item{Machines()}
 	for _, v := range p.Victims {
 		items = append(items, Tools(v))
+		if !slices.Contains(p.Scenarios, Unmodified) {
+			continue
+		}
+		for _, prog := range p.programs(v) {
+			items = append(items, Runs(prog))
+		}
 	}
 	for _, i := range items {
 		if !i.Have && !slices.Contains(missing, i.How) {

@@ -3,6 +3,7 @@ package prove
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -40,6 +41,7 @@ type guest struct {
 	victim  victim.Victim
 	stage   *victim.Stage
 	written written // how the kernel writes, once the first races have shown it
+	trying  Scenario
 }
 
 func (g *guest) run() (err error) {
@@ -47,23 +49,36 @@ func (g *guest) run() (err error) {
 	for i := range disks {
 		disks[i] = fmt.Sprintf("/dev/vd%c", 'a'+i)
 	}
-	if g.job.Scenario == Replay {
-		return g.replay(disks[0])
+	for _, s := range g.job.Scenarios {
+		if g.trying = s; s == Replay {
+			return g.replay(disks[0])
+		}
+		if g.stage == nil {
+			if g.stage, err = g.victim.SetUp(disks); err != nil {
+				return err
+			}
+		}
+		if err := g.try(s); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
 	}
-	if g.stage, err = g.victim.SetUp(disks); err != nil {
-		return err
-	}
-	switch g.job.Scenario {
+	return nil
+}
+
+func (g *guest) try(s Scenario) error {
+	switch s {
 	case Race:
 		return g.races()
 	case SameBase:
 		return g.sameBase()
+	case Unmodified:
+		return g.programs()
 	case Crash:
 		return g.crash()
 	case Faults:
 		return g.faults()
 	}
-	return fmt.Errorf("no such scenario: %s", g.job.Scenario)
+	return errors.New("no such scenario")
 }
 
 func (g *guest) doing(format string, args ...any) error {
@@ -73,7 +88,7 @@ func (g *guest) doing(format string, args ...any) error {
 // say completes a Record and says it.
 func (g *guest) say(rec record.Prove) error {
 	rec.Kind, rec.Version = record.KindProve, record.Version
-	rec.Scenario, rec.Kernel, rec.Origin, rec.Victim = string(g.job.Scenario), g.job.Kernel, g.job.Origin, g.victim.Name
+	rec.Scenario, rec.Kernel, rec.Origin, rec.Victim = string(g.trying), g.job.Kernel, g.job.Origin, g.victim.Name
 	if rec.Answer != "" {
 		rec.Scenario = string(Probing)
 	}
@@ -81,7 +96,7 @@ func (g *guest) say(rec record.Prove) error {
 	if rec.System == nil {
 		rec.System = record.SystemOf(g.stage.Target)
 	}
-	if g.written.by != "" {
+	if g.written.by != "" && !rec.Guarded {
 		rec.Written, rec.WrittenBy = g.written.how, g.written.by
 	}
 	if rec.Evidence == nil {
@@ -150,10 +165,10 @@ func (g *guest) race(r race) (rec record.Prove, err error) {
 	if g.stage.Legs != nil {
 		cfg.Also = func(sums []uint32) (bool, error) {
 			torn, differ, err := g.stage.Legs(sums)
-			if differ {
+			if differ > 0 {
 				rec.Diverged++
 			}
-			return torn, err
+			return torn > 0, err
 		}
 	}
 	ctx, enough := context.WithCancel(context.Background())

@@ -203,6 +203,7 @@ func MatrixOf(recs []record.Prove) Matrix {
 				v.Writers = append(v.Writers, w)
 			}
 		}
+		v.Writers = append(v.Writers, programWriters(m.Kernels, name, recs)...)
 		if len(v.Writers) > 0 {
 			m.Victims = append(m.Victims, v)
 		}
@@ -235,8 +236,8 @@ func matrixCell(at stage, s stablewrite.Strategy, recs []record.Prove) string {
 
 // MatrixLegend says what a Matrix shows.
 const MatrixLegend = `Open or closed: of raw, verify and bounce, writes that failed, of all, whoever changed the buffer,
-gated or free (e and t: see below). First how the kernel writes: direct, buffered (through the page
-cache) or bounced.`
+gated or free (e and t: see below); of unmodified programs, plain and under run, blocks. First how
+the kernel writes: direct, buffered (through the page cache) or bounced.`
 
 // write writes the matrix as text.
 func (m Matrix) write(out io.Writer) error {
@@ -263,5 +264,6 @@ func Findings(recs []record.Prove) (said []string) {
 	for _, k := range kernels(recs) {
 		said = append(said, Sentence(k, recs))
 	}
+	said = append(said, programFindings(recs)...)
 	return slices.DeleteFunc(append(said, Receipts(recs)), func(text string) bool { return text == "" })
 }

@@ -17,18 +17,22 @@ import (
 type Scenario string
 
 const (
-	Race     Scenario = "race"   // mutator against writer
-	SameBase Scenario = "read"   // reads whose two iovecs have one base: the first fault in the mail of 2011
-	Crash    Scenario = "crash"  // writers end after their first submission, another program syncs, the power fails
-	Replay   Scenario = "replay" // a crash at each commit of a log of all that reached the disk
-	Faults   Scenario = "faults" // writes fail below
+	Race       Scenario = "race"    // mutator against writer
+	SameBase   Scenario = "read"    // reads whose two iovecs have one base: the first fault in the mail of 2011
+	Unmodified Scenario = "program" // unmodified programs, each plain and under run, with watch beside
+	Crash      Scenario = "crash"   // writers end after their first submission, another program syncs, the power fails
+	Replay     Scenario = "replay"  // a crash at each commit of a log of all that reached the disk
+	Faults     Scenario = "faults"  // writes fail below
 )
 
 // Probing is no Scenario that can be asked for: each machine that races is probed, too.
 const Probing Scenario = "probe"
 
 // Scenarios lists every Scenario.
-func Scenarios() []Scenario { return []Scenario{Race, SameBase, Crash, Replay, Faults} }
+func Scenarios() []Scenario { return []Scenario{Race, SameBase, Unmodified, Crash, Replay, Faults} }
+
+// sharesMachine reports whether s leaves a machine as it needs to be for others.
+func (s Scenario) sharesMachine() bool { return s == Race || s == SameBase || s == Unmodified }
 
 // Plan is what is to be proved.
 type Plan struct {
@@ -38,6 +42,7 @@ type Plan struct {
 	Strategies []stablewrite.Strategy
 	Mutators   []mutator.Kind // nil: those of the function Mutators
 	Scenarios  []Scenario
+	Programs   []Program // nil: those of the function Programs that show something of a victim
 	// Quick makes a third of the writes of races, replays and faults; on stacks it is
 	// always so.
 	Quick bool
@@ -72,13 +77,14 @@ func (p Plan) mutators(v victim.Victim) []mutator.Kind {
 
 // job is what a machine is to do.
 type job struct {
-	Scenario   Scenario
+	Scenarios  []Scenario // several if they share the machine
 	Victim     string
 	Kernel     string
 	Origin     string
 	Accel      kernel.Accel
 	Races      []race                 `json:",omitempty"`
 	Strategies []stablewrite.Strategy `json:",omitempty"`
+	Programs   []string               `json:",omitempty"` // by name
 	Quick      bool                   `json:",omitempty"` // as Plan.Quick
 	Again      bool                   `json:",omitempty"` // after the power cut
 }
@@ -174,32 +180,43 @@ func (r race) measures() bool { return r.Strategy == stablewrite.Raw && r.Mutato
 
 // jobs plans what is done on a victim with a kernel.
 func (p Plan) jobs(k kernel.Kernel, v victim.Victim) (all []job) {
+	shared := -1
 	for _, s := range p.Scenarios {
-		j := job{Scenario: s, Victim: v.Name, Kernel: k.Version, Origin: k.Origin, Accel: p.Accel, Quick: p.Quick || v.Stacked}
-		switch s {
-		case Race:
-			j.Races = p.races(v, tracks(k.Version))
-		case SameBase:
-			if v.Stacked {
-				continue
-			}
-		case Crash:
-			if v.NoCrash {
-				continue
-			}
-			j.Strategies = p.Strategies
-		case Replay:
-			if v.Crashed == "" {
-				continue
-			}
-			j.Strategies = p.Strategies
-		case Faults:
-			if !v.Injects {
-				continue
-			}
-			j.Strategies = p.Strategies
+		if !p.tries(s, v) {
+			continue
+		}
+		if s.sharesMachine() && shared >= 0 {
+			all[shared].Scenarios = append(all[shared].Scenarios, s)
+			continue
+		}
+		j := job{
+			Scenarios: []Scenario{s}, Victim: v.Name, Kernel: k.Version, Origin: k.Origin, Accel: p.Accel, Quick: p.Quick || v.Stacked,
+			Races: p.races(v, tracks(k.Version)), Strategies: p.Strategies,
+		}
+		for _, prog := range p.programs(v) {
+			j.Programs = append(j.Programs, prog.Name)
+		}
+		if s.sharesMachine() {
+			shared = len(all)
 		}
 		all = append(all, j)
 	}
 	return all
+}
+
+// tries reports whether a scenario can show something of v.
+func (p Plan) tries(s Scenario, v victim.Victim) bool {
+	switch s {
+	case SameBase:
+		return !v.Stacked
+	case Unmodified:
+		return len(p.programs(v)) > 0
+	case Crash:
+		return !v.NoCrash
+	case Replay:
+		return v.Crashed != ""
+	case Faults:
+		return v.Injects
+	}
+	return true
 }

@@ -217,20 +217,26 @@ func TestThePlanOfAVictim(t *testing.T) {
 	if races := p.races(stack, false); len(races) != 2*2*2 || races[0].Writes != raceWrites/3 {
 		t.Errorf("races on a stack: %+v", races)
 	}
-	scenarios := func(v victim.Victim) (all []Scenario) {
-		for _, j := range p.jobs(kernel.Kernel{Version: "9.9"}, v) {
-			all = append(all, j.Scenario)
+	// Those between commas share a machine.
+	for _, tc := range []struct {
+		of                  victim.Victim
+		scenarios, programs string
+	}{
+		{layer, "race, read, program|crash", "dio-race"},
+		{stack, "race, program", "dio-race"},
+		{control, "race, read|faults", ""},
+		{victim.Victim{Name: "fs", NeedsStablePages: true, Mkfs: []string{"mkfs"}, NoCrash: true}, "race, read, program", "modify-dio-in-flight dio-race fio qemu"},
+	} {
+		var machines, programs []string
+		for _, j := range p.jobs(kernel.Kernel{Version: "9.9"}, tc.of) {
+			machines, programs = append(machines, listed(j.Scenarios)), j.Programs
 		}
-		return all
-	}
-	if got := scenarios(layer); !slices.Equal(got, []Scenario{Race, SameBase, Crash}) {
-		t.Errorf("scenarios %v", got)
-	}
-	if got := scenarios(stack); !slices.Equal(got, []Scenario{Race}) {
-		t.Errorf("scenarios of a stack %v", got)
-	}
-	if got := scenarios(control); !slices.Equal(got, []Scenario{Race, SameBase, Faults}) {
-		t.Errorf("scenarios of a volatile one %v", got)
+		if got := strings.Join(machines, "|"); got != tc.scenarios {
+			t.Errorf("%s: scenarios %s, want %s", tc.of.Name, got, tc.scenarios)
+		}
+		if got := strings.Join(programs, " "); got != tc.programs {
+			t.Errorf("%s: programs %s, want %s", tc.of.Name, got, tc.programs)
+		}
 	}
 }
 

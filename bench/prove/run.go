@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -27,14 +28,14 @@ type said struct {
 
 // Failure is a machine that did not do its job. The others go on.
 type Failure struct {
-	Kernel   string
-	Victim   string
-	Scenario Scenario
-	Err      error
+	Kernel    string
+	Victim    string
+	Scenarios []Scenario
+	Err       error
 }
 
 func (f Failure) String() string {
-	return fmt.Sprintf("Linux %s, %s, %s: %v", f.Kernel, f.Victim, f.Scenario, f.Err)
+	return fmt.Sprintf("Linux %s, %s, %s: %v", f.Kernel, f.Victim, listed(f.Scenarios), f.Err)
 }
 
 // atOnce is how many machines run at a time. Each has two emulated processors, but
@@ -102,8 +103,17 @@ type machine struct {
 	err   error
 }
 
+// listed is "race, read".
+func listed(all []Scenario) string {
+	var names []string
+	for _, s := range all {
+		names = append(names, string(s))
+	}
+	return strings.Join(names, ", ")
+}
+
 func (m machine) String() string {
-	return fmt.Sprintf("Linux %s, %s, %s", m.k.Version, m.v.Name, m.j.Scenario)
+	return fmt.Sprintf("Linux %s, %s, %s", m.k.Version, m.v.Name, listed(m.j.Scenarios))
 }
 
 // running puts in order what machines say.
@@ -166,7 +176,7 @@ func (r *running) close() (failures []Failure, err error) {
 		case errors.Is(m.err, kernel.ErrCaller):
 			err = errors.Join(err, m.err)
 		default:
-			failures = append(failures, Failure{m.k.Version, m.v.Name, m.j.Scenario, m.err})
+			failures = append(failures, Failure{m.k.Version, m.v.Name, m.j.Scenarios, m.err})
 		}
 	}
 	return failures, err
@@ -176,10 +186,15 @@ func (r *running) close() (failures []Failure, err error) {
 // come up.
 func (p Plan) run(ctx context.Context, k kernel.Kernel, v victim.Victim, j job, heard func(said) error) error {
 	disks, err := p.disks(ctx, v)
-	if err == nil && j.Scenario == Replay {
+	if err == nil && slices.Contains(j.Scenarios, Replay) {
 		disks, err = p.logDisks(disks, v.Disks[0])
 	}
 	defer closeAll(disks)
+	if err != nil {
+		return err
+	}
+	files, done, err := p.files(ctx, j)
+	defer done()
 	if err != nil {
 		return err
 	}
@@ -188,7 +203,7 @@ func (p Plan) run(ctx context.Context, k kernel.Kernel, v victim.Victim, j job, 
 		if err != nil {
 			return err
 		}
-		m := kernel.Machine{Kernel: k, Accel: p.Accel, Program: p.Program, Modules: modules(v, j), Disks: disks, Job: spec}
+		m := kernel.Machine{Kernel: k, Accel: p.Accel, Program: p.Program, Files: files, Modules: modules(v, j), Disks: disks, Job: spec}
 		err = m.Run(ctx, func(line json.RawMessage) error {
 			var s said
 			if err := json.Unmarshal(line, &s); err != nil {
@@ -257,7 +272,7 @@ func (p Plan) disk(size int64) (*os.File, error) {
 }
 
 func modules(v victim.Victim, j job) []string {
-	if j.Scenario == Replay {
+	if slices.Contains(j.Scenarios, Replay) {
 		return append([]string{"dm_log_writes"}, v.Modules...)
 	}
 	return v.Modules

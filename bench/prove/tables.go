@@ -105,7 +105,7 @@ func WriteReport(out io.Writer, recs []record.Prove) error {
 			fmt.Fprintln(out, Wrap(n))
 		}
 	}
-	return nil
+	return writePrograms(out, recs)
 }
 
 func (m Table) title() string {

@@ -31,6 +31,7 @@ func Judge(recs []record.Prove) Verdict {
 	}
 	for _, s := range stages(recs) {
 		v.shown(s, recs)
+		v.shownByPrograms(s, recs)
 	}
 	return v
 }
@@ -55,6 +56,8 @@ func (v *Verdict) judge(r record.Prove) {
 		if promised(r) && r.Torn > 0 {
 			v.broken(r, "%d of %d crashes left torn blocks", r.Torn, r.Writes)
 		}
+	case Unmodified:
+		v.program(r)
 	case Faults:
 		if r.Torn > 0 {
 			v.broken(r, "%d places are not what the writer was told", r.Torn)

@@ -92,7 +92,8 @@ func (r Repro) Writer() string {
 // could have failed at (Torn left something unreadable or diverged), writes while
 // some fail below (Torn counts places on the media that are not what the writer
 // was told), writes of a probe (after Torn of them a change in flight was on the
-// media).
+// media), blocks of 4 KiB that an unmodified program wrote (ReadErrors of them cannot
+// be read, Diverged differ between legs).
 type Prove struct {
 	Repro
 	Scenario string `json:"scenario"` // what was tried: "race", ...
@@ -119,6 +120,19 @@ type Prove struct {
 	// Answer is what the command probe said of the stage: "open", "closed" or "not
 	// shown". "" in Records of other scenarios.
 	Answer string `json:"answer,omitempty"`
+
+	Program string   `json:"program,omitempty"` // the unmodified program; "" in Records of other scenarios
+	Guarded bool     `json:"guarded,omitempty"` // it ran under the command run
+	Failure string   `json:"failure,omitempty"` // what the program said when it failed; "" if it did not
+	Watched *Watched `json:"watched,omitempty"` // its direct writes; null if they were not watched
+}
+
+// Watched is what watch saw of the direct writes of a program: a Watch in short.
+type Watched struct {
+	Comm     string `json:"comm"`     // of the process with most of those that changed; "" if none did
+	Writes   int64  `json:"writes"`   // as in Watch
+	Changed  int64  `json:"changed"`  // as in Watch
+	Untraced int64  `json:"untraced"` // as in Watch
 }
 
 // Upgrade is that of Repro. What Records of version 1 say is not direct was shown

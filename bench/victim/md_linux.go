@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -81,29 +80,40 @@ func write(name, text string) error {
 }
 
 // readLegs returns the oracle Legs. Reading the array would ask one of them.
-func (s *Stage) readLegs() func([]uint32) (torn, differ bool, err error) {
+func (s *Stage) readLegs() func([]uint32) (torn, differ int, err error) {
 	var buf []byte
-	return func(want []uint32) (torn, differ bool, err error) {
+	return func(want []uint32) (torn, differ int, err error) {
 		if n := len(want) * crcguard.BlockSize; len(buf) != n {
 			buf = stablewrite.AlignedBuffer(n)
 		}
 		extents, err := s.where(int64(len(buf)))
 		if err != nil {
-			return false, false, err
+			return 0, 0, err
 		}
 		got := make([][]uint32, len(s.Below))
 		for i, leg := range s.Below {
 			at := int64(0)
 			for _, e := range extents {
 				if _, err := leg.ReadAt(buf[at:at+e.bytes], e.off); err != nil {
-					return false, false, fmt.Errorf("read leg %s: %w", leg.Name(), err)
+					return 0, 0, fmt.Errorf("read leg %s: %w", leg.Name(), err)
 				}
 				at += e.bytes
 			}
 			got[i] = make([]uint32, len(want))
 			crcguard.ChecksumBlocks(buf, got[i])
-			torn = torn || !slices.Equal(got[i], want)
-			differ = differ || !slices.Equal(got[i], got[0])
+		}
+		for block, sum := range want {
+			isTorn, differs := false, false
+			for _, leg := range got {
+				isTorn = isTorn || leg[block] != sum
+				differs = differs || leg[block] != got[0][block]
+			}
+			if isTorn {
+				torn++
+			}
+			if differs {
+				differ++
+			}
 		}
 		return torn, differ, nil
 	}

@@ -36,9 +36,10 @@ type Victim struct {
 type Stage struct {
 	Target    *os.File // what is raced on
 	Directory string   // that Target is in; "" if it is a device
-	// Legs, if not nil, holds each leg of a mirror against the block sums of a
-	// receipt: whether one is not what it says, and whether they differ.
-	Legs func(sums []uint32) (torn, differ bool, err error)
+	// Legs, if not nil, compares each leg of a mirror with the block sums of a
+	// receipt: how many blocks of any leg are not what it says, and how many are not
+	// the same on every leg.
+	Legs func(sums []uint32) (torn, differ int, err error)
 	// Mismatches, if not nil, is what the victim itself says is wrong, in a unit of
 	// its own: what it met since it was last asked; a mirror, what differs now.
 	Mismatches func() (int, error)

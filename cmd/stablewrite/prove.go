@@ -26,6 +26,7 @@ type proveFlags struct {
 	kernels, dirs                            []string
 	series                                   []kernel.Series // of kernels
 	victims, strategies, mutators, scenarios []string
+	programs                                 []string
 	accel, cache, dir, out                   string
 	until                                    time.Duration
 	quick, list, force, json                 bool
@@ -40,6 +41,7 @@ func newProve() *cobra.Command {
 need stable pages (btrfs, md raid1, T10 PI, dm-integrity), on xfs, ext4 and btrfs
 stacked on them, and on controls that need none: mutators against strategies,
 running free and gated; the read with two equal iovec bases of the mail of 2011;
+unmodified programs (that of the mail, fio, QEMU), plain and under the command run;
 writers that end, and a power cut, in the middle of a write; and writes that fail
 below. It says for each kernel which stacks are open, and what probe says of them.
 Two machines run at a time. Whole, it takes about an hour and a half.
@@ -69,6 +71,7 @@ line.`,
 	fl.StringSliceVar(&f.strategies, "strategies", []string{"raw", "verify", "bounce"}, "`writers`")
 	fl.StringSliceVar(&f.mutators, "mutators", nil, fmt.Sprintf("`who` changes the buffer (default %s; on controls %s)", joined(prove.Mutators(true)), joined(prove.Mutators(false))))
 	fl.StringSliceVar(&f.scenarios, "scenarios", names(prove.Scenarios()), "`what` is tried")
+	fl.StringSliceVar(&f.programs, "programs", nil, fmt.Sprintf("unmodified `programs`: %s (default all on btrfs, one elsewhere)", strings.Join(programNames(), ",")))
 	fl.BoolVar(&f.quick, "quick", false, "make a third of the writes, and know less")
 	fl.DurationVar(&f.until, "until", time.Minute, "go on as long with a race that is to show a failure and has shown none")
 	fl.StringVar(&f.accel, "accel", string(kernel.Emulated), "the processor: tcg (emulated) or kvm")
@@ -84,6 +87,13 @@ line.`,
 func seriesNames() (names []string) {
 	for _, s := range kernel.AllSeries() {
 		names = append(names, s.Name)
+	}
+	return names
+}
+
+func programNames() (names []string) {
+	for _, p := range prove.Programs() {
+		names = append(names, p.Name)
 	}
 	return names
 }
@@ -114,7 +124,7 @@ func (f *proveFlags) plan(cmd *cobra.Command) (p prove.Plan, err error) {
 	case len(f.dirs) > 0 && !cmd.Flags().Changed("kernels"):
 		f.kernels = nil
 	}
-	for flag, values := range map[string][]string{"victims": f.victims, "strategies": f.strategies, "mutators": f.mutators, "scenarios": f.scenarios} {
+	for flag, values := range map[string][]string{"victims": f.victims, "strategies": f.strategies, "mutators": f.mutators, "scenarios": f.scenarios, "programs": f.programs} {
 		if len(values) == 0 && cmd.Flags().Changed(flag) {
 			return p, usagef("--%s names none", flag)
 		}
@@ -149,6 +159,13 @@ func (f *proveFlags) plan(cmd *cobra.Command) (p prove.Plan, err error) {
 			return p, usage(err)
 		}
 		p.Mutators = append(p.Mutators, k)
+	}
+	for _, name := range f.programs {
+		prog, err := prove.ProgramNamed(name)
+		if err != nil {
+			return p, usage(err)
+		}
+		p.Programs = append(p.Programs, prog)
 	}
 	for _, name := range f.scenarios {
 		if err := known("scenarios", name, names(prove.Scenarios())); err != nil {
@@ -261,6 +278,9 @@ func (f *proveFlags) writeList(ctx context.Context, out io.Writer, plan prove.Pl
 	}
 	for _, v := range plan.Victims {
 		items = append(items, prove.Tools(v))
+	}
+	for _, p := range prove.Programs() {
+		items = append(items, prove.Runs(p))
 	}
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, i := range items {

@@ -110,7 +110,7 @@ func (c counts) clean(t *testing.T, what string) {
 // other.
 func TestKernelBtrfs(t *testing.T) {
 	testenv.Kernels(t)
-	recs := proof(t, program(t), "--kernels", "6.1", "--victims", "btrfs", "--scenarios", "race,read,crash,replay", "--mutators", "stock,storm,aba,crcpage", "--until", "3m")
+	recs := proof(t, program(t), "--kernels", "6.1", "--victims", "btrfs", "--scenarios", "race,read,program,crash,replay", "--programs", "modify-dio-in-flight,dio-race", "--mutators", "stock,storm,aba,crcpage", "--until", "3m")
 	race := func(writer string, k mutator.Kind) counts { return of(t, recs, prove.Race, "btrfs", writer, k) }
 	if c := race("raw", mutator.Storm); c.ReadErrors == 0 || c.mismatches == 0 || c.evidence == 0 {
 		t.Errorf("raw against storm: %d of %d reads fail, the file system counts %d and logs %d lines", c.ReadErrors, c.Writes, c.mismatches, c.evidence)
@@ -144,9 +144,43 @@ func TestKernelBtrfs(t *testing.T) {
 		of(t, recs, s, "btrfs", "bounce", mutator.Storm).clean(t, string(s))
 	}
 	of(t, recs, prove.SameBase, "btrfs", "raw", mutator.None)
+	ranOf(t, recs, "modify-dio-in-flight")
+	if ranOf(t, recs, "dio-race") == 0 {
+		t.Error("watch saw no write of dio-race change in flight")
+	}
 	if said := answer(t, recs, "btrfs"); said != "open" {
 		t.Errorf("probe says %q", said)
 	}
+}
+
+// ranOf requires that what a program wrote could not be read back, and that under run
+// all of it could and no write was direct. It returns how many writes watch saw change:
+// none, if the file system had its checksum and watch had not yet its own.
+func ranOf(t *testing.T, recs []record.Prove, program string) (changed int64) {
+	t.Helper()
+	n := 0
+	for _, r := range recs {
+		if r.Program != program {
+			continue
+		}
+		n++
+		w := r.Watched
+		if w == nil {
+			t.Errorf("%s, guarded %v: it was not watched", program, r.Guarded)
+			continue
+		}
+		changed += w.Changed
+		switch {
+		case r.Guarded && (r.Failure != "" || r.ReadErrors > 0 || *r.Mismatches > 0 || r.Writes == 0 || w.Writes > 0):
+			t.Errorf("%s under run: %d of %d blocks cannot be read, the file system counts %d, %d writes were direct; it says %q", program, r.ReadErrors, r.Writes, *r.Mismatches, w.Writes, r.Failure)
+		case !r.Guarded && (r.ReadErrors == 0 || *r.Mismatches == 0 || len(r.Evidence) == 0 || !strings.HasPrefix(program, w.Comm)):
+			t.Errorf("%s: %d of %d blocks cannot be read, the file system counts %d and logs %d lines, and watch saw %+v", program, r.ReadErrors, r.Writes, *r.Mismatches, len(r.Evidence), *w)
+		}
+	}
+	if n != 2 {
+		t.Errorf("%s: %d Records, want one plain and one under run", program, n)
+	}
+	return changed
 }
 
 func TestKernelMirrorAndProtectionInformation(t *testing.T) {
