@@ -50,16 +50,18 @@ func KernelOf(ctx context.Context, cache string, s kernel.Series) Item {
 	return item
 }
 
-// Tools reports whether what makes the disk of a victim is there.
+// Tools reports whether what makes a victim is there.
 func Tools(v victim.Victim) Item {
-	item := Item{What: v.Name, Have: true, How: v.About}
-	if len(v.Mkfs) == 0 {
-		return item
+	commands := v.Commands
+	if len(v.Mkfs) > 0 {
+		commands = v.Mkfs[:1]
 	}
-	if _, err := exec.LookPath(v.Mkfs[0]); err != nil {
-		item.Have, item.How = false, fmt.Sprintf("%s is not there: apt-get install %s", v.Mkfs[0], v.Package)
+	for _, c := range commands {
+		if _, err := exec.LookPath(c); err != nil {
+			return Item{What: v.Name, How: fmt.Sprintf("%s is not there: apt-get install %s", c, v.Package)}
+		}
 	}
-	return item
+	return Item{What: v.Name, Have: true, How: v.About}
 }
 
 // Runs reports whether prog can be run, or made, here.

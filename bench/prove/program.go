@@ -126,15 +126,18 @@ func (p Program) path() (string, error) {
 	return path, nil
 }
 
-// files makes the files that the programs of j need, by the names that they have in
-// its machine. They are gone, and may not be asked for, once done was called.
-func (p Plan) files(ctx context.Context, j job) (all map[string]string, done func(), err error) {
+// files makes the files that v and the programs of j need, by the names that they have
+// in its machine. They are gone, and may not be asked for, once done was called.
+func (p Plan) files(ctx context.Context, v victim.Victim, j job) (all map[string]string, done func(), err error) {
 	var made []*os.File
 	done = func() { closeAll(made) }
-	if !slices.Contains(j.Scenarios, Unmodified) {
-		return nil, done, nil
-	}
 	all = map[string]string{}
+	for _, name := range v.Commands {
+		all[name] = name
+	}
+	if !slices.Contains(j.Scenarios, Unmodified) {
+		return all, done, nil
+	}
 	for _, name := range j.Programs {
 		prog, err := ProgramNamed(name)
 		if err != nil {

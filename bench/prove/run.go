@@ -193,7 +193,7 @@ func (p Plan) run(ctx context.Context, k kernel.Kernel, v victim.Victim, j job, 
 	if err != nil {
 		return err
 	}
-	files, done, err := p.files(ctx, j)
+	files, done, err := p.files(ctx, v, j)
 	defer done()
 	if err != nil {
 		return err

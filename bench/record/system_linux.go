@@ -76,6 +76,9 @@ func needsBelow(dir string, levels int) (found []string) {
 	if level := read("md/level"); strings.HasPrefix(level, "raid") && level != "raid0" {
 		found = append(found, name+": "+level)
 	}
+	if strings.HasPrefix(name, "drbd") {
+		found = append(found, name+": DRBD")
+	}
 	switch format := read("integrity/format"); format {
 	case "", "none", "nop":
 	default:

@@ -102,13 +102,20 @@ func since(count func() (int, error)) func() (int, error) {
 // awaitDevice waits for a device node: drivers make theirs when they have found
 // the disk.
 func awaitDevice(name string) error {
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	return await(name, func() (bool, error) {
 		st, err := os.Stat(name)
-		if err == nil && st.Mode()&os.ModeDevice != 0 {
-			return nil
+		return err == nil && st.Mode()&os.ModeDevice != 0, nil
+	})
+}
+
+// await waits until something is there, for twenty seconds.
+func await(what string, there func() (bool, error)) error {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if is, err := there(); is || err != nil {
+			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%s did not appear", name)
+			return fmt.Errorf("waited 20 s for %s, which is not there", what)
 		}
 	}
 }

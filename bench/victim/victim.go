@@ -17,7 +17,8 @@ type Victim struct {
 	Modules          []string // kernel modules, "name param=value ...", "?name" if the kernel may lack it
 	Disks            []int64  // bytes of each
 	Mkfs             []string // makes the file system on the first disk: a command and its arguments, the disk's name to follow
-	Package          string   // the Debian package of that command
+	Commands         []string // that set it up in the machine, which has them from here
+	Package          string   // the Debian package of these
 	NoCrash          bool     // its media after a power cut tell nothing of it: they are gone, or mended
 	Injects          bool     // Stage.Fail makes writes fail
 	Stacked          bool     // a file system on another victim

@@ -15,8 +15,8 @@ func TestTheTableOfVictims(t *testing.T) {
 		if v.NeedsStablePages == strings.HasPrefix(v.About, "control: ") {
 			t.Errorf("%s: is it a control or not?", v.Name)
 		}
-		if len(v.Mkfs) > 0 != (v.Package != "") || len(v.Mkfs) > 0 && len(v.Disks) == 0 {
-			t.Errorf("%s: a file system needs a disk, and its command a package", v.Name)
+		if len(v.Mkfs)+len(v.Commands) > 0 != (v.Package != "") || len(v.Mkfs) > 0 && len(v.Disks) == 0 {
+			t.Errorf("%s: a file system needs a disk, and a command its package", v.Name)
 		}
 		if again, err := Named(v.Name); err != nil || again.Name != v.Name {
 			t.Errorf("Named(%s) = %s, %v", v.Name, again.Name, err)

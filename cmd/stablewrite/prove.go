@@ -38,8 +38,8 @@ func newProve() *cobra.Command {
 		Use:   "prove",
 		Short: "Run the race inside stock kernels, on layers that need stable pages",
 		Long: `prove boots stock Debian kernels in QEMU and runs the race inside, on layers that
-need stable pages (btrfs, md raid1, T10 PI, dm-integrity), on xfs, ext4 and btrfs
-stacked on them, and on controls that need none: mutators against strategies,
+need stable pages (btrfs, md raid1, T10 PI, dm-integrity, DRBD), on xfs, ext4 and
+btrfs stacked on them, and on controls that need none: mutators against strategies,
 running free and gated; the read with two equal iovec bases of the mail of 2011;
 unmodified programs (that of the mail, fio, QEMU), plain and under the command run;
 writers that end, and a power cut, in the middle of a write; and writes that fail

@@ -1,0 +1,104 @@
+package victim
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// DRBD is a mirror over the network. The caller's memory goes to the disk here and
+// into a socket, each in its own time: after a change in flight the nodes differ.
+// Nobody is told, unless data-integrity-alg is set: then DRBD logs "Digest mismatch,
+// buffer modified by upper layers", gives up the connection, and mends the other node
+// after it is back. Here it is not set.
+//
+// Both nodes are this machine, and speak over the loopback interface.
+var drbd = Victim{
+	Name: "drbd", About: "a mirror over the network: what changed in flight is not the same on both nodes", NeedsStablePages: true,
+	Modules: []string{"drbd"}, Disks: []int64{layerBytes, layerBytes},
+	Commands: []string{drbdSetup, drbdMeta}, Package: "drbd-utils", NoCrash: true,
+	setUp: func(s *Stage) error {
+		if err := errors.Join(loopbackUp(), os.MkdirAll("/var/lock", 0o755)); err != nil { // drbdmeta takes locks there
+			return err
+		}
+		for i, disk := range s.disks {
+			if err := s.node(i, disk); err != nil {
+				return err
+			}
+		}
+		// They are taken for equal, as new disks are.
+		for _, args := range []string{"new-current-uuid --clear-bitmap 0", "primary 0"} {
+			if err := command(drbdSetup, args); err != nil {
+				return err
+			}
+		}
+		s.where = func(bytes int64) ([]extent, error) { return []extent{{0, bytes}}, nil }
+		s.Legs = s.readLegs()
+		return s.open("/dev/drbd0")
+	},
+}
+
+// The tools of drbd-utils for version 8.4 of DRBD, which is in Linux.
+const (
+	drbdSetup = "/lib/drbd/drbdsetup-84"
+	drbdMeta  = "/sbin/drbdmeta"
+)
+
+// node makes node i of its disk and connects it: the second one to the first.
+func (s *Stage) node(i int, disk string) error {
+	if err := awaitDevice(disk); err != nil {
+		return err
+	}
+	leg, err := os.OpenFile(disk, os.O_RDONLY|unix.O_DIRECT, 0)
+	if err != nil {
+		return err
+	}
+	s.Below = append(s.Below, leg)
+	address := func(node int) string { return fmt.Sprintf("127.0.0.1:%d", 7000+node) }
+	for _, c := range [][2]string{
+		{drbdMeta, fmt.Sprintf("--force %d v08 %s internal create-md", i, disk)},
+		{drbdSetup, fmt.Sprintf("new-resource r%d", i)},
+		{drbdSetup, fmt.Sprintf("new-minor r%d %d 0", i, i)},
+		{drbdSetup, fmt.Sprintf("attach %d %s %s internal", i, disk, disk)},
+		{drbdSetup, fmt.Sprintf("connect r%d %s %s --protocol=C", i, address(i), address(1-i))},
+	} {
+		if err := command(c[0], c[1]); err != nil {
+			return err
+		}
+	}
+	if i == 0 {
+		return nil
+	}
+	return await("a connection of DRBD", func() (bool, error) {
+		state, err := os.ReadFile("/proc/drbd")
+		return strings.Count(string(state), "cs:Connected") == len(s.disks), err
+	})
+}
+
+// command runs a program with arguments that have no spaces.
+func command(name, args string) error {
+	out, err := exec.Command(name, strings.Fields(args)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s %s: %w: %s", name, args, err, out)
+	}
+	return nil
+}
+
+// loopbackUp brings the loopback interface up, netdevice(7).
+func loopbackUp() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	lo, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	lo.SetUint16(unix.IFF_UP)
+	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo)
+}
