@@ -124,6 +124,9 @@ func (g *guest) races() error {
 		return err
 	}
 	for i, r := range g.job.Races {
+		if r.Spare && Copied(g.written.how) && g.written.by != "" {
+			continue
+		}
 		rec, err := g.race(r)
 		if err != nil {
 			return fmt.Errorf("%v against %v: %w", r.Strategy, r.Mutator, err)

@@ -31,8 +31,8 @@ const Probing Scenario = "probe"
 // Scenarios lists every Scenario.
 func Scenarios() []Scenario { return []Scenario{Race, SameBase, Unmodified, Crash, Replay, Faults} }
 
-// sharesMachine reports whether s leaves a machine as it needs to be for others.
-func (s Scenario) sharesMachine() bool { return s == Race || s == SameBase || s == Unmodified }
+// sharesMachine reports whether s leaves a machine in order for those after it.
+func (s Scenario) sharesMachine() bool { return s != Crash && s != Replay }
 
 // Plan is what is to be proved.
 type Plan struct {
@@ -60,7 +60,8 @@ var (
 )
 
 // Mutators are those of a race on a layer that needs stable pages, or on a
-// control, unless others are asked for. Stacks of layers have those of a control.
+// control, unless others are asked for. Stacks of layers, and layers that fail as
+// another does, have those of a control.
 func Mutators(needsStablePages bool) []mutator.Kind {
 	if needsStablePages {
 		return slices.Clone(usual)
@@ -72,7 +73,7 @@ func (p Plan) mutators(v victim.Victim) []mutator.Kind {
 	if p.Mutators != nil {
 		return p.Mutators
 	}
-	return Mutators(v.NeedsStablePages && !v.Stacked)
+	return Mutators(v.NeedsStablePages && !v.Stacked && !v.Alike)
 }
 
 // job is what a machine is to do.
@@ -97,6 +98,7 @@ type race struct {
 	Gate     bool
 	Writes   int
 	Until    time.Duration `json:",omitempty"` // as Plan.Until
+	Spare    bool          `json:",omitempty"` // shows nothing new where the kernel copies
 }
 
 // A race has the size of 2011. An emulated processor makes, and reads back, some 20
@@ -134,7 +136,7 @@ func (p Plan) races(v victim.Victim, tracks bool) []race {
 	for _, s := range p.Strategies {
 		for _, k := range p.mutators(v) {
 			for _, gate := range []bool{false, true} {
-				r := race{Strategy: s, Mutator: k, Gate: gate}
+				r := race{Strategy: s, Mutator: k, Gate: gate, Spare: p.Mutators == nil && !slices.Contains(telling, k)}
 				if k == mutator.None && gate {
 					continue
 				}

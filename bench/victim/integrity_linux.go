@@ -11,9 +11,14 @@ import (
 // first: a control.
 var (
 	integrityDirect  = integrity("dm-integrity-D", "D", "checksums below the file system, no journal: what changed in flight cannot be read")
-	integrityBitmap  = integrity("dm-integrity-B", "B", "the same with a bitmap").victim()
+	integrityBitmap  = alike(integrity("dm-integrity-B", "B", "the same with a bitmap").victim())
 	integrityJournal = control(integrity("dm-integrity-J", "J", "control: dm-integrity with a journal copies").victim())
 )
+
+func alike(v Victim) Victim {
+	v.Alike = true
+	return v
+}
 
 func control(v Victim) Victim {
 	v.NeedsStablePages = false

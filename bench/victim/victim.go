@@ -22,6 +22,7 @@ type Victim struct {
 	NoCrash          bool     // its media after a power cut tell nothing of it: they are gone, or mended
 	Injects          bool     // Stage.Fail makes writes fail
 	Stacked          bool     // a file system on another victim
+	Alike            bool     // it fails as another victim does: fewer mutators tell as much
 	// Crashed are mount options by which a file system can be read as a crash
 	// left it, with nothing written; "" if there are none.
 	Crashed  string
