@@ -43,8 +43,8 @@ type Plan struct {
 	Mutators   []mutator.Kind // nil: those of the function Mutators
 	Scenarios  []Scenario
 	Programs   []Program // nil: those of the function Programs that show something of a victim
-	// Quick makes a third of the writes of races, replays and faults; on stacks it is
-	// always so.
+	// Quick makes a third of the writes of races, replays and faults, as do controls,
+	// stacks, and layers that fail as another does.
 	Quick bool
 	// Until is how long a race goes on at most that is to show failures and has
 	// shown none yet.
@@ -73,8 +73,13 @@ func (p Plan) mutators(v victim.Victim) []mutator.Kind {
 	if p.Mutators != nil {
 		return p.Mutators
 	}
-	return Mutators(v.NeedsStablePages && !v.Stacked && !v.Alike)
+	return Mutators(!few(v))
 }
+
+// few reports whether few races tell what there is to tell of v.
+func few(v victim.Victim) bool { return !v.NeedsStablePages || v.Stacked || v.Alike }
+
+func (p Plan) quick(v victim.Victim) bool { return p.Quick || few(v) }
 
 // job is what a machine is to do.
 type job struct {
@@ -155,7 +160,7 @@ func (p Plan) races(v victim.Victim, tracks bool) []race {
 		}
 	}
 	for i := range all {
-		all[i].Writes = some(p.Quick || v.Stacked, raceWrites)
+		all[i].Writes = some(p.quick(v), raceWrites)
 		if r := &all[i]; i >= measuring && v.NeedsStablePages && !r.Gate && r.Mutator != mutator.Once && !r.promised() {
 			r.Until = p.Until
 		}
@@ -192,7 +197,7 @@ func (p Plan) jobs(k kernel.Kernel, v victim.Victim) (all []job) {
 			continue
 		}
 		j := job{
-			Scenarios: []Scenario{s}, Victim: v.Name, Kernel: k.Version, Origin: k.Origin, Accel: p.Accel, Quick: p.Quick || v.Stacked,
+			Scenarios: []Scenario{s}, Victim: v.Name, Kernel: k.Version, Origin: k.Origin, Accel: p.Accel, Quick: p.quick(v),
 			Races: p.races(v, tracks(k.Version)), Strategies: p.Strategies,
 		}
 		for _, prog := range p.programs(v) {
