@@ -2,6 +2,7 @@ package prove
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -91,6 +92,7 @@ type job struct {
 	Races      []race                 `json:",omitempty"`
 	Strategies []stablewrite.Strategy `json:",omitempty"`
 	Programs   []string               `json:",omitempty"` // by name
+	Path       string                 `json:",omitempty"` // where they are, as PATH has it
 	Quick      bool                   `json:",omitempty"` // as Plan.Quick
 	Again      bool                   `json:",omitempty"` // after the power cut
 }
@@ -192,21 +194,25 @@ func (p Plan) jobs(k kernel.Kernel, v victim.Victim) (all []job) {
 		if !p.tries(s, v) {
 			continue
 		}
-		if s.sharesMachine() && shared >= 0 {
-			all[shared].Scenarios = append(all[shared].Scenarios, s)
-			continue
-		}
-		j := job{
-			Scenarios: []Scenario{s}, Victim: v.Name, Kernel: k.Version, Origin: k.Origin, Accel: p.Accel, Quick: p.quick(v),
-			Races: p.races(v, tracks(k.Version)), Strategies: p.Strategies,
-		}
-		for _, prog := range p.programs(v) {
-			j.Programs = append(j.Programs, prog.Name)
+		at := shared
+		if !s.sharesMachine() || shared < 0 {
+			at = len(all)
+			all = append(all, job{
+				Victim: v.Name, Kernel: k.Version, Origin: k.Origin, Accel: p.Accel, Quick: p.quick(v),
+				Races: p.races(v, tracks(k.Version)), Strategies: p.Strategies,
+			})
 		}
 		if s.sharesMachine() {
-			shared = len(all)
+			shared = at
 		}
-		all = append(all, j)
+		all[at].Scenarios = append(all[at].Scenarios, s)
+		if s != Unmodified {
+			continue
+		}
+		for _, prog := range p.programs(v) {
+			all[at].Programs = append(all[at].Programs, prog.Name)
+		}
+		all[at].Path = os.Getenv("PATH")
 	}
 	return all
 }

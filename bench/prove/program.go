@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -24,7 +25,7 @@ type Program struct {
 	About string
 	// Changes: it changes buffers while they are written.
 	Changes bool
-	Package string // of Debian, with the command that runs it, or makes it
+	Package string // of Debian, that has its command
 
 	command string   // of this machine; "": it is compiled
 	source  string   // compiled, of the directory programs
@@ -41,6 +42,7 @@ type Program struct {
 //go:embed programs/*.c
 var sources embed.FS
 
+// guestPrograms is where a machine has what is compiled.
 const guestPrograms = "/programs"
 
 // image is where qemu finds what its machine runs.
@@ -51,11 +53,11 @@ func Programs() []Program {
 	return []Program{
 		{
 			Name: "modify-dio-in-flight", About: "the program of the mail of 2011", Changes: true,
-			Package: compiler, source: "modify-dio-in-flight.c", bytes: 1 << 20, limit: time.Minute, endless: true,
+			source: "modify-dio-in-flight.c", bytes: 1 << 20, limit: time.Minute, endless: true,
 		},
 		{
 			Name: "dio-race", About: "the scenario of xfstests' generic/761", Changes: true, anyway: true,
-			Package: compiler, source: "dio-race.c", options: []string{"-pthread"},
+			source: "dio-race.c", options: []string{"-pthread"},
 			args: []string{"testfile", "65536", strconv.Itoa(8 << 20)}, bytes: 8 << 20, limit: 2 * time.Minute,
 		},
 		{
@@ -79,9 +81,6 @@ func Programs() []Program {
 		},
 	}
 }
-
-// compiler is the Debian package of gcc, which makes the programs.
-const compiler = "gcc"
 
 // firmware are options of gcc that make a flat image of 64 KiB which ends at 4 GiB.
 var firmware = []string{
@@ -114,18 +113,6 @@ func (p Plan) programs(v victim.Victim) []Program {
 	return slices.DeleteFunc(Programs(), func(prog Program) bool { return !prog.anyway && (v.Stacked || len(v.Mkfs) == 0) })
 }
 
-// path is where p is found, here and in a machine.
-func (p Program) path() (string, error) {
-	if p.command == "" {
-		return filepath.Join(guestPrograms, p.Name), nil
-	}
-	path, err := exec.LookPath(p.command)
-	if err != nil {
-		return "", fmt.Errorf("%s is not there: apt-get install %s", p.command, p.Package)
-	}
-	return path, nil
-}
-
 // files makes the files that v and the programs of j need, by the names that they have
 // in its machine. They are gone, and may not be asked for, once done was called.
 func (p Plan) files(ctx context.Context, v victim.Victim, j job) (all map[string]string, done func(), err error) {
@@ -135,15 +122,8 @@ func (p Plan) files(ctx context.Context, v victim.Victim, j job) (all map[string
 	for _, name := range v.Commands {
 		all[name] = name
 	}
-	if !slices.Contains(j.Scenarios, Unmodified) {
-		return all, done, nil
-	}
 	for _, name := range j.Programs {
 		prog, err := ProgramNamed(name)
-		if err != nil {
-			return nil, done, err
-		}
-		path, err := prog.path()
 		if err != nil {
 			return nil, done, err
 		}
@@ -153,23 +133,57 @@ func (p Plan) files(ctx context.Context, v victim.Victim, j job) (all map[string
 				return nil, done, err
 			}
 			made = append(made, f)
-			target := path
-			if prog.command != "" {
-				target = image
-			}
-			all[target] = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())
+			all[prog.binary()] = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())
 		}
-		if prog.command != "" {
-			all[path] = path
+		needed, err := prog.installed()
+		if err != nil {
+			return nil, done, err
 		}
-		for _, pattern := range prog.needs {
-			found, _ := filepath.Glob(pattern) // the pattern is ours
-			for _, name := range found {
-				all[name] = name
-			}
+		for _, name := range needed {
+			all[name] = name
 		}
 	}
 	return all, done, nil
+}
+
+// binary is where a machine has what p is compiled to.
+func (p Program) binary() string {
+	if p.command != "" {
+		return image
+	}
+	return path.Join(guestPrograms, p.Name)
+}
+
+// path is where p is found, here and in a machine.
+func (p Program) path() (string, error) {
+	if p.command == "" {
+		return p.binary(), nil
+	}
+	name, err := exec.LookPath(p.command)
+	if err != nil {
+		return "", fmt.Errorf("%s is not there: apt-get install %s", p.command, p.Package)
+	}
+	return name, nil
+}
+
+// installed lists the files of this machine that p needs.
+func (p Program) installed() (names []string, err error) {
+	if p.command == "" {
+		return nil, nil
+	}
+	name, err := p.path()
+	if err != nil {
+		return nil, err
+	}
+	names = append(names, name)
+	for _, pattern := range p.needs {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, found...)
+	}
+	return names, nil
 }
 
 // compile has gcc make p, into a file that has no name.
@@ -182,7 +196,7 @@ func (p Program) compile(ctx context.Context, dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	gcc := exec.CommandContext(ctx, "gcc", slices.Concat([]string{"-O2", "-Wall", "-Wextra", "-Werror", "-o", "/proc/self/fd/3"}, p.options, []string{"-x", "c", "-"})...)
+	gcc := exec.CommandContext(ctx, "gcc", slices.Concat([]string{"-O2", "-o", "/proc/self/fd/3"}, p.options, []string{"-x", "c", "-"})...)
 	gcc.Stdin, gcc.ExtraFiles = bytes.NewReader(source), []*os.File{f}
 	if out, err := gcc.CombinedOutput(); err != nil {
 		f.Close()

@@ -22,7 +22,7 @@ import (
 
 // programs runs each program plain, and then under run.
 func (g *guest) programs() error {
-	if err := os.Setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"); err != nil {
+	if err := os.Setenv("PATH", g.job.Path); err != nil {
 		return err
 	}
 	dir, err := g.directory()

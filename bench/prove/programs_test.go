@@ -96,7 +96,7 @@ func TestProgramsAreShownPlainAndUnderRun(t *testing.T) {
 	}
 }
 
-// What the source says is what gcc makes, with all warnings.
+// Programs are made as they are when a proof needs them.
 func TestProgramsCompile(t *testing.T) {
 	if _, err := exec.LookPath("gcc"); err != nil {
 		testenv.Missing(t, "the command gcc")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -19,38 +20,63 @@ import (
 	"stablepages/stablewrite"
 )
 
-var update = flag.Bool("update", false, "write what testdata/results.jsonl says into RESULTS.md")
+var update = flag.Bool("update", false, "write what the Records of testdata say into RESULTS.md")
 
 func TestRESULTSShowTheCommittedProof(t *testing.T) {
-	f, err := os.Open("testdata/results.jsonl")
+	for _, section := range []struct {
+		name, records string
+		write         func(io.Writer, []record.Prove) error
+	}{
+		{"prove", "testdata/results.jsonl", WriteReport},
+		{"programs", "testdata/programs.jsonl", writeProgramReport},
+	} {
+		recs := committed(t, section.records)
+		if v := Judge(recs); len(v.Broken)+len(v.Inconclusive) > 0 {
+			t.Errorf("the committed proof is none: %q", v)
+		}
+		var b bytes.Buffer
+		if err := section.write(&b, recs); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(b.String()) {
+			if len(line) > 101 {
+				t.Errorf("a line of %d columns: %s", len(line)-1, line)
+			}
+		}
+		testenv.Section(t, "RESULTS.md", section.name, testenv.Indented(b.String()), *update)
+	}
+}
+
+// writeProgramReport writes what is new where only programs, and plain races beside
+// them, were tried.
+func writeProgramReport(out io.Writer, recs []record.Prove) error {
+	m := MatrixOf(recs)
+	if err := m.write(out); err != nil {
+		return err
+	}
+	for _, text := range programFindings(recs) {
+		fmt.Fprintf(out, "\n%s\n", Wrap(text))
+	}
+	return writePrograms(out, recs)
+}
+
+func committed(t *testing.T, name string) (recs []record.Prove) {
+	t.Helper()
+	f, err := os.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	var recs []record.Prove
 	for dec := json.NewDecoder(f); ; {
 		var r record.Prove
 		if err := dec.Decode(&r); err == io.EOF {
-			break
+			return recs
 		} else if err != nil || r.Kind != record.KindProve {
 			t.Fatalf("%v: %+v", err, r)
 		}
 		r.Upgrade()
 		recs = append(recs, r)
 	}
-	if v := Judge(recs); len(v.Broken)+len(v.Inconclusive) > 0 {
-		t.Errorf("the committed proof is none: %q", v)
-	}
-	var b bytes.Buffer
-	if err := WriteReport(&b, recs); err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(b.String()) {
-		if len(line) > 101 {
-			t.Errorf("a line of %d columns: %s", len(line)-1, line)
-		}
-	}
-	testenv.Section(t, "RESULTS.md", "prove", testenv.Indented(b.String()), *update)
 }
 
 func one() *int { n := 1; return &n }
@@ -238,7 +264,7 @@ func TestThePlanOfAVictim(t *testing.T) {
 	} {
 		var machines, programs []string
 		for _, j := range p.jobs(kernel.Kernel{Version: "9.9"}, tc.of) {
-			machines, programs = append(machines, listed(j.Scenarios)), j.Programs
+			machines, programs = append(machines, listed(j.Scenarios)), append(programs, j.Programs...)
 		}
 		if got := strings.Join(machines, "|"); got != tc.scenarios {
 			t.Errorf("%s: scenarios %s, want %s", tc.of.Name, got, tc.scenarios)
