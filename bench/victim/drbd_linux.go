@@ -20,7 +20,8 @@ import (
 var drbd = Victim{
 	Name: "drbd", About: "a mirror over the network: what changed in flight is not the same on both nodes", NeedsStablePages: true,
 	Modules: []string{"drbd"}, Disks: []int64{layerBytes, layerBytes},
-	Commands: []string{drbdSetup, drbdMeta}, Package: "drbd-utils", NoCrash: true, Alike: true,
+	Commands: []string{drbdSetup, drbdMeta}, Package: "drbd-utils", Alike: true,
+	NoCrash: true, // the nodes are made equal again: what was written last is copied anew
 	setUp: func(s *Stage) error {
 		if err := errors.Join(loopbackUp(), os.MkdirAll("/var/lock", 0o755)); err != nil { // drbdmeta takes locks there
 			return err

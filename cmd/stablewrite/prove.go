@@ -58,6 +58,7 @@ line.`,
 		Example: `  stablewrite prove --list
   stablewrite prove
   stablewrite prove --kernels 6.1 --victims btrfs --strategies raw,verify --mutators storm,aba
+  stablewrite prove --kernels 6.1 --victims btrfs --scenarios program --programs qemu
   stablewrite prove --kernels newest --quick
   stablewrite prove --kernel /tmp/unpacked --victims md-raid1`,
 		Args: noArguments("--victims, --kernels and others choose"),
@@ -71,7 +72,7 @@ line.`,
 	fl.StringSliceVar(&f.strategies, "strategies", []string{"raw", "verify", "bounce"}, "`writers`")
 	fl.StringSliceVar(&f.mutators, "mutators", nil, fmt.Sprintf("`who` changes the buffer (default %s; on controls %s)", joined(prove.Mutators(true)), joined(prove.Mutators(false))))
 	fl.StringSliceVar(&f.scenarios, "scenarios", names(prove.Scenarios()), "`what` is tried")
-	fl.StringSliceVar(&f.programs, "programs", nil, fmt.Sprintf("unmodified `programs`: %s (default all on btrfs, one elsewhere)", strings.Join(programNames(), ",")))
+	fl.StringSliceVar(&f.programs, "programs", nil, fmt.Sprintf("unmodified `programs`: %s (default all on btrfs, dio-race elsewhere)", strings.Join(programNames(), ",")))
 	fl.BoolVar(&f.quick, "quick", false, "make a third of the writes, and know less")
 	fl.DurationVar(&f.until, "until", time.Minute, "go on as long with a race that is to show a failure and has shown none")
 	fl.StringVar(&f.accel, "accel", string(kernel.Emulated), "the processor: tcg (emulated) or kvm")

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,17 +20,27 @@ import (
 	"stablepages/stablewrite"
 )
 
+// built is the program as users build it, once a test asked for it. Its file has no
+// name any more.
+var built *os.File
+
 // program builds the program as users do. The test's own, under the race
 // detector, is too slow for an emulated processor.
 func program(t *testing.T) string {
 	t.Helper()
-	name := filepath.Join(t.TempDir(), "stablewrite")
-	build := exec.Command("go", "build", "-o", name, ".")
-	build.Env = append(build.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if built == nil {
+		name := filepath.Join(t.TempDir(), "stablewrite")
+		build := exec.Command("go", "build", "-o", name, ".")
+		build.Env = append(build.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		var err error
+		if built, err = os.Open(name); err != nil {
+			t.Fatal(err)
+		}
 	}
-	return name
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), built.Fd())
 }
 
 // proof runs prove and returns its Records.
@@ -304,9 +315,9 @@ func machines(t *testing.T, dir string) (pids []string) {
 // However a proof ends, and two at once: no machine and no file is left.
 func TestKernelsLeaveNothingBehind(t *testing.T) {
 	testenv.Kernels(t)
-	built := program(t)
+	name := program(t)
 	start := func(dir string) *exec.Cmd {
-		cmd := exec.Command(built, "prove", "--kernels", "6.1", "--victims", "btrfs,md-raid1", "--scenarios", "race")
+		cmd := exec.Command(name, "prove", "--kernels", "6.1", "--victims", "btrfs,md-raid1", "--scenarios", "race")
 		cmd.Dir, cmd.SysProcAttr = dir, &syscall.SysProcAttr{Setpgid: true}
 		var said bytes.Buffer
 		cmd.Stderr = &said
