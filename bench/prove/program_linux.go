@@ -130,7 +130,7 @@ func (g *guest) launch(p Program, dir string, guarded bool) (failure string, err
 	}
 	argv, how := append([]string{path}, p.args...), "plain"
 	if guarded {
-		argv, how = append([]string{"/init", "run", "--"}, argv...), "under run"
+		argv, how = append([]string{"/proc/self/exe", "run", "--"}, argv...), "under run"
 	}
 	var out bytes.Buffer
 	cmd := exec.Command(argv[0], argv[1:]...)
