@@ -161,6 +161,7 @@ func programFindings(recs []record.Prove) (said []string) {
 	for _, k := range kernels(recs) {
 		var plain, watched []string
 		var guarded tally
+		var by []record.Watched // by name
 		for _, r := range ProgramRows(recs) {
 			if r.Kernel != k || !r.Plain.failed() {
 				continue
@@ -168,8 +169,17 @@ func programFindings(recs []record.Prove) (said []string) {
 			name := r.Program + " on " + r.Victim
 			plain = append(plain, fmt.Sprintf("%s (%v)", name, r.Plain))
 			guarded.add(r.Guarded.Blocks, r.Guarded.Bad)
-			if r.Plain.Watched.Changed > 0 {
-				watched = append(watched, fmt.Sprintf("%s (%s)", r.Plain.Watched.Comm, r.Plain.changed()))
+			w := r.Plain.Watched
+			i := slices.IndexFunc(by, func(sum record.Watched) bool { return sum.Comm == w.Comm })
+			if i < 0 {
+				i, by = len(by), append(by, record.Watched{Comm: w.Comm})
+			}
+			by[i].Writes += w.Writes
+			by[i].Changed += w.Changed
+		}
+		for _, w := range by {
+			if w.Changed > 0 {
+				watched = append(watched, fmt.Sprintf("%d of %d by %s", w.Changed, w.Writes, w.Comm))
 			}
 		}
 		if plain == nil {
