@@ -19,29 +19,31 @@ import (
 
 const (
 	pageSize = 4096
-	// calibrationPages are written to, and all but the first prove what was found.
+	// calibrationPages are written to. Each of those that are seen proves what was
+	// found.
 	calibrationPages = 64
 	gibibyte         = 1 << 30
 )
 
 // question mirrors struct question of bpf/watch.bpf.c.
 type question struct {
-	Frame      uint64
-	Begins     [4]uint64
-	Tries, PID uint32
-	Answer     uint64
+	Page, Frame   uint64
+	Begins        [4]uint64
+	Tries, PID    uint32
+	Index, Answer uint64
 }
 
 // calibrate finds the two constants by which the kernel turns a page struct
 // into an address: where page structs begin, and where memory begins.
 //
 // Nothing is written for that. New pages of this process are seen when the kernel
-// allocates them, and /proc/self/pagemap says which frames they are: all pairs of
-// struct and frame agree on one beginning of the page structs. Memory begins
-// at a multiple of 1 GiB, so only as many addresses can be right as there are GiB of
-// memory: the one where the random bytes of a page are found. Then every other
-// page must be found by both constants, from its struct. A wrong constant finds
-// none of them.
+// allocates them. Which is which of them the kernel notes in their structs (a page of
+// anonymous memory has the number of its place there), and /proc/self/pagemap says
+// which frames they are: so every struct tells where the structs begin, and all must
+// agree. Frames that follow each other would also agree if they were taken for their
+// neighbors. Memory begins at a multiple of 1 GiB, so only as many addresses can be
+// right as there are GiB of memory: the one where the random bytes of a page are
+// found. Then every page must be found by both constants, from its struct.
 func (k *kernel) calibrate() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -53,7 +55,7 @@ func (k *kernel) calibrate() error {
 	if err := unix.Madvise(mem, unix.MADV_NOHUGEPAGE); err != nil && err != unix.EINVAL { // EINVAL: there are none
 		return err
 	}
-	if _, err := k.ask(mem, 0, 0); err != nil { // the kernel's side tells our allocations by our PID
+	if _, err := k.ask(question{}, mem); err != nil { // the kernel's side tells our allocations by our PID
 		return err
 	}
 	if err := k.attach("on_alloc"); err != nil {
@@ -69,19 +71,23 @@ func (k *kernel) calibrate() error {
 	if err != nil {
 		return err
 	}
-	structs, err := k.allocated()
+	structs, err := k.structsOf(mem)
 	if err != nil {
 		return err
 	}
-	begin, agree := mostAgreed(structs, frames, k.pageStruct)
-	if agree < calibrationPages*3/4 {
-		return fmt.Errorf("%d of %d new pages were seen in %d allocations", agree, calibrationPages, len(structs))
+	var begin uint64
+	for i, s := range structs {
+		b := s - frames[i]*k.pageStruct
+		if begin != 0 && b != begin {
+			return fmt.Errorf("the structs of pages begin at %#x by one page of this process, and at %#x by another", begin, b)
+		}
+		begin = b
 	}
 	memory, err := memoryGiB()
 	if err != nil {
 		return err
 	}
-	first, err := k.ask(mem, frames[0], memory+1)
+	first, err := k.ask(question{Frame: frames[0], Tries: memory + 1}, mem)
 	if err != nil {
 		return err
 	}
@@ -91,8 +97,8 @@ func (k *kernel) calibrate() error {
 	if err := errors.Join(k.Variables["vmemmap"].Set(begin), k.Variables["direct_map"].Set(first.Answer)); err != nil {
 		return err
 	}
-	for i := 1; i < calibrationPages; i++ {
-		q, err := k.ask(mem[i*pageSize:], frames[i], 0)
+	for i, s := range structs {
+		q, err := k.ask(question{Page: s}, mem[i*pageSize:])
 		if err != nil {
 			return err
 		}
@@ -103,10 +109,8 @@ func (k *kernel) calibrate() error {
 	return nil
 }
 
-// ask lets the kernel look for a page, at so many addresses, or at the one that is
-// known if they are 0.
-func (k *kernel) ask(page []byte, frame uint64, tries uint32) (question, error) {
-	q := question{Frame: frame, Tries: tries}
+// ask has the kernel's side answer a question about a page of this process.
+func (k *kernel) ask(q question, page []byte) (question, error) {
 	for i := range q.Begins {
 		q.Begins[i] = binary.LittleEndian.Uint64(page[8*i:])
 	}
@@ -117,30 +121,32 @@ func (k *kernel) ask(page []byte, frame uint64, tries uint32) (question, error) 
 	return q, err
 }
 
-// allocated returns the structs of pages that were given to this process.
-func (k *kernel) allocated() ([]uint64, error) {
-	var pages struct {
+// structsOf returns the addresses of the structs of pages of mem, by their number in
+// it. Of the pages that were given to this process others are for its page tables, and
+// some may have gone by unseen.
+func (k *kernel) structsOf(mem []byte) (map[int]uint64, error) {
+	var given struct {
 		N, _ uint32
 		Page [512]uint64
 	}
-	if err := k.Variables["pages"].Get(&pages); err != nil {
+	if err := k.Variables["pages"].Get(&given); err != nil {
 		return nil, err
 	}
-	return pages.Page[:min(int(pages.N), len(pages.Page))], nil
-}
-
-// mostAgreed is the beginning of page structs that most frames agree on.
-func mostAgreed(structs, frames []uint64, size uint64) (begin uint64, agree int) {
-	votes := map[uint64]int{}
-	for _, s := range structs {
-		for _, f := range frames {
-			b := s - f*size
-			if votes[b]++; votes[b] > agree {
-				begin, agree = b, votes[b]
-			}
+	all := map[int]uint64{}
+	n := min(int(given.N), len(given.Page))
+	for _, page := range given.Page[:n] {
+		q, err := k.ask(question{Page: page}, mem)
+		if err != nil {
+			return nil, err
+		}
+		if i := q.Index - uint64(addressOf(mem)/pageSize); i < calibrationPages {
+			all[int(i)] = page
 		}
 	}
-	return begin, agree
+	if len(all) < calibrationPages*3/4 {
+		return nil, fmt.Errorf("%d of %d new pages were seen in %d allocations", len(all), calibrationPages, n)
+	}
+	return all, nil
 }
 
 // framesOf returns the frame numbers of the pages of mem

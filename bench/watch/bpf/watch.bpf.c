@@ -30,8 +30,9 @@ enum { NO_ENTRY = 2 }; // ENOENT
 #define UINT(name, value) int (*name)[value]
 #define TYPE(name, type) type *name
 static void *(*lookup)(void *map, const void *key) = (void *)1;
-static long (*update)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
-static long (*delete)(void *map, const void *key) = (void *)3;
+// In Linux 6.1 what these two return is an int, whose upper half says nothing.
+static int (*update)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
+static int (*delete)(void *map, const void *key) = (void *)3;
 static u64 (*ktime)(void) = (void *)5;
 static u32 (*prandom)(void) = (void *)7;
 static u64 (*current_pid_tgid)(void) = (void *)14;
@@ -55,6 +56,7 @@ struct inode { struct super_block *i_sb; } KERNEL;
 struct address_space { struct inode *host; } KERNEL;
 struct page { u64 compound_head; struct address_space *mapping; u32 page_type; } KERNEL;
 struct page___7 { u64 compound_info; } KERNEL;
+struct folio { u64 index; } KERNEL;
 struct bio_vec { struct page *bv_page; u32 bv_len, bv_offset; };
 struct bvec_iter { u64 bi_sector; u32 bi_size, bi_idx, bi_bvec_done; } KERNEL;
 struct bvec_iter___7 { u32 bi_offset; } KERNEL;
@@ -484,7 +486,7 @@ INLINE void leave(u32 kind, u32 level, u64 event)
 // Sums of another's pages must not stay even if the map cannot be changed now.
 INLINE void forget(u64 key)
 {
-	long err = delete(&in_flight, &key);
+	int err = delete(&in_flight, &key);
 	if (err == -NO_ENTRY)
 		return;
 	COUNT(replaced);
@@ -774,20 +776,28 @@ int on_alloc(u64 *ctx)
 
 // What the loader asks of calibrate.
 struct question {
+	u64 page;         // struct of a page
 	u64 frame;        // number of a page
 	u64 begins[4];    // with what it begins
-	u32 tries;        // how many GiB of memory there may be; 0: try direct_map only
+	u32 tries;        // how many GiB of memory there may be; 0: do both constants find page?
 	u32 pid;          // answer: our process, as the kernel has it
+	u64 index;        // answer: of page, which place in memory it was given for
 	u64 answer;       // where memory begins, 0 if not found
 };
 struct trial { struct question *q; u64 base, answer; };
 
+INLINE int begins(struct question *q, u64 at)
+{
+	u64 w[4];
+	if (READ(w, (void *)at))
+		return 0;
+	return w[0] == q->begins[0] && w[1] == q->begins[1] && w[2] == q->begins[2] && w[3] == q->begins[3];
+}
+
 static long try(u32 i, struct trial *t)
 {
-	u64 w[4], base = t->base - ((u64)i << 30);
-	if (READ(w, (void *)(base + t->q->frame * PAGE)))
-		return 0;
-	if (w[0] != t->q->begins[0] || w[1] != t->q->begins[1] || w[2] != t->q->begins[2] || w[3] != t->q->begins[3])
+	u64 base = t->base - ((u64)i << 30);
+	if (!begins(t->q, base + t->q->frame * PAGE))
 		return 0;
 	t->answer = base;
 	return 1;
@@ -798,12 +808,13 @@ static long try(u32 i, struct trial *t)
 SEC("syscall")
 int calibrate(struct question *q)
 {
-	struct trial t = { .q = q, .base = direct_map };
-	u32 n = q->tries;
-	if (n)
-		t.base = current_task_address() & ~((1ULL << 30) - 1);
-	loop(n ? n : 1, try, &t, 0);
+	struct trial t = { .q = q, .base = current_task_address() & ~((1ULL << 30) - 1) };
+	if (q->tries)
+		loop(q->tries, try, &t, 0);
+	else if (begins(q, address(q->page)))
+		t.answer = direct_map;
 	q->answer = t.answer;
+	q->index = FIELD((struct folio *)q->page, index);
 	q->pid = current_pid_tgid() >> 32;
 	return 0;
 }
