@@ -18,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
+	"stablepages/bench/kernel"
 	"stablepages/bench/mutator"
 	"stablepages/bench/record"
 	"stablepages/bench/testenv"
@@ -26,6 +27,7 @@ import (
 
 func TestMain(m *testing.M) {
 	mutator.Main()
+	kernel.Guest(raceUnderWatch)
 	testscript.Main(m, map[string]func(){"stablewrite": main})
 }
 
