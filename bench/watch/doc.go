@@ -31,8 +31,9 @@
 // at in part, from a random block on, and counted as truncated. What should have
 // been looked at and was not, or not to its end, is counted as untraced: no room for
 // more writes in flight (8192), memory that cannot be read, a processor that was at
-// three others; and, measured on a busy Linux 6.18, one completion in some ten
-// thousand that the kernel's own trace has and programs in it are not called for.
+// three others. Completions that a kernel calls no program for are counted, too: on
+// the virtual machine that this was written on, that of bursts which interrupt some
+// threads of the system, one in some ten thousand of a busy hour. Its trace has them.
 // Coverage is part of every verdict: without writes, or with any that is
 // untraced, there is none.
 //
