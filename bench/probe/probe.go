@@ -161,17 +161,7 @@ func measure(ctx context.Context, p *record.Probe, target *os.File, on string, w
 // pages the write holds. Where nothing can be watched (see watch.Start) the assumption
 // stays.
 func held(p *record.Probe, target *os.File) {
-	how, err := watch.HowWritten(func(b []byte) error {
-		f, err := scratch.Reopen(target, os.O_RDWR, true)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		if _, err := f.WriteAt(b, 0); err != nil {
-			return err
-		}
-		return scratch.DataSync(f)
-	})
+	how, err := watch.HowFileIsWritten(target)
 	if err != nil || how == stablewrite.DirectUnknown {
 		return
 	}

@@ -63,6 +63,30 @@ func TestHowTheKernelWritesIsShown(t *testing.T) {
 	}
 }
 
+// Whose pages a write holds is asked beside the races, and neither is believed against
+// the other.
+func TestWhatRacesAndPagesShowMustAgree(t *testing.T) {
+	const yes, bounced, unknown = stablewrite.DirectYes, stablewrite.DirectBounced, stablewrite.DirectUnknown
+	for _, tc := range []struct {
+		races written
+		pages stablewrite.Directness
+		want  written
+		fails bool
+	}{
+		{written{bounced, record.ByGate}, bounced, written{bounced, record.ByBoth}, false},
+		{written{bounced, record.ByGate}, unknown, written{bounced, record.ByGate}, false},
+		{written{bounced, record.ByGate}, yes, written{bounced, record.ByGate}, true},
+		{written{yes, record.ByGate}, bounced, written{yes, record.ByGate}, true},
+		{written{yes, ""}, bounced, written{bounced, record.ByPages}, false}, // what is assumed is not believed
+		{written{unknown, ""}, unknown, written{unknown, ""}, false},
+	} {
+		got, err := agreed(tc.races, tc.pages)
+		if got != tc.want || (err != nil) != tc.fails {
+			t.Errorf("%+v, pages %v: %+v, %v, want %+v", tc.races, tc.pages, got, err, tc.want)
+		}
+	}
+}
+
 func TestDirtiedCountsWhatThePageCacheTakes(t *testing.T) {
 	before, err := dirtied()
 	if err != nil {

@@ -29,7 +29,7 @@ func stateOf(failed, writes int, how written) State {
 	switch {
 	case failed > 0:
 		return Open
-	case Copied(how.how) && how.by == record.ByGate && writes > 0:
+	case Copied(how.how) && how.by != "" && writes > 0:
 		return Closed
 	}
 	return NotShown

@@ -1,6 +1,8 @@
 package prove
 
 import (
+	"fmt"
+
 	"stablepages/bench/record"
 	"stablepages/crcguard"
 	"stablepages/stablewrite"
@@ -45,4 +47,19 @@ func shownBy(raw []record.Prove, dirtied int64) written {
 		return written{stablewrite.DirectBounced, record.ByGate}
 	}
 	return written{assumed, ""}
+}
+
+// agreed adds to what races showed whose pages a write held, which is unknown where
+// nothing can be watched. Each shows it by means that the other has no part in: if
+// they differ one is wrong, and that is the error.
+func agreed(races written, pages stablewrite.Directness) (written, error) {
+	switch {
+	case pages == stablewrite.DirectUnknown:
+		return races, nil
+	case races.by == "":
+		return written{pages, record.ByPages}, nil
+	case races.how == pages:
+		return written{pages, record.ByBoth}, nil
+	}
+	return races, fmt.Errorf("by gated changes writes are %v, and by whose pages they hold %v: one of the two is wrong here", races.how, pages)
 }

@@ -102,8 +102,8 @@ type Prove struct {
 	Victim   string `json:"victim"`
 	Needs    bool   `json:"needs_stable_pages"` // false: the victim is a control
 	Accel    string `json:"accel"`              // how the processor was made: "tcg" is emulated
-	// WrittenBy says how Written was found out: ByGate, or "" if it is assumed from
-	// the kernel's version and the file system.
+	// WrittenBy says how Written was found out: ByGate, ByPages or ByBoth, or "" if it
+	// is assumed from the kernel's version and the file system.
 	WrittenBy string `json:"written_by"`
 	// Diverged counts, of Torn, the writes after which the legs of a mirror
 	// differed from each other.
@@ -144,9 +144,16 @@ func (r *Prove) Upgrade() {
 	r.Repro.Upgrade()
 }
 
-// ByGate: changes that were made in flight did or did not reach the media, and the
-// page cache had as many dirty pages as were written, or had not.
-const ByGate = "gate"
+// Ways to find out how a kernel writes.
+const (
+	// ByGate: changes that were made in flight did or did not reach the media, and the
+	// page cache had as many dirty pages as were written, or had not.
+	ByGate = "gate"
+	// ByPages: whose pages a write held when it came to the device.
+	ByPages = "pages"
+	// ByBoth: they agree.
+	ByBoth = "gate and pages"
+)
 
 // Cost is one timed cell: one writer, size, depth and share of changed writes, in
 // one round.

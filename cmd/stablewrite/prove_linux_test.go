@@ -245,7 +245,7 @@ func closed(t *testing.T, recs []record.Prove, victim string, how stablewrite.Di
 		if r.Victim != victim || r.Scenario != string(prove.Race) {
 			continue
 		}
-		if r.Written != how || r.WrittenBy != record.ByGate {
+		if r.Written != how || r.WrittenBy != record.ByBoth {
 			t.Errorf("%s, %s against %v: written %v, by %q, want %v", victim, r.Writer(), r.Mutator, r.Written, r.WrittenBy, how)
 		}
 		if prove.Failed(r) > 0 || r.Gate && r.Strategy == stablewrite.Raw && r.Torn > 0 {

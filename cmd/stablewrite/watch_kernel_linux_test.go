@@ -238,21 +238,20 @@ func (g *guestUnderWatch) races(place string) error {
 	return nil
 }
 
-// racesUnderWatch are few where every one of them lasts.
+// racesUnderWatch are few: an emulated processor makes, and sums, some ten writes a
+// second.
 func racesUnderWatch(place string) []repro.Config {
 	raw := func(k mutator.Kind, gate bool, writes int) repro.Config {
 		return repro.Config{Strategy: stablewrite.Raw, Mutator: k, Gate: gate, Writes: writes}
 	}
-	bounce := repro.Config{Strategy: stablewrite.Bounce, Mutator: mutator.Storm, Writes: 30}
-	switch {
-	case place == plainDisk:
-		return []repro.Config{raw(mutator.None, false, 30), raw(mutator.Storm, false, 30), bounce}
-	case place == slowDisk:
+	switch place {
+	case plainDisk:
+		bounce := repro.Config{Strategy: stablewrite.Bounce, Mutator: mutator.Storm, Writes: 20}
+		return []repro.Config{raw(mutator.None, false, 20), raw(mutator.Storm, false, 20), bounce}
+	case slowDisk:
 		return []repro.Config{raw(mutator.None, false, 5), raw(mutator.Storm, false, 20), raw(mutator.Flip, false, 20), raw(mutator.Once, true, 10)}
-	case isSlow(place):
-		return []repro.Config{raw(mutator.None, false, 5), raw(mutator.Once, true, 10)}
 	}
-	return []repro.Config{raw(mutator.None, false, 20), raw(mutator.Storm, false, 20), raw(mutator.Once, true, 20)}
+	return []repro.Config{raw(mutator.None, false, 10), raw(mutator.Once, true, 10)}
 }
 
 // beside has a race run, and says what came of it and what was seen meanwhile. On a

@@ -1,0 +1,24 @@
+package watch
+
+import (
+	"os"
+
+	"stablepages/bench/scratch"
+	"stablepages/stablewrite"
+)
+
+// HowFileIsWritten says how direct writes to target are made, by HowWritten. It
+// overwrites the first 64 KiB.
+func HowFileIsWritten(target *os.File) (stablewrite.Directness, error) {
+	return HowWritten(func(p []byte) error {
+		f, err := scratch.Reopen(target, os.O_RDWR, true)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if _, err := f.WriteAt(p, 0); err != nil {
+			return err
+		}
+		return scratch.DataSync(f)
+	})
+}
