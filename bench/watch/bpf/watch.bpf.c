@@ -26,11 +26,10 @@ typedef long long s64;
 // From include/uapi/linux/bpf.h.
 enum { HASH = 1, PERCPU_ARRAY = 6, RINGBUF = 27 };
 enum { USER_STACK = 1 << 8 };
-enum { NO_ENTRY = 2 }; // ENOENT
 #define UINT(name, value) int (*name)[value]
 #define TYPE(name, type) type *name
 static void *(*lookup)(void *map, const void *key) = (void *)1;
-// In Linux 6.1 what these two return is an int, whose upper half says nothing.
+// In Linux 6.1 what update and delete return is an int, whose upper half says nothing.
 static int (*update)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
 static int (*delete)(void *map, const void *key) = (void *)3;
 static u64 (*ktime)(void) = (void *)5;
@@ -194,7 +193,7 @@ enum { QUEUE, BIO, REQUEST, KINDS };
 enum { LEVELS = 3, DEEP = 8 };
 struct taken { u64 event[DEEP]; };
 
-struct block { u64 word[PAGE / 8 + 4]; };
+struct block { u64 word[PAGE / 8]; };
 struct scratch { struct block block; struct walk walk; struct state state; };
 
 struct { UINT(type, HASH); UINT(max_entries, 8192); TYPE(key, u64); TYPE(value, struct state); } in_flight SEC(".maps");
@@ -218,6 +217,8 @@ INLINE u64 address(u64 page)
 	return direct_map + (page - vmemmap) / SIZEOF(struct page) * PAGE;
 }
 
+#define MIX(lane, word) lane = (lane ^ (word)) * m, lane ^= lane >> 32
+
 // Four lanes, each a bijection of its words one after the other: a change in one
 // lane is always seen. A function of its own is verified once.
 __attribute__((noinline)) u64 sum(struct block *b, u32 len)
@@ -227,13 +228,11 @@ __attribute__((noinline)) u64 sum(struct block *b, u32 len)
 	const u64 m = 0x9E3779B97F4A7C15ULL;
 	u64 *p = b->word, a0 = len, a1 = 1, a2 = 2, a3 = 3;
 	u32 n = (len + 7) / 8;
-	for (u32 i = 0; i < PAGE / 8; i += 4) {
+	for (u32 i = 0; i < PAGE / 8; i += 8, p += 8) {
 		if (i >= n)
 			break;
-		a0 = (a0 ^ p[i]) * m; a0 ^= a0 >> 32;
-		a1 = (a1 ^ p[i + 1]) * m; a1 ^= a1 >> 32;
-		a2 = (a2 ^ p[i + 2]) * m; a2 ^= a2 >> 32;
-		a3 = (a3 ^ p[i + 3]) * m; a3 ^= a3 >> 32;
+		MIX(a0, p[0]); MIX(a1, p[1]); MIX(a2, p[2]); MIX(a3, p[3]);
+		MIX(a0, p[4]); MIX(a1, p[5]); MIX(a2, p[6]); MIX(a3, p[7]);
 	}
 	a0 = (a0 ^ (a1 >> 29) ^ (a1 << 35)) * m; a0 ^= a0 >> 32;
 	a2 = (a2 ^ (a3 >> 29) ^ (a3 << 35)) * m; a2 ^= a2 >> 32;
@@ -285,11 +284,10 @@ static long step(u32 i, struct both *c)
 		return 1;
 	}
 	if (!w->compare || (w->found && w->off + len > w->lo && w->off < w->hi)) {
-		u32 last = (len - 1) / 32 * 4; // the end is padded with zeros
+		u32 last = (len - 1) / 64 * 8; // the end is padded with zeros
 		OPAQUE(last);
-		last &= PAGE / 8 - 4;
-		u64 *p = c->scratch->block.word;
-		p[last] = p[last + 1] = p[last + 2] = p[last + 3] = 0;
+		last &= PAGE / 8 - 8;
+		__builtin_memset(c->scratch->block.word + last, 0, 64);
 		if (read_kernel(&c->scratch->block, len, (void *)va)) {
 			w->unreadable = 1;
 			return 1;
@@ -488,13 +486,12 @@ INLINE void leave(u32 kind, u32 level, u64 event)
 // Sums of another's pages must not stay even if the map cannot be changed now.
 INLINE void forget(u64 key)
 {
-	int err = delete(&in_flight, &key);
-	if (err == -NO_ENTRY)
+	struct state *s = lookup(&in_flight, &key);
+	if (!s)
 		return;
+	s->vec = 0;
+	delete(&in_flight, &key);
 	COUNT(replaced);
-	struct state *s = err ? lookup(&in_flight, &key) : 0;
-	if (s)
-		s->vec = 0;
 }
 
 // hand_down notes the table of a bio that its driver makes others of.
@@ -680,23 +677,25 @@ static long each_bio(u32 i, struct part *p)
 	struct bio *bio = (void *)p->bio;
 	if (!bio || !p->left)
 		return 1;
-	u64 key = p->bio, vec = (u64)FIELD(bio, bi_io_vec);
-	u32 size = FIELD(bio, bi_iter.bi_size), idx = FIELD(bio, bi_iter.bi_idx), done;
-	if (HAS(&bio->bi_iter, bi_bvec_done))
-		done = FIELD(bio, bi_iter.bi_bvec_done);
-	else
-		done = FIELD((struct bvec_iter___7 *)&bio->bi_iter, bi_offset);
+	u64 key = p->bio;
+	u32 size = FIELD(bio, bi_iter.bi_size);
 	p->bio = (u64)FIELD(bio, bi_next);
 	if (size > p->left)
 		size = p->left;
 	p->left -= size;
 	struct state *s = lookup(&in_flight, &key);
-	if (!s) { // the front of one that was split
+	if (!s && FIELD(bio, bi_flags) & bio_cloned) { // the front of one that was split
 		key = (u64)FIELD(bio, bi_private);
 		s = lookup(&in_flight, &key);
 	}
-	if (s && s->vec == vec && size)
-		complete(key, s, idx, done, size, p->scratch);
+	if (!s || !size || s->vec != (u64)FIELD(bio, bi_io_vec))
+		return 0;
+	u32 idx = FIELD(bio, bi_iter.bi_idx), done;
+	if (HAS(&bio->bi_iter, bi_bvec_done))
+		done = FIELD(bio, bi_iter.bi_bvec_done);
+	else
+		done = FIELD((struct bvec_iter___7 *)&bio->bi_iter, bi_offset);
+	complete(key, s, idx, done, size, p->scratch);
 	return 0;
 }
 
