@@ -249,7 +249,7 @@ func racesUnderWatch(place string) []repro.Config {
 		bounce := repro.Config{Strategy: stablewrite.Bounce, Mutator: mutator.Storm, Writes: 20}
 		return []repro.Config{raw(mutator.None, false, 20), raw(mutator.Storm, false, 20), bounce}
 	case slowDisk:
-		return []repro.Config{raw(mutator.None, false, 5), raw(mutator.Storm, false, 20), raw(mutator.Flip, false, 20), raw(mutator.Once, true, 10)}
+		return []repro.Config{raw(mutator.None, false, 5), raw(mutator.Storm, false, 12), raw(mutator.Flip, false, 12), raw(mutator.Once, true, 10)}
 	}
 	return []repro.Config{raw(mutator.None, false, 10), raw(mutator.Once, true, 10)}
 }
