@@ -31,9 +31,10 @@
 // at in part, from a random block on, and counted as truncated. What should have
 // been looked at and was not, or not to its end, is counted as untraced: no room for
 // more writes in flight (8192), memory that cannot be read, a processor that was at
-// three others. Completions that a kernel calls no program for are counted, too: on
-// the virtual machine that this was written on, that of bursts which interrupt some
-// threads of the system, one in some ten thousand of a busy hour. Its trace has them.
+// three others. Completions that the kernel calls no program for are counted, too:
+// measured on a virtual machine with Linux 6.18, one in some ten thousand, in bursts,
+// all of them in soft interrupts of a few threads of its system. The kernel's own trace
+// has them.
 // Coverage is part of every verdict: without writes, or with any that is
 // untraced, there is none.
 //
