@@ -184,11 +184,11 @@ struct walk {
 };
 
 // A program that is running on a processor does not run there again: the kernel does
-// not call it for what interrupts it, nor, since Linux 7.0, for what a task does that
-// has preempted it. So each is attached LEVELS times. Each takes what those before it
-// did not: what they took is noted on the processor until the last of them. With one
-// level 28 and 51 of 7,000 writes of a busy machine with Linux 7.3 were missed, with
-// three none and 3.
+// not call it for what interrupts it, nor, where programs can be preempted, as on Linux
+// 7.3, for what another task does meanwhile. So each is attached LEVELS times. Each
+// takes what those before it did not: what they took is noted on the processor until
+// the last of them. With one level 28 and 51 of 7,000 writes of a busy machine with
+// Linux 7.3 were missed, with three none and 3.
 enum { QUEUE, BIO, REQUEST, KINDS };
 enum { LEVELS = 3, DEEP = 8 };
 struct taken { u64 event[DEEP]; };
