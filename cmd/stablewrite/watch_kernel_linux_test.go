@@ -98,16 +98,19 @@ func TestKernelsUnderWatch(t *testing.T) {
 			t.Parallel()
 			places := placesUnderWatch[series.Name]
 			raced := map[string]int{}
-			err := machineFor(t, k, places).Run(context.Background(), func(line json.RawMessage) error {
-				var u underWatch
-				if err := json.Unmarshal(line, &u); err != nil {
-					return err
-				}
-				t.Log(u)
-				u.judge(t)
-				raced[u.Place]++
-				return nil
-			})
+			m, err := machineFor(t, k, places), kernel.ErrNotUp
+			for boots := 0; boots < 2 && errors.Is(err, kernel.ErrNotUp); boots++ {
+				err = m.Run(context.Background(), func(line json.RawMessage) error {
+					var u underWatch
+					if err := json.Unmarshal(line, &u); err != nil {
+						return err
+					}
+					t.Log(u)
+					u.judge(t)
+					raced[u.Place]++
+					return nil
+				})
+			}
 			if err != nil {
 				t.Error(err)
 			}
@@ -130,7 +133,8 @@ func machineFor(t *testing.T, k kernel.Kernel, places []string) kernel.Machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := kernel.Machine{Kernel: k, Accel: kernel.Emulated, Program: program}
+	const patience = 5 * time.Minute // two machines and other tests may share two processors
+	m := kernel.Machine{Kernel: k, Accel: kernel.Emulated, Program: program, Up: patience, Silence: patience}
 	disk := func(bytes int64) {
 		f, err := scratch.Temporary(testenv.DirectDir(t))
 		if err != nil {
