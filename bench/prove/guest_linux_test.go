@@ -77,7 +77,7 @@ func TestWhatRacesAndPagesShowMustAgree(t *testing.T) {
 		{written{bounced, record.ByGate}, unknown, written{bounced, record.ByGate}, false},
 		{written{bounced, record.ByGate}, yes, written{bounced, record.ByGate}, true},
 		{written{yes, record.ByGate}, bounced, written{yes, record.ByGate}, true},
-		{written{yes, ""}, bounced, written{bounced, record.ByPages}, false}, // what is assumed is not believed
+		{written{yes, ""}, bounced, written{bounced, record.ByPages}, false}, // an assumption is not believed
 		{written{unknown, ""}, unknown, written{unknown, ""}, false},
 	} {
 		got, err := agreed(tc.races, tc.pages)

@@ -126,7 +126,7 @@ func TestKernelsUnderWatch(t *testing.T) {
 	}
 }
 
-// machineFor is a machine that has what is raced on.
+// machineFor is a machine with the disks and modules of places.
 func machineFor(t *testing.T, k kernel.Kernel, places []string) kernel.Machine {
 	t.Helper()
 	program, err := os.Executable()
