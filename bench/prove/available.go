@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"stablepages/bench/kernel"
+	"stablepages/bench/record"
 	"stablepages/bench/scratch"
 	"stablepages/bench/victim"
 )
@@ -85,7 +86,7 @@ func (p Plan) Check() error {
 	items := []Item{Machines()}
 	for _, v := range p.Victims {
 		items = append(items, Tools(v))
-		if !slices.Contains(p.Scenarios, Unmodified) {
+		if !slices.Contains(p.Scenarios, record.Unmodified) {
 			continue
 		}
 		for _, prog := range p.programs(v) {

@@ -42,7 +42,7 @@ type guest struct {
 	victim  victim.Victim
 	stage   *victim.Stage
 	written written // how the kernel writes, once the first races have shown it
-	trying  Scenario
+	trying  record.Scenario
 }
 
 func (g *guest) run() (err error) {
@@ -51,7 +51,7 @@ func (g *guest) run() (err error) {
 		disks[i] = fmt.Sprintf("/dev/vd%c", 'a'+i)
 	}
 	for _, s := range g.job.Scenarios {
-		if g.trying = s; s == Replay {
+		if g.trying = s; s == record.Replay {
 			return g.replay(disks[0])
 		}
 		if g.stage == nil {
@@ -66,17 +66,17 @@ func (g *guest) run() (err error) {
 	return nil
 }
 
-func (g *guest) try(s Scenario) error {
+func (g *guest) try(s record.Scenario) error {
 	switch s {
-	case Race:
+	case record.Race:
 		return g.races()
-	case SameBase:
+	case record.SameBase:
 		return g.sameBase()
-	case Unmodified:
+	case record.Unmodified:
 		return g.programs()
-	case Crash:
+	case record.Crash:
 		return g.crash()
-	case Faults:
+	case record.Faults:
 		return g.faults()
 	}
 	return errors.New("no such scenario")
@@ -89,9 +89,9 @@ func (g *guest) doing(format string, args ...any) error {
 // say completes a Record and says it.
 func (g *guest) say(rec record.Prove) error {
 	rec.Kind, rec.Version = record.KindProve, record.Version
-	rec.Scenario, rec.Kernel, rec.Origin, rec.Victim = string(g.trying), g.job.Kernel, g.job.Origin, g.victim.Name
+	rec.Scenario, rec.Kernel, rec.Origin, rec.Victim = g.trying, g.job.Kernel, g.job.Origin, g.victim.Name
 	if rec.Answer != "" {
-		rec.Scenario = string(Probing)
+		rec.Scenario = record.Probing
 	}
 	rec.Needs, rec.Accel = g.victim.NeedsStablePages, string(g.job.Accel)
 	if rec.System == nil {
@@ -243,5 +243,5 @@ func (g *guest) failed(rec record.Prove) bool {
 	if g.victim.NeedsStablePages && !Copied(g.written.how) {
 		return Failed(rec) > 0
 	}
-	return silent(rec) > 0
+	return Silent(rec) > 0
 }

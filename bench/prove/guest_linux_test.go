@@ -188,7 +188,7 @@ func TestAMachineThatFailsDoesNotStopTheOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	bare := victim.Victim{Name: "bare"}
-	p := Plan{Kernels: []kernel.Kernel{k}, Accel: kernel.Emulated, Victims: []victim.Victim{layer, bare}, Scenarios: []Scenario{SameBase}, Program: program, Dir: t.TempDir()}
+	p := Plan{Kernels: []kernel.Kernel{k}, Accel: kernel.Emulated, Victims: []victim.Victim{layer, bare}, Scenarios: []record.Scenario{record.SameBase}, Program: program, Dir: t.TempDir()}
 	last := 0
 	failures, err := Run(context.Background(), p, func(record.Prove) error { return nil }, func(done, of int, _ string) { last = of - done })
 	if err != nil || len(failures) != 2 || last != 0 {
@@ -200,7 +200,7 @@ func TestAMachineThatFailsDoesNotStopTheOthers(t *testing.T) {
 	if boots, _ := os.ReadFile(bin + "/boots"); len(boots) != 2 {
 		t.Errorf("what does not come up is booted %d times, want 2", len(boots))
 	}
-	p.Scenarios = []Scenario{Replay}
+	p.Scenarios = []record.Scenario{record.Replay}
 	if _, err := Run(context.Background(), p, nil, nil); err == nil || !strings.Contains(err.Error(), "nothing to do") {
 		t.Errorf("a plan of nothing: %v", err)
 	}

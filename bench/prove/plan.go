@@ -14,26 +14,13 @@ import (
 	"stablepages/stablewrite"
 )
 
-// Scenario is what is tried on a victim.
-type Scenario string
-
-const (
-	Race       Scenario = "race"    // mutator against writer
-	SameBase   Scenario = "read"    // reads whose two iovecs have one base: the first fault in the mail of 2011
-	Unmodified Scenario = "program" // unmodified programs, each plain and under run, with watch beside
-	Crash      Scenario = "crash"   // writers end after their first submission, another program syncs, the power fails
-	Replay     Scenario = "replay"  // a crash at each commit of a log of all that reached the disk
-	Faults     Scenario = "faults"  // writes fail below
-)
-
-// Probing is no Scenario that can be asked for: each machine that races is probed, too.
-const Probing Scenario = "probe"
-
 // Scenarios lists every Scenario.
-func Scenarios() []Scenario { return []Scenario{Race, SameBase, Unmodified, Crash, Replay, Faults} }
+func Scenarios() []record.Scenario {
+	return []record.Scenario{record.Race, record.SameBase, record.Unmodified, record.Crash, record.Replay, record.Faults}
+}
 
 // sharesMachine reports whether s leaves a machine in order for those after it.
-func (s Scenario) sharesMachine() bool { return s != Crash && s != Replay }
+func sharesMachine(s record.Scenario) bool { return s != record.Crash && s != record.Replay }
 
 // Plan is what is to be proved.
 type Plan struct {
@@ -42,7 +29,7 @@ type Plan struct {
 	Victims    []victim.Victim
 	Strategies []stablewrite.Strategy
 	Mutators   []mutator.Kind // nil: those of the function Mutators
-	Scenarios  []Scenario
+	Scenarios  []record.Scenario
 	Programs   []Program // nil: those of the function Programs that show something of a victim
 	// Quick makes a third of the writes of races, replays and faults, as do controls,
 	// stacks, and layers that fail as another does.
@@ -84,7 +71,7 @@ func (p Plan) quick(v victim.Victim) bool { return p.Quick || few(v) }
 
 // job is what a machine is to do.
 type job struct {
-	Scenarios  []Scenario // several if they share the machine
+	Scenarios  []record.Scenario // several if they share the machine
 	Victim     string
 	Kernel     string
 	Origin     string
@@ -195,18 +182,18 @@ func (p Plan) jobs(k kernel.Kernel, v victim.Victim) (all []job) {
 			continue
 		}
 		at := shared
-		if !s.sharesMachine() || shared < 0 {
+		if !sharesMachine(s) || shared < 0 {
 			at = len(all)
 			all = append(all, job{
 				Victim: v.Name, Kernel: k.Version, Origin: k.Origin, Accel: p.Accel, Quick: p.quick(v),
 				Races: p.races(v, tracks(k.Version)), Strategies: p.Strategies,
 			})
 		}
-		if s.sharesMachine() {
+		if sharesMachine(s) {
 			shared = at
 		}
 		all[at].Scenarios = append(all[at].Scenarios, s)
-		if s != Unmodified {
+		if s != record.Unmodified {
 			continue
 		}
 		for _, prog := range p.programs(v) {
@@ -218,17 +205,17 @@ func (p Plan) jobs(k kernel.Kernel, v victim.Victim) (all []job) {
 }
 
 // tries reports whether a scenario can show something of v.
-func (p Plan) tries(s Scenario, v victim.Victim) bool {
+func (p Plan) tries(s record.Scenario, v victim.Victim) bool {
 	switch s {
-	case SameBase:
+	case record.SameBase:
 		return !v.Stacked
-	case Unmodified:
+	case record.Unmodified:
 		return len(p.programs(v)) > 0
-	case Crash:
+	case record.Crash:
 		return !v.NoCrash
-	case Replay:
+	case record.Replay:
 		return v.Crashed != ""
-	case Faults:
+	case record.Faults:
 		return v.Injects
 	}
 	return true

@@ -30,7 +30,7 @@ type said struct {
 type Failure struct {
 	Kernel    string
 	Victim    string
-	Scenarios []Scenario
+	Scenarios []record.Scenario
 	Err       error
 }
 
@@ -104,7 +104,7 @@ type machine struct {
 }
 
 // listed is "race, read".
-func listed(all []Scenario) string {
+func listed(all []record.Scenario) string {
 	var names []string
 	for _, s := range all {
 		names = append(names, string(s))
@@ -186,7 +186,7 @@ func (r *running) close() (failures []Failure, err error) {
 // come up.
 func (p Plan) run(ctx context.Context, k kernel.Kernel, v victim.Victim, j job, heard func(said) error) error {
 	disks, err := p.disks(ctx, v)
-	if err == nil && slices.Contains(j.Scenarios, Replay) {
+	if err == nil && slices.Contains(j.Scenarios, record.Replay) {
 		disks, err = p.logDisks(disks, v.Disks[0])
 	}
 	defer closeAll(disks)
@@ -272,7 +272,7 @@ func (p Plan) disk(size int64) (*os.File, error) {
 }
 
 func modules(v victim.Victim, j job) []string {
-	if slices.Contains(j.Scenarios, Replay) {
+	if slices.Contains(j.Scenarios, record.Replay) {
 		return append([]string{"dm_log_writes"}, v.Modules...)
 	}
 	return v.Modules

@@ -2,8 +2,10 @@ package record
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"stablepages/bench/mutator"
 	"stablepages/stablewrite"
@@ -96,12 +98,12 @@ func (r Repro) Writer() string {
 // be read, Diverged differ between legs).
 type Prove struct {
 	Repro
-	Scenario string `json:"scenario"` // what was tried: "race", ...
-	Kernel   string `json:"kernel"`   // release
-	Origin   string `json:"origin"`   // of the kernel: Debian's version and suite; "" if the user unpacked it
-	Victim   string `json:"victim"`
-	Needs    bool   `json:"needs_stable_pages"` // false: the victim is a control
-	Accel    string `json:"accel"`              // how the processor was made: "tcg" is emulated
+	Scenario Scenario `json:"scenario"` // what was tried
+	Kernel   string   `json:"kernel"`   // release
+	Origin   string   `json:"origin"`   // of the kernel: Debian's version and suite; "" if the user unpacked it
+	Victim   string   `json:"victim"`
+	Needs    bool     `json:"needs_stable_pages"` // false: the victim is a control
+	Accel    string   `json:"accel"`              // how the processor was made: "tcg" is emulated
 	// WrittenBy says how Written was found out: ByGate, ByPages or ByBoth, or "" if it
 	// is assumed from the kernel's version and the file system.
 	WrittenBy string `json:"written_by"`
@@ -134,6 +136,22 @@ type Watched struct {
 	Changed  int64  `json:"changed"`  // as in Watch
 	Untraced int64  `json:"untraced"` // as in Watch
 }
+
+// Scenario is what is tried on a victim.
+type Scenario string
+
+const (
+	Race     Scenario = "race" // mutator against writer
+	SameBase Scenario = "read" // reads whose two iovecs have one base: the first fault in the mail of 2011
+	// Unmodified programs run, each plain and under the command run, with watch beside.
+	Unmodified Scenario = "program"
+
+	Crash  Scenario = "crash"  // writers end after their first submission, another program syncs, the power fails
+	Replay Scenario = "replay" // a crash at each commit of a log of all that reached the disk
+	Faults Scenario = "faults" // writes fail below
+	// Probing cannot be asked for: each machine that races is probed, too.
+	Probing Scenario = "probe"
+)
 
 // Upgrade is that of Repro. What Records of version 1 say is not direct was shown
 // not to be.
@@ -217,6 +235,9 @@ const (
 	OnDelay  Target = "delay"  // a fixed latency and bandwidth: what is left does not depend on a disk
 )
 
+// Simulated reports whether t is memory, with no disk below.
+func (t Target) Simulated() bool { return t == OnNull || t == OnDelay }
+
 // Variant is what differs from a File of a strategy as a user has it.
 type Variant string
 
@@ -242,17 +263,85 @@ func (v Variant) Peer() bool {
 	return v == DD || strings.HasPrefix(string(v), "fio ")
 }
 
+// CostKey is all that tells timings apart but their round, as in Cost.
+type CostKey struct {
+	Strategy            stablewrite.Strategy
+	Variant             Variant
+	Target              Target
+	Cold                bool
+	Size, Depth         int
+	Mutated             float64
+	TwoSteps            bool
+	ChangedBlocks       int
+	DelayLatencyNS      int64
+	DelayBytesPerSecond float64
+}
+
+// Key is what c is a timing of.
+func (c Cost) Key() CostKey {
+	return CostKey{c.Strategy, c.Variant, c.Target, c.Cold, c.Size, c.Depth, c.Mutated, c.TwoSteps, c.ChangedBlocks, c.DelayLatencyNS, c.DelayBytesPerSecond}
+}
+
+// Base is the key of plain raw writes of the same kind, which k is compared with, of
+// which as many change. Raw does nothing about that, so what a change costs is
+// what the strategy does about it. What it costs to make the change, and to submit
+// in a way that lets it be made, is in both.
+func (k CostKey) Base() CostKey {
+	k.Strategy, k.Variant = stablewrite.Raw, ""
+	return k
+}
+
+// Again is the key of raw once more, which differs from Base by nothing.
+func (k CostKey) Again() CostKey {
+	k.Strategy, k.Variant = stablewrite.Raw, Again
+	return k
+}
+
 // Writer names who wrote: a strategy, a strategy and what differs from it, or
 // another program.
-func (c Cost) Writer() string {
+func (k CostKey) Writer() string {
 	switch {
-	case c.Variant == "":
-		return c.Strategy.String()
-	case c.Variant.Peer():
-		return string(c.Variant)
+	case k.Variant == "":
+		return k.Strategy.String()
+	case k.Variant.Peer():
+		return string(k.Variant)
 	}
-	return c.Strategy.String() + ", " + string(c.Variant)
+	return k.Strategy.String() + ", " + string(k.Variant)
 }
+
+// Steps are how many a write takes: 2 if it is submitted and reaped apart.
+func (k CostKey) Steps() int {
+	if k.TwoSteps || k.Mutated > 0 && !k.Target.Simulated() {
+		return 2
+	}
+	return 1
+}
+
+// Memory says whether the buffers fit the caches.
+func (k CostKey) Memory() string {
+	if k.Cold {
+		return "cold"
+	}
+	return "hot"
+}
+
+// On names the target.
+func (k CostKey) On() string {
+	switch k.Target {
+	case OnFile:
+		return "a file"
+	case OnDevice:
+		return "the block device"
+	case OnNull:
+		return "null, which takes every write at once"
+	case OnDelay:
+		return fmt.Sprintf("delay (%v, %.0f MB/s)", time.Duration(k.DelayLatencyNS), k.DelayBytesPerSecond/1e6)
+	}
+	return string(k.Target)
+}
+
+// Writer is that of the key.
+func (c Cost) Writer() string { return c.Key().Writer() }
 
 // Precision is what detection by a strategy hit: of the blocks of writes that were
 // changed in flight, which were torn on the media after the first submission, and

@@ -8,28 +8,49 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 
-	"stablepages/bench/cost"
+	"stablepages/bench/findings"
 	"stablepages/bench/record"
 )
 
 // writeBenchfmt writes a line for each timing, as benchstat reads them: the name holds
-// the cell, and benchstat makes its own statistics of the rounds. Races have no
-// place in it.
-func writeBenchfmt(out io.Writer, res Results) error {
-	if len(res.Costs) == 0 {
-		return errors.New("there are no timings, and benchfmt has no place for anything else")
+// its key, and benchstat makes its own statistics of the rounds; and one for each
+// program that was watched or guarded. Races have no place in it.
+func writeBenchfmt(out io.Writer, f findings.Findings) error {
+	res := f.Results
+	if len(res.Costs)+len(res.Watches)+len(res.Guards) == 0 {
+		return errors.New("there are no timings and no programs, and benchfmt has no place for anything else")
 	}
 	w := benchfmt.NewWriter(out)
 	faster := &benchfmt.UnitMetadata{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: "B/s", Key: "better"}, OrigUnit: "B/s", Value: "higher"}
 	if err := w.Write(faster); err != nil {
 		return err
 	}
-	for _, g := range groups(res) {
-		config := benchConfig(g.system)
-		for _, r := range g.costs {
-			if err := w.Write(benchResult(r, config)); err != nil {
-				return err
-			}
+	var all []*benchfmt.Result
+	for _, on := range f.On {
+		config := benchConfig(on.System)
+		for _, r := range on.Timings {
+			all = append(all, benchResult(r, config))
+		}
+	}
+	for _, r := range res.Watches {
+		if r.Writes > 0 {
+			all = append(all, &benchfmt.Result{
+				Config: benchConfig(r.System), Iters: int(r.Writes),
+				Name:   fmt.Appendf(nil, "Watch/program=%s/memory=%s/device=%s", word(r.Comm), word(string(r.Memory)), word(r.Device)),
+				Values: []benchfmt.Value{{Value: float64(r.Changed) / float64(r.Writes), Unit: "changed/op"}},
+			})
+		}
+	}
+	for _, r := range res.Guards {
+		all = append(all, &benchfmt.Result{
+			Config: benchConfig(r.System), Iters: 1,
+			Name:   fmt.Appendf(nil, "Guard/program=%s/file=%s", word(r.Comm), word(r.File)),
+			Values: []benchfmt.Value{{Value: float64(r.Opens), Unit: "opens"}, {Value: float64(r.Cleared), Unit: "cleared"}, {Value: float64(r.Refused), Unit: "refused"}},
+		})
+	}
+	for _, r := range all {
+		if err := w.Write(r); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -49,12 +70,9 @@ func benchConfig(s *record.System) (all []benchfmt.Config) {
 func benchResult(r record.Cost, config []benchfmt.Config) *benchfmt.Result {
 	writes := max(1, r.Writes, r.Bytes/int64(r.Size)) // Records of before there was a count have none
 	gib := float64(r.Bytes) / (1 << 30)
-	target, blocks, steps := string(r.Target), "all", 1
-	if inTwoSteps(cost.CellOf(r)) {
-		steps = 2
-	}
+	key, target, blocks := r.Key(), string(r.Target), "all"
 	if r.Target == record.OnDelay {
-		target = placeOf(cost.CellOf(r)).on()
+		target = key.On()
 	}
 	if r.ChangedBlocks > 0 {
 		blocks = fmt.Sprint(r.ChangedBlocks)
@@ -62,7 +80,7 @@ func benchResult(r record.Cost, config []benchfmt.Config) *benchfmt.Result {
 	res := &benchfmt.Result{
 		Config: config,
 		Name: fmt.Appendf(nil, "Write/writer=%s/target=%s/memory=%s/size=%s/depth=%d/mutated=%s/steps=%d/blocks=%s",
-			word(r.Writer()), word(target), memory(r.Cold), sizeText(r.Size), r.Depth, percent(r.Mutated), steps, blocks),
+			word(r.Writer()), word(target), key.Memory(), findings.Size(r.Size), r.Depth, findings.Percent(r.Mutated), key.Steps(), blocks),
 		Iters: int(writes),
 		Values: []benchfmt.Value{
 			{Value: r.Seconds / float64(writes), Unit: "sec/op"},

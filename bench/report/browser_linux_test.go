@@ -38,19 +38,14 @@ func TestThePageFitsAPhoneAndADesk(t *testing.T) {
 	if _, err := exec.LookPath("chromium"); err != nil {
 		testenv.Missing(t, "the command chromium")
 	}
-	all := samples(t)
-	all["committed"] = load(t, filepath.Join(committed, "results.jsonl"))
-	for name, res := range all {
-		var page strings.Builder
-		if err := HTML(&page, res); err != nil {
-			t.Fatal(err)
-		}
+	for name, f := range samples(t) {
+		text := page(t, f)
 		for _, tc := range []struct {
 			wide         int
 			scheme, said string
 		}{{390, "1", "dark on light"}, {1280, "0", "light on dark"}} {
-			want := fmt.Sprintf("%d sections, 0 too wide, cut: , no size to read: , %s.", strings.Count(page.String(), "<h2>"), tc.said)
-			if said := inBrowser(t, page.String(), tc.wide, tc.scheme); said != want {
+			want := fmt.Sprintf("%d sections, 0 too wide, cut: , no size to read: , %s.", strings.Count(text, "<h2>"), tc.said)
+			if said := inBrowser(t, text, tc.wide, tc.scheme); said != want {
 				t.Errorf("%s, %d px wide: %q, want %q", name, tc.wide, said, want)
 			}
 		}

@@ -4,9 +4,10 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 
-	"stablepages/bench/cost"
+	"stablepages/bench/findings"
 	"stablepages/bench/record"
 	"stablepages/bench/repro"
 )
@@ -20,42 +21,64 @@ var csvColumns = []string{
 	"blocks", "torn_blocks", "resubmitted_blocks", "both_blocks",
 	"rounds", "bytes_per_second", "ratio", "ratio_lo", "ratio_hi", "raw_again_lo", "raw_again_hi", "noise", "cpu_user_s_per_gib", "cpu_system_s_per_gib",
 	"p50_ns", "p99_ns", "p999_ns", "amplification", "pool_peak_bytes", "private", "engine", "extents", "written",
+	"program", "pid", "device", "file", "sample", "bios", "untraced", "opens", "cleared", "seconds",
 }
 
 // line is one of a CSV file, by column.
-type line map[string]string
+type line map[string]any
 
 // writeCSV writes what the tables show, a line for each cell of them: races, timings
-// over all rounds, precision, and what happened inside other kernels.
-func writeCSV(out io.Writer, res Results) error {
+// over all rounds, precision, what happened inside other kernels, and programs that were
+// watched or guarded.
+func writeCSV(out io.Writer, f findings.Findings) error {
 	w := csv.NewWriter(out)
 	w.Write(csvColumns)
-	put := func(l line) {
+	put := func(l line, kind string, s *record.System) {
+		l["kind"], l["system"] = kind, s
+		if l["kernel"] == nil {
+			l["kernel"] = s.Kernel
+		}
 		fields := make([]string, len(csvColumns))
 		for i, name := range csvColumns {
-			fields[i] = l[name]
+			switch v := l[name].(type) {
+			case nil:
+			case float64: // as many digits as a timing can mean
+				fields[i] = strconv.FormatFloat(v, 'g', 6, 64)
+			default:
+				fields[i] = fmt.Sprint(v)
+			}
 		}
 		w.Write(fields)
 	}
-	for _, g := range groups(res) {
-		for _, r := range g.races {
-			put(raceCSV(r))
+	for _, on := range f.On {
+		for _, r := range on.Races {
+			put(raceCSV(r), r.Kind, r.System)
 		}
-		for _, s := range costSets(g.costs) {
-			for _, k := range s.kinds {
-				for _, c := range k.rows {
-					put(costCSV(k, c, g.system))
-				}
+		for _, k := range on.Kinds() {
+			for _, c := range k.Rows {
+				put(costCSV(c), record.KindCost, on.System)
 			}
 		}
-		for _, r := range g.precisions {
-			put(precisionCSV(r))
+		for _, r := range on.Precisions {
+			put(line{
+				"writer": record.Repro{Strategy: r.Strategy, Detect: r.Detect}.Writer(), "mutator": r.Mutator, "gate": true, "size_bytes": r.Size, "hold_ns": r.HoldNS,
+				"writes": r.Writes, "blocks": r.Blocks, "torn_blocks": r.Torn, "resubmitted_blocks": r.Resubmitted, "both_blocks": r.Both,
+			}, r.Kind, r.System)
 		}
 	}
-	for _, r := range res.Proofs {
+	for _, r := range f.Results.Proofs {
 		l := raceCSV(r.Repro)
-		l["victim"], l["scenario"], l["kernel"], l["diverged"] = r.Victim, r.Scenario, r.Kernel, strconv.Itoa(r.Diverged)
-		put(l)
+		l["victim"], l["scenario"], l["kernel"], l["diverged"], l["program"] = r.Victim, r.Scenario, r.Kernel, r.Diverged, r.Program
+		put(l, r.Kind, r.System)
+	}
+	for _, r := range f.Results.Guards {
+		put(line{"program": r.Comm, "pid": r.PID, "file": r.File, "opens": r.Opens, "cleared": r.Cleared, "refused": r.Refused, "seconds": r.Seconds}, r.Kind, r.System)
+	}
+	for _, r := range f.Results.Watches {
+		put(line{
+			"program": r.Comm, "pid": r.PID, "memory": r.Memory, "device": r.Device, "file": r.File, "writes": r.Writes, "changed": r.Changed, "blocks": r.Blocks,
+			"changed_blocks": r.BlocksChanged, "sample": r.Sample, "bios": r.Bios, "untraced": r.Untraced, "seconds": r.Seconds,
+		}, r.Kind, r.System)
 	}
 	w.Flush()
 	return w.Error()
@@ -63,75 +86,44 @@ func writeCSV(out io.Writer, res Results) error {
 
 func raceCSV(r record.Repro) line {
 	return line{
-		"kind": r.Kind, "system": describe(r.System), "kernel": r.System.Kernel,
-		"writer": r.Writer(), "mutator": r.Mutator.String(), "gate": strconv.FormatBool(r.Gate), "in": r.In.String(),
-		"size_bytes": strconv.Itoa(r.Size), "hold_ns": strconv.FormatInt(r.HoldNS, 10),
-		"writes": strconv.Itoa(r.Writes), "overlapped": strconv.Itoa(r.Overlapped), "changed": strconv.Itoa(r.Changed),
-		"resubmitted": strconv.Itoa(r.Resubmitted), "refused": strconv.Itoa(r.Refused),
-		"write_errors": strconv.Itoa(r.WriteErrors), "read_errors": strconv.Itoa(r.ReadErrors),
-		"torn": strconv.Itoa(r.Torn), "promised": strconv.FormatBool(repro.Promised(r)), "written": r.Written.String(),
+		"writer": r.Writer(), "mutator": r.Mutator, "gate": r.Gate, "in": r.In, "size_bytes": r.Size, "hold_ns": r.HoldNS,
+		"writes": r.Writes, "overlapped": r.Overlapped, "changed": r.Changed, "resubmitted": r.Resubmitted, "refused": r.Refused,
+		"write_errors": r.WriteErrors, "read_errors": r.ReadErrors, "torn": r.Torn, "promised": repro.Promised(r), "written": r.Written,
 	}
 }
 
-func costCSV(k costKind, c cost.Comparison, s *record.System) line {
+func costCSV(c findings.Comparison) line {
 	l := line{
-		"kind": record.KindCost, "system": describe(s), "kernel": s.Kernel,
-		"writer": c.Writer(), "target": string(c.Target), "memory": memory(c.Cold), "backing": c.Backing,
-		"size_bytes": strconv.Itoa(c.Size), "depth": strconv.Itoa(c.Depth), "mutated_share": float(c.Mutated), "two_steps": strconv.FormatBool(inTwoSteps(c.Cell)),
-		"rounds": strconv.Itoa(c.N), "bytes_per_second": float(c.Throughput),
-		"cpu_user_s_per_gib": float(c.CPUUser), "cpu_system_s_per_gib": float(c.CPUSystem),
-		"amplification": float(c.Amplification), "pool_peak_bytes": strconv.Itoa(c.PoolPeak),
-		"private": c.Private, "engine": c.Engine, "written": c.Written.String(),
+		"writer": c.Writer(), "target": c.Target, "memory": c.Memory(), "backing": c.Backing, "size_bytes": c.Size, "depth": c.Depth,
+		"mutated_share": c.Mutated, "two_steps": c.Steps() == 2, "rounds": c.N, "bytes_per_second": c.Throughput,
+		"cpu_user_s_per_gib": c.CPUUser, "cpu_system_s_per_gib": c.CPUSystem, "amplification": c.Amplification, "pool_peak_bytes": c.PoolPeak,
+		"private": c.Private, "engine": c.Engine, "written": c.Written,
 	}
-	for name, ns := range map[string]float64{"p50_ns": c.P50, "p99_ns": c.P99, "p999_ns": c.P999} {
-		if ns > 0 { // else there were too few writes
-			l[name] = float(ns)
+	for name, v := range map[string]float64{"p50_ns": c.P50, "p99_ns": c.P99, "p999_ns": c.P999, "ratio": c.Ratio} {
+		if v > 0 { // else there were too few writes, or no raw ones
+			l[name] = v
 		}
 	}
 	if c.Target == record.OnDelay {
-		l["delay_latency_ns"], l["delay_bytes_per_second"] = strconv.FormatInt(c.DelayLatencyNS, 10), float(c.DelayBytesPerSecond)
+		l["delay_latency_ns"], l["delay_bytes_per_second"] = c.DelayLatencyNS, c.DelayBytesPerSecond
 	}
 	if c.Extents > 0 {
-		l["extents"] = strconv.Itoa(c.Extents)
+		l["extents"] = c.Extents
 	}
 	if c.Mutated > 0 {
 		l["changed_blocks"] = "all"
 		if c.ChangedBlocks > 0 {
-			l["changed_blocks"] = strconv.Itoa(c.ChangedBlocks)
+			l["changed_blocks"] = c.ChangedBlocks
 		}
 	}
 	if c.Checked > 0 {
-		l["checked"], l["torn"] = strconv.FormatInt(c.Checked, 10), strconv.FormatInt(c.Torn, 10)
+		l["checked"], l["torn"] = c.Checked, c.Torn
 	}
-	if c.Ratio > 0 {
-		l["ratio"] = float(c.Ratio)
+	if c.Bounded() {
+		l["ratio_lo"], l["ratio_hi"] = c.Lo, c.Hi
 	}
-	if bounded(c) {
-		l["ratio_lo"], l["ratio_hi"] = float(c.Lo), float(c.Hi)
-	}
-	if lo, hi, ok := k.again(); ok {
-		l["raw_again_lo"], l["raw_again_hi"], l["noise"] = float(lo), float(hi), strconv.FormatBool(c.Noise)
+	if c.AgainHi > 0 && !math.IsInf(c.AgainHi, 0) {
+		l["raw_again_lo"], l["raw_again_hi"], l["noise"] = c.AgainLo, c.AgainHi, c.Noise
 	}
 	return l
 }
-
-// memory is what the writers' buffers were.
-func memory(cold bool) string {
-	if cold {
-		return "cold"
-	}
-	return "hot"
-}
-
-func precisionCSV(r record.Precision) line {
-	return line{
-		"kind": r.Kind, "system": describe(r.System), "kernel": r.System.Kernel,
-		"writer": record.Repro{Strategy: r.Strategy, Detect: r.Detect}.Writer(), "mutator": r.Mutator.String(), "gate": "true",
-		"size_bytes": strconv.Itoa(r.Size), "hold_ns": strconv.FormatInt(r.HoldNS, 10), "writes": strconv.Itoa(r.Writes),
-		"blocks": strconv.Itoa(r.Blocks), "torn_blocks": strconv.Itoa(r.Torn),
-		"resubmitted_blocks": strconv.Itoa(r.Resubmitted), "both_blocks": strconv.Itoa(r.Both),
-	}
-}
-
-// float has as many digits as a timing can mean.
-func float(v float64) string { return fmt.Sprintf("%.6g", v) }

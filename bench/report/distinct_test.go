@@ -7,12 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"stablepages/bench/findings"
 	"stablepages/bench/mutator"
 	"stablepages/bench/record"
 	"stablepages/stablewrite"
 )
 
-// BenchmarkDistinct renders Records that all differ in what parts them: the time of
+// BenchmarkDistinct computes and renders findings of Records that all differ in what parts them: the time of
 // each must not grow with their number.
 func BenchmarkDistinct(b *testing.B) {
 	system := &record.System{CPUs: 2, Kernel: "6.1", FileSystem: "ext4", Device: "vda"}
@@ -33,16 +34,21 @@ func BenchmarkDistinct(b *testing.B) {
 		{"shares", func(i int) any { c := timing; c.Mutated = float64(i) / (1 << 20); return c }},
 		{"delays", func(i int) any { c := timing; c.Target, c.DelayLatencyNS = record.OnDelay, int64(i); return c }},
 	} {
-		for _, n := range []int{1 << 14, 1 << 16, maxRecords} {
-			var res Results
+		for _, n := range []int{1 << 14, 1 << 16, 1 << 18} {
+			var res record.Results
 			for i := range n {
 				res.Add(of.make(i))
 			}
-			for _, format := range Formats() {
+			f := findings.Of(res)
+			all := append(Formats(), Format{Name: "findings", Write: func(_ io.Writer, f findings.Findings) error {
+				findings.Of(f.Results)
+				return nil
+			}})
+			for _, format := range all {
 				b.Run(fmt.Sprintf("%s/n=%d/%s", of.name, n, format.Name), func(b *testing.B) {
 					start := time.Now()
 					for range b.N {
-						if err := format.Write(io.Discard, res); err != nil && !errors.Is(err, errNothingToDraw) && format.Name != "benchfmt" {
+						if err := format.Write(io.Discard, f); err != nil && !errors.Is(err, errNothingToDraw) && format.Name != "benchfmt" {
 							b.Fatal(err)
 						}
 					}

@@ -1,9 +1,3 @@
-// Package report reads the Records that the tools write and says what they mean:
-// as text, CSV, benchfmt, or one HTML file.
-//
-// Every verdict and table is made here, or in package prove for what happened
-// inside other kernels and in package watch for programs that were watched, and
-// every format shows the same ones. Where nothing was
-// measured nothing is shown. Races and timings of different systems are never
-// added up.
+// Package report lays out findings: as text, CSV, benchfmt, or one HTML file. It
+// computes nothing: every format shows the same verdicts, tables and figures.
 package report

@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"flag"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
+	"stablepages/bench/findings"
 	"stablepages/bench/record"
 	"stablepages/bench/testenv"
 )
@@ -21,29 +20,55 @@ var update = flag.Bool("update", false, "write goldens, and what the committed e
 const (
 	readme    = "../../README.md"
 	results   = "../evaluate/RESULTS.md"
+	proof     = "../prove/RESULTS.md"
 	committed = "../evaluate/testdata"
+	proved    = "../prove/testdata/results.jsonl"
 )
 
 // README and RESULTS.md show a run that was made, and nothing else.
 func TestREADMEShowsTheCommittedRun(t *testing.T) {
-	text := render(t)
-	testenv.Section(t, results, "evaluate", text, *update)
-	where, rest, _ := strings.Cut(strings.TrimPrefix(text, "\n"), "\n\n")
-	verdict, _, ok := strings.Cut(rest, "\n\n")
-	if !ok {
-		t.Fatalf("no verdict in %q", text)
+	f := evaluated(t)
+	testenv.Section(t, results, "evaluate", indented(t, f), *update)
+	f.Answers, f.Sections = nil, f.Sections[:1]
+	f.Sections[0].Notes = nil
+	testenv.Section(t, readme, "headline", indented(t, f), *update)
+}
+
+func indented(t *testing.T, f findings.Findings) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Summary(&b, f); err != nil {
+		t.Fatal(err)
 	}
-	testenv.Section(t, readme, "headline", "\n"+where+"\n\n"+verdict+"\n\n", *update)
+	return testenv.Indented(b.String())
+}
+
+// The proof's RESULTS.md shows a proof that was made.
+func TestRESULTSShowTheCommittedProof(t *testing.T) {
+	for section, records := range map[string]string{"prove": proved, "programs": "../prove/testdata/programs.jsonl"} {
+		f := findings.Of(load(t, records))
+		if len(f.Broken)+len(f.Inconclusive) > 0 {
+			t.Errorf("the committed proof is none: %q", f.Verdict)
+		}
+		if section == "programs" { // few races were run beside them
+			f.Answers, f.Sections = nil, f.Sections[:1]
+		}
+		testenv.Section(t, proof, section, indented(t, f), *update)
+	}
 }
 
 // What lies beside the committed run is made from it; of what it has nothing to draw
 // from there is no file.
 func TestFiguresAreOfTheCommittedRun(t *testing.T) {
-	res := load(t, filepath.Join(committed, "results.jsonl"))
-	for name, draw := range map[string]func(io.Writer, Results) error{"cost.svg": writeCostSVG, "holes.svg": writeHolesSVG, "report.txt": Text} {
-		file := filepath.Join(committed, name)
+	f := findings.Of(load(t, filepath.Join(committed, "results.jsonl")))
+	for name, file := range map[string]string{"cost.svg": "cost.svg", "holes.svg": "holes.svg", "text": "report.txt"} {
+		format, err := FormatNamed(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file = filepath.Join(committed, file)
 		var want bytes.Buffer
-		err := draw(&want, res)
+		err = format.Write(&want, f)
 		switch none := errors.Is(err, errNothingToDraw); {
 		case err != nil && !none:
 			t.Fatal(err)
@@ -59,27 +84,23 @@ func TestFiguresAreOfTheCommittedRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(is, want.Bytes()) {
-			t.Errorf("%s is not what is drawn: run this test with -update, and look at it", file)
+			t.Errorf("%s differs: run this test with -update, and look at it", file)
 		}
 	}
 }
 
-// render is the beginning of a report: of costs, those of writes from hot memory to
-// the file that nothing changes.
-func render(t *testing.T) string {
+// evaluated is the committed run without the costs of writes from cold memory, on
+// simulated targets, of other programs, and of shares of changed writes.
+func evaluated(t *testing.T) findings.Findings {
 	res := load(t, filepath.Join(committed, "results.jsonl"))
 	res.Costs = slices.DeleteFunc(res.Costs, func(r record.Cost) bool {
-		return r.Target != record.OnFile || r.Cold || r.Mutated > 0 || r.Variant.Peer()
+		return r.Target != record.OnFile || r.Cold || r.Mutated > 0 && r.Mutated < 1 || r.Variant.Peer()
 	})
-	var b bytes.Buffer
-	if err := Summary(&b, res); err != nil {
-		t.Fatal(err)
-	}
-	return testenv.Indented(b.String())
+	return findings.Of(res)
 }
 
 // load reads files in which there is nothing to warn of.
-func load(t *testing.T, names ...string) (res Results) {
+func load(t *testing.T, names ...string) (res record.Results) {
 	t.Helper()
 	for _, name := range names {
 		f, err := os.Open(name)

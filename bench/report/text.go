@@ -3,129 +3,189 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
-	"stablepages/bench/probe"
-	"stablepages/bench/prove"
+	"stablepages/bench/findings"
 )
 
-// Text writes res as text of at most 100 columns: what Summary writes, and then a
-// table of each kind of write that was timed.
-func Text(out io.Writer, res Results) error {
-	if err := Summary(out, res); err != nil {
-		return err
-	}
-	noisy, timed, all := false, false, groups(res)
-	for _, g := range all {
-		if len(all) > 1 && len(g.costs) > 0 {
-			fmt.Fprintf(out, "\n%s\n", prove.Wrap(describe(g.system)))
+// columns is what a terminal shows side by side.
+const columns = 100
+
+// Text writes f as text of at most 100 columns.
+func Text(out io.Writer, f findings.Findings) error { return writeText(out, f, true, false) }
+
+// Summary is Text without the details.
+func Summary(out io.Writer, f findings.Findings) error { return writeText(out, f, false, false) }
+
+// Colored is Text with colours, for terminals.
+func Colored(out io.Writer, f findings.Findings) error { return writeText(out, f, true, true) }
+
+func writeText(out io.Writer, f findings.Findings, details, colored bool) error {
+	t := text{colored: colored}
+	t.list(t.color("A promise was broken", findings.Broken)+":", f.Broken)
+	t.list(t.color("Inconclusive", findings.Open)+":", f.Inconclusive)
+	for i, a := range f.Answers {
+		if i == 0 {
+			t.gap()
 		}
-		for _, s := range costSets(g.costs) {
-			for _, k := range s.kinds {
-				if err := k.write(out, s); err != nil {
-					return err
-				}
-			}
-			noisy, timed = noisy || s.has(isNoise), timed || s.has(isTimed)
+		t.wrap("", a.Question+" "+strings.Join(a.Said, " "))
+	}
+	system := ""
+	for _, s := range f.Sections {
+		if s.Detail && !details {
+			continue
 		}
+		if s.System != system && s.System != "" {
+			t.gap()
+			t.wrap("", s.System)
+			system = s.System
+		}
+		t.section(s)
 	}
-	notes := ""
-	if noisy {
-		notes += "\n" + noiseNote
+	if t.Len() == 0 {
+		t.WriteString("No Records.\n")
 	}
-	if timed {
-		notes += "\n" + latencyNote
-	}
-	_, err := fmt.Fprint(out, notes)
+	_, err := io.WriteString(out, t.String())
 	return err
 }
 
-// Summary writes what res mean, as text of at most 100 columns.
-func Summary(out io.Writer, res Results) error {
-	if res.Len() == 0 {
-		_, err := fmt.Fprintln(out, "No Records.")
-		return err
-	}
-	writeJudgement(out, Judge(res))
-	gap := ""
-	for _, g := range groups(res) {
-		fmt.Fprint(out, gap)
-		gap = "\n"
-		if err := writeGroup(out, g); err != nil {
-			return err
-		}
-	}
-	if len(res.Proofs) > 0 {
-		fmt.Fprint(out, gap)
-		gap = "\n"
-		if err := prove.WriteReport(out, res.Proofs); err != nil {
-			return err
-		}
-	}
-	for _, p := range res.Probes {
-		fmt.Fprint(out, gap)
-		gap = "\n"
-		if _, err := fmt.Fprintf(out, "%s\n%s\n", prove.Wrap(fmt.Sprintf("%s: %s", p.Path, describe(p.System))), prove.Wrap(strings.Join(probe.Advise(p).Said, " "))); err != nil {
-			return err
-		}
-	}
-	if len(res.Guards) > 0 {
-		if err := writeGuards(out, gap, res.Guards); err != nil {
-			return err
-		}
-		gap = "\n"
-	}
-	return writeWatches(out, gap, res.Watches)
+// text is a page of text.
+type text struct {
+	strings.Builder
+	colored bool
 }
 
-func writeJudgement(out io.Writer, v Verdict) {
-	for _, said := range []struct {
-		what  string
-		lines []string
-	}{{"A promise was broken", v.Broken}, {"Inconclusive", v.Inconclusive}} {
-		for i, line := range said.lines {
-			if i == 0 {
-				fmt.Fprintf(out, "%s:\n", said.what)
+// gap parts what comes from what there is, if there is anything.
+func (t *text) gap() {
+	if t.Len() > 0 {
+		t.WriteString("\n")
+	}
+}
+
+// list writes items, if there are any, and a title over them, if they have one.
+func (t *text) list(title string, items []string) {
+	if len(items) == 0 {
+		return
+	}
+	t.gap()
+	if title != "" {
+		t.wrap("", title)
+	}
+	for _, item := range items {
+		t.wrap("  ", item)
+	}
+}
+
+func (t *text) section(s findings.Section) {
+	t.gap()
+	t.wrap("", s.Title)
+	for _, said := range s.Text {
+		t.wrap("", said)
+	}
+	for _, table := range s.Tables {
+		t.gap()
+		if table.Title != "" {
+			t.wrap("", table.Title)
+			t.gap()
+		}
+		t.table(table)
+	}
+	for _, list := range s.Lists {
+		t.list(list.Title, list.Items)
+	}
+	t.list("", s.Notes)
+}
+
+// table writes a table, in as many parts as its columns need.
+func (t *text) table(table findings.Table) {
+	gap := 2
+	grouped := slices.ContainsFunc(table.Rows, func(r findings.Row) bool { return r.Group })
+	var rows [][]findings.Cell // the first of each its name
+	if table.Head != nil {
+		rows = append(rows, findings.Texts(table.Head...))
+	}
+	for _, r := range table.Rows {
+		name := r.Name
+		if grouped && !r.Group {
+			name = "  " + name
+		}
+		rows = append(rows, append(findings.Texts(name), r.Cells...))
+	}
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
 			}
-			fmt.Fprintln(out, prove.Wrap("  "+line))
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell.Text))
 		}
-		if len(said.lines) > 0 {
-			fmt.Fprintln(out)
+	}
+	if len(parts(widths, columns-2, 1)) == 1 && len(parts(widths, columns-2, gap)) > 1 {
+		gap = 1
+	}
+	for i, part := range parts(widths, columns-2, gap) {
+		if i > 0 {
+			t.gap()
+		}
+		for _, row := range rows {
+			line := fmt.Sprintf("  %-*s", widths[0], row[0].Text)
+			for i := part[0]; i < min(part[1], len(row)); i++ {
+				line += strings.Repeat(" ", gap+widths[i]-utf8.RuneCountInString(row[i].Text)) + t.color(row[i].Text, row[i].Mark)
+			}
+			t.WriteString(strings.TrimRight(line, " ") + "\n")
 		}
 	}
 }
 
-// writeGroup writes what was found on one system.
-func writeGroup(out io.Writer, g group) error {
-	fmt.Fprintf(out, "%s\n", prove.Wrap(describe(g.system)))
-	found := judge(g.races)
-	for i, line := range found.lines() {
-		if i == 0 {
-			fmt.Fprintln(out)
+// parts are the columns, from one up to another, that have room beside the first: about
+// as many in each.
+func parts(widths []int, room, gap int) [][2]int {
+	fit := func(most int) (all [][2]int) {
+		for from := 1; from == 1 || from < len(widths); {
+			to, left := from, room-widths[0]
+			for to < len(widths) && to-from < most && (to == from || gap+widths[to] <= left) {
+				left -= gap + widths[to]
+				to++
+			}
+			all, from = append(all, [2]int{from, to}), max(to, from+1)
 		}
-		fmt.Fprintln(out, line)
+		return all
 	}
-	for _, gated := range []bool{true, false} {
-		m := matrixOf(g.races, gated)
-		if len(m.rows) == 0 {
-			continue
-		}
-		how := "every change in flight (* torn, not promised otherwise;\n"
-		if !gated {
-			how = "changes by a mutator that runs free (* torn, not promised otherwise;\n"
-		}
-		fmt.Fprintf(out, "\nTorn writes of writes, %s! a broken promise; r the strategy refused changed writes)\n\n", how)
-		if err := m.write(out); err != nil {
-			return err
-		}
+	all := fit(len(widths))
+	if even := fit((len(widths) + len(all) - 2) / len(all)); len(even) == len(all) {
+		return even
 	}
-	if err := writeHoles(out, g); err != nil {
-		return err
+	return all
+}
+
+// color colours text for terminals (SGR sequences of ECMA-48).
+func (t *text) color(text string, mark findings.Mark) string {
+	sequence := map[findings.Mark]string{findings.Broken: "\x1b[1;31m", findings.Hole: "\x1b[33m", findings.Open: "\x1b[33m"}[mark]
+	if !t.colored || sequence == "" {
+		return text
 	}
-	for _, p := range costPlaces(g.costs) {
-		if err := writeCosts(out, p); err != nil {
-			return err
+	return sequence + text + "\x1b[0m"
+}
+
+// wrap writes said in lines, after a margin; the second and further ones have 2 more.
+func (t *text) wrap(margin, said string) {
+	column := len(margin)
+	t.WriteString(margin)
+	for i, word := range strings.Fields(said) {
+		wide := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case column+1+wide > columns-2:
+			t.WriteString("\n" + margin + "  ")
+			column = len(margin) + 2
+		default:
+			t.WriteString(" ")
+			column++
 		}
+		t.WriteString(word)
+		column += wide
 	}
-	return nil
+	t.WriteString("\n")
 }

@@ -51,9 +51,12 @@ func Judge(rec record.Repro) Verdict {
 	return v
 }
 
-// Bound is the upper bound of the rate of an event that did not happen in n trials,
+// Below is the upper bound of the rate of an event that did not happen in n trials,
 // with 95% confidence: the rule of three.
-func Bound(n int) string { return fmt.Sprintf("%.3g%% (3/n, 95%%)", min(100, 300/float64(max(1, n)))) }
+func Below(n int) string { return fmt.Sprintf("%.3g%%", min(100, 300/float64(max(1, n)))) }
+
+// Bound is Below and its rule.
+func Bound(n int) string { return Below(n) + " (3/n, 95%)" }
 
 func outcome(rec record.Repro) Outcome {
 	switch {

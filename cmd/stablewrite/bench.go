@@ -199,7 +199,7 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 }
 
 // time times the plan. The file is removed before anything but Records is printed.
-func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string, res *results) (found report.Results, notes []string, err error) {
+func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string, res *results) (found record.Results, notes []string, err error) {
 	p := f.plan
 	p.On = record.Target(f.target)
 	p.Note = func(note string) { notes = append(notes, note) }

@@ -8,6 +8,7 @@ import (
 	"stablepages/bench/kernel"
 	"stablepages/bench/mutator"
 	"stablepages/bench/prove"
+	"stablepages/bench/record"
 	"stablepages/bench/report"
 	"stablepages/bench/victim"
 	"stablepages/stablewrite"
@@ -23,7 +24,7 @@ func flagValues() map[string][]string {
 		"mutator": mutators, "mutators": mutators,
 		"kernels":   each(kernel.AllSeries(), func(s kernel.Series) string { return s.Name }),
 		"victims":   each(victim.All(), func(v victim.Victim) string { return v.Name }),
-		"scenarios": each(prove.Scenarios(), func(s prove.Scenario) string { return string(s) }),
+		"scenarios": each(prove.Scenarios(), func(s record.Scenario) string { return string(s) }),
 		"detect":    {"digest", "crc32c", "tracking"}, "in": {"process", "thread"}, "target": {"null", "delay"},
 		"accel":  {string(kernel.Emulated), string(kernel.KVM)},
 		"format": each(report.Formats(), func(f report.Format) string { return f.Name }),

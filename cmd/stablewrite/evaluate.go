@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"stablepages/bench/evaluate"
+	"stablepages/bench/findings"
+	"stablepages/bench/record"
 	"stablepages/bench/report"
 	"stablepages/bench/scratch"
 	"stablepages/stablewrite"
@@ -66,7 +68,7 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 	var notes []string
 	plan := evaluate.NewPlan(target, f.quick, func(note string) { notes = append(notes, note) })
 	line := newBar(cmd.ErrOrStderr())
-	var found report.Results
+	var found record.Results
 	err = evaluate.Run(ctx, plan, func(rec any) error {
 		found.Add(rec)
 		return res.write(rec)
@@ -86,9 +88,9 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 const pageName = "report.html"
 
 // writePage writes the report. Everything was measured, so a signal does not stop it.
-func (r *results) writePage(found report.Results, force bool) error {
+func (r *results) writePage(found record.Results, force bool) error {
 	var b bytes.Buffer
-	if err := report.HTML(&b, found); err != nil {
+	if err := report.HTML(&b, findings.Of(found)); err != nil {
 		return err
 	}
 	r.page = r.in(pageName)

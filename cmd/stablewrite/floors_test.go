@@ -19,7 +19,7 @@ const benchFloor = "stablepages/bench"
 const testsOnly = "stablepages/bench/testenv"
 
 // benchOrder is the order within bench: a package imports only those before it.
-var benchOrder = []string{"testenv", "mutator", "record", "scratch", "aio", "guard", "watch", "repro", "probe", "cost", "evaluate", "victim", "kernel", "prove", "report"}
+var benchOrder = []string{"testenv", "mutator", "record", "scratch", "aio", "guard", "watch", "repro", "probe", "cost", "evaluate", "victim", "kernel", "prove", "chart", "findings", "report"}
 
 // libraries are all that the packages of the three lowest floors may need.
 var libraries = []string{"golang.org/x/sys/", "github.com/klauspost/crc32"}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stablepages/bench/findings"
 	"stablepages/bench/kernel"
 	"stablepages/bench/mutator"
 	"stablepages/bench/prove"
@@ -172,7 +173,7 @@ func (f *proveFlags) plan(cmd *cobra.Command) (p prove.Plan, err error) {
 		if err := known("scenarios", name, names(prove.Scenarios())); err != nil {
 			return p, err
 		}
-		p.Scenarios = append(p.Scenarios, prove.Scenario(name))
+		p.Scenarios = append(p.Scenarios, record.Scenario(name))
 	}
 	return p, nil
 }
@@ -221,15 +222,16 @@ func (f *proveFlags) run(cmd *cobra.Command) error {
 	}
 	line.clear()
 	progress := newBar(cmd.ErrOrStderr())
-	var found report.Results
+	var recs record.Results
 	failures, err := prove.Run(ctx, plan, func(rec record.Prove) error {
-		found.Add(rec)
+		recs.Add(rec)
 		return res.write(rec)
 	}, progress.show)
 	progress.clear()
 	if err = errors.Join(err, res.close()); err != nil {
 		return interrupted(ctx, err, res)
 	}
+	found := findings.Of(recs)
 	if err := res.show(cmd, found, report.Text); err != nil {
 		return err
 	}
@@ -237,8 +239,7 @@ func (f *proveFlags) run(cmd *cobra.Command) error {
 	for _, f := range failures {
 		failed = append(failed, f.String())
 	}
-	v := report.Judge(found)
-	return judged(v.Broken, failed, v.Inconclusive)
+	return judged(found.Broken, failed, found.Inconclusive)
 }
 
 // find returns the kernels that the flags ask for.

@@ -80,10 +80,10 @@ type counts struct {
 
 // of adds up the Records of a scenario, victim, writer ("verify by crc32c") and
 // mutator.
-func of(t *testing.T, recs []record.Prove, scenario prove.Scenario, victim, writer string, k mutator.Kind) (c counts) {
+func of(t *testing.T, recs []record.Prove, scenario record.Scenario, victim, writer string, k mutator.Kind) (c counts) {
 	t.Helper()
 	for _, r := range recs {
-		if r.Scenario != string(scenario) || r.Victim != victim || r.Writer() != writer || r.Mutator != k {
+		if r.Scenario != scenario || r.Victim != victim || r.Writer() != writer || r.Mutator != k {
 			continue
 		}
 		c.n++
@@ -122,7 +122,7 @@ func (c counts) clean(t *testing.T, what string) {
 func TestKernelBtrfs(t *testing.T) {
 	testenv.Kernels(t)
 	recs := proof(t, program(t), "--kernels", "6.1", "--victims", "btrfs", "--scenarios", "race,read,program,crash,replay", "--programs", "modify-dio-in-flight,dio-race", "--mutators", "stock,storm,aba,crcpage", "--until", "3m")
-	race := func(writer string, k mutator.Kind) counts { return of(t, recs, prove.Race, "btrfs", writer, k) }
+	race := func(writer string, k mutator.Kind) counts { return of(t, recs, record.Race, "btrfs", writer, k) }
 	if c := race("raw", mutator.Storm); c.ReadErrors == 0 || c.mismatches == 0 || c.evidence == 0 {
 		t.Errorf("raw against storm: %d of %d reads fail, the file system counts %d and logs %d lines", c.ReadErrors, c.Writes, c.mismatches, c.evidence)
 	}
@@ -148,13 +148,13 @@ func TestKernelBtrfs(t *testing.T) {
 	}
 	// On a busy machine the gate may miss every one of the few writes before a power
 	// cut; the recorded ones are not gated.
-	if cut, replayed := of(t, recs, prove.Crash, "btrfs", "verify", mutator.Storm), of(t, recs, prove.Replay, "btrfs", "verify", mutator.Storm); cut.Torn+replayed.Torn == 0 {
+	if cut, replayed := of(t, recs, record.Crash, "btrfs", "verify", mutator.Storm), of(t, recs, record.Replay, "btrfs", "verify", mutator.Storm); cut.Torn+replayed.Torn == 0 {
 		t.Errorf("verify left nothing torn in %d crashes: the crash window was not shown", cut.Writes+replayed.Writes)
 	}
-	for _, s := range []prove.Scenario{prove.Crash, prove.Replay} {
+	for _, s := range []record.Scenario{record.Crash, record.Replay} {
 		of(t, recs, s, "btrfs", "bounce", mutator.Storm).clean(t, string(s))
 	}
-	of(t, recs, prove.SameBase, "btrfs", "raw", mutator.None)
+	of(t, recs, record.SameBase, "btrfs", "raw", mutator.None)
 	ranOf(t, recs, "modify-dio-in-flight")
 	if ranOf(t, recs, "dio-race") == 0 {
 		t.Error("watch saw no write of dio-race change in flight")
@@ -197,7 +197,7 @@ func ranOf(t *testing.T, recs []record.Prove, program string) (changed int64) {
 func TestKernelMirrorAndProtectionInformation(t *testing.T) {
 	testenv.Kernels(t)
 	recs := proof(t, program(t), "--kernels", "6.1", "--victims", "md-raid1,t10-pi", "--scenarios", "race,faults", "--mutators", "storm,hint")
-	race := func(victim, writer string, k mutator.Kind) counts { return of(t, recs, prove.Race, victim, writer, k) }
+	race := func(victim, writer string, k mutator.Kind) counts { return of(t, recs, record.Race, victim, writer, k) }
 	if c := race("md-raid1", "raw", mutator.Storm); c.Diverged == 0 || c.mismatches == 0 {
 		t.Errorf("the legs differ after %d of %d writes, mismatch_cnt is %d", c.Diverged, c.Writes, c.mismatches)
 	}
@@ -219,7 +219,7 @@ func TestKernelMirrorAndProtectionInformation(t *testing.T) {
 	}
 	race("t10-pi", "verify", mutator.Hint).clean(t, "t10-pi: verify against hint")
 	for _, writer := range []string{"raw", "verify", "bounce"} {
-		c := of(t, recs, prove.Faults, "t10-pi", writer, mutator.None)
+		c := of(t, recs, record.Faults, "t10-pi", writer, mutator.None)
 		if c.Torn != 0 || c.WriteErrors+c.Resubmitted == 0 {
 			t.Errorf("%s, writes failing below: %d are told of, %d healed, %d places are not what the writer was told", writer, c.WriteErrors, c.Resubmitted, c.Torn)
 		}
@@ -230,7 +230,7 @@ func TestKernelMirrorAndProtectionInformation(t *testing.T) {
 func answer(t *testing.T, recs []record.Prove, victim string) (said string) {
 	t.Helper()
 	for _, r := range recs {
-		if r.Scenario == string(prove.Probing) && r.Victim == victim {
+		if r.Scenario == record.Probing && r.Victim == victim {
 			said = r.Answer
 		}
 	}
@@ -242,7 +242,7 @@ func answer(t *testing.T, recs []record.Prove, victim string) (said string) {
 func closed(t *testing.T, recs []record.Prove, victim string, how stablewrite.Directness) {
 	t.Helper()
 	for _, r := range recs {
-		if r.Victim != victim || r.Scenario != string(prove.Race) {
+		if r.Victim != victim || r.Scenario != record.Race {
 			continue
 		}
 		if r.Written != how || r.WrittenBy != record.ByBoth {
@@ -273,9 +273,9 @@ func TestKernelsThatCopy(t *testing.T) {
 	closed(t, newest, "btrfs", stablewrite.DirectBounced)
 	for _, recs := range [][]record.Prove{of6, newest} {
 		for _, writer := range []string{"bounce", "verify by tracking"} {
-			of(t, recs, prove.Race, "btrfs", writer, mutator.ABA).clean(t, writer+" against aba on "+recs[0].Kernel)
+			of(t, recs, record.Race, "btrfs", writer, mutator.ABA).clean(t, writer+" against aba on "+recs[0].Kernel)
 		}
-		if c := of(t, recs, prove.Race, "btrfs", "verify", mutator.ABA); c.Torn == 0 {
+		if c := of(t, recs, record.Race, "btrfs", "verify", mutator.ABA); c.Torn == 0 {
 			t.Errorf("%s: %d receipts of verify against aba are all true", recs[0].Kernel, c.Writes)
 		}
 	}
@@ -287,11 +287,11 @@ func TestKernelNewestOnStacks(t *testing.T) {
 	testenv.Kernels(t)
 	recs := proof(t, program(t), "--kernels", "newest", "--victims", "xfs-on-t10-pi,ext4-on-md-raid1", "--scenarios", "race", "--mutators", "storm")
 	closed(t, recs, "xfs-on-t10-pi", stablewrite.DirectBounced)
-	if c := of(t, recs, prove.Race, "ext4-on-md-raid1", "raw", mutator.Storm); c.Diverged == 0 || c.Written != stablewrite.DirectYes {
+	if c := of(t, recs, record.Race, "ext4-on-md-raid1", "raw", mutator.Storm); c.Diverged == 0 || c.Written != stablewrite.DirectYes {
 		t.Errorf("the legs differ after %d of %d writes, which are %v", c.Diverged, c.Writes, c.Written)
 	}
 	for _, writer := range []string{"verify", "bounce"} {
-		of(t, recs, prove.Race, "ext4-on-md-raid1", writer, mutator.Storm).clean(t, writer+" against storm")
+		of(t, recs, record.Race, "ext4-on-md-raid1", writer, mutator.Storm).clean(t, writer+" against storm")
 	}
 	if said := answer(t, recs, "ext4-on-md-raid1"); said == "closed" {
 		t.Errorf("ext4-on-md-raid1: probe says %q", said)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stablepages/bench/findings"
+	"stablepages/bench/record"
 	"stablepages/bench/report"
 )
 
@@ -71,9 +73,9 @@ func (f *reportFlags) run(cmd *cobra.Command, names []string) error {
 			return err
 		}
 	}
-	var found report.Results
+	var res record.Results
 	for _, name := range names {
-		warnings, err := readRecords(&found, name, cmd.InOrStdin())
+		warnings, err := readRecords(&res, name, cmd.InOrStdin())
 		for _, w := range warnings {
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s: warning: %s\n", cmd.CommandPath(), w)
 		}
@@ -83,7 +85,11 @@ func (f *reportFlags) run(cmd *cobra.Command, names []string) error {
 	}
 	// Rendered whole before a byte is written: an error leaves no half of a report.
 	var b bytes.Buffer
-	if err := format.Write(&b, found); err != nil {
+	write := format.Write
+	if to == nil && f.format == "text" && colored(cmd.OutOrStdout()) {
+		write = report.Colored
+	}
+	if err := write(&b, findings.Of(res)); err != nil {
 		return err
 	}
 	if to != nil {
@@ -91,17 +97,13 @@ func (f *reportFlags) run(cmd *cobra.Command, names []string) error {
 		defer stop()
 		return to.write(ctx, b.Bytes())
 	}
-	text := b.Bytes()
-	if f.format == "text" && colored(cmd.OutOrStdout()) {
-		text = []byte(report.Color(b.String()))
-	}
-	_, err = cmd.OutOrStdout().Write(text)
+	_, err = cmd.OutOrStdout().Write(b.Bytes())
 	return err
 }
 
-func readRecords(found *report.Results, name string, stdin io.Reader) (warnings []string, err error) {
+func readRecords(res *record.Results, name string, stdin io.Reader) (warnings []string, err error) {
 	if name == "-" {
-		return found.Read("standard input", stdin)
+		return res.Read("standard input", stdin)
 	}
 	f, err := os.Open(name)
 	if err != nil {
@@ -111,5 +113,5 @@ func readRecords(found *report.Results, name string, stdin io.Reader) (warnings 
 	if st, err := f.Stat(); err == nil && st.IsDir() {
 		return nil, fmt.Errorf("%s is a directory: name a file of Records in it", name)
 	}
-	return found.Read(name, f)
+	return res.Read(name, f)
 }

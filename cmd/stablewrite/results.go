@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stablepages/bench/findings"
 	"stablepages/bench/record"
-	"stablepages/bench/report"
 )
 
 // results is the file that Records are written to. It is created, or with force
@@ -143,11 +143,12 @@ func interrupted(ctx context.Context, err error, res *results) error {
 
 // end ends a run: it shows the results, also if a signal cut the run short, and names
 // the file of the Records.
-func (r *results) end(ctx context.Context, cmd *cobra.Command, found report.Results, show func(io.Writer, report.Results) error, err error) error {
+func (r *results) end(ctx context.Context, cmd *cobra.Command, res record.Results, show func(io.Writer, findings.Findings) error, err error) error {
 	err = errors.Join(err, r.close())
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return interrupted(context.Background(), err, r)
 	}
+	found := findings.Of(res)
 	if r.f != nil {
 		if err := r.show(cmd, found, show); err != nil {
 			return err
@@ -156,12 +157,11 @@ func (r *results) end(ctx context.Context, cmd *cobra.Command, found report.Resu
 	if err != nil {
 		return interrupted(ctx, err, r)
 	}
-	v := report.Judge(found)
-	return judged(v.Broken, nil, v.Inconclusive)
+	return judged(found.Broken, nil, found.Inconclusive)
 }
 
 // show prints found, unless its Records were printed, and names the files.
-func (r *results) show(cmd *cobra.Command, found report.Results, show func(io.Writer, report.Results) error) error {
+func (r *results) show(cmd *cobra.Command, found findings.Findings, show func(io.Writer, findings.Findings) error) error {
 	out, files := cmd.OutOrStdout(), "Records: "+r.name()+"\n"
 	switch {
 	case r.f == nil:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"stablepages/bench/findings"
 	"stablepages/bench/record"
 	"stablepages/bench/report"
 	"stablepages/bench/watch"
@@ -142,7 +143,7 @@ func (f *watchFlags) run(cmd *cobra.Command, args []string) error {
 }
 
 func (f *watchFlags) print(out io.Writer, all []record.Watch) error {
-	var found report.Results
+	var found record.Results
 	for _, r := range all {
 		found.Add(r)
 		if f.json {
@@ -154,7 +155,7 @@ func (f *watchFlags) print(out io.Writer, all []record.Watch) error {
 	if f.json {
 		return nil
 	}
-	return report.Text(out, found)
+	return report.Text(out, findings.Of(found))
 }
 
 // wait waits for the end, and shows the table meanwhile. failed says how COMMAND failed.

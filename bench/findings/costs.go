@@ -1,0 +1,277 @@
+package findings
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+)
+
+// Names of writers that tables and sentences begin with.
+var (
+	raw    = stablewrite.Raw.String()
+	verify = stablewrite.Verify.String()
+	bounce = stablewrite.Bounce.String()
+)
+
+// Kind is timings that differ by writer only: raw, and those that are compared with it.
+// Other programs come last.
+type Kind struct {
+	record.CostKey // Strategy and Variant mean nothing
+	Rows           []Comparison
+}
+
+// of is the row of a writer, or nil.
+func (k Kind) of(writer string) *Comparison {
+	i := slices.IndexFunc(k.Rows, func(c Comparison) bool { return c.Writer() == writer })
+	if i < 0 {
+		return nil
+	}
+	return &k.Rows[i]
+}
+
+// costSet is timings that differ by writer, size and depth only.
+type costSet struct {
+	record.CostKey // Strategy, Variant, Size and Depth mean nothing
+	kinds          []Kind
+}
+
+// costSets parts the timings of one system, in order.
+func costSets(recs []record.Cost) (all []costSet) {
+	for _, set := range parted(Compare(recs), func(c Comparison) record.CostKey { return wayOf(c.CostKey) }) {
+		s := costSet{CostKey: wayOf(set[0].CostKey)}
+		for _, rows := range parted(set, func(c Comparison) record.CostKey { return c.Base() }) {
+			slices.SortStableFunc(rows, peersLast)
+			s.kinds = append(s.kinds, Kind{rows[0].Base(), rows})
+		}
+		all = append(all, s)
+	}
+	slices.SortStableFunc(all, func(a, b costSet) int { return cmp.Or(byPlace(a.CostKey, b.CostKey), byChange(a.CostKey, b.CostKey)) })
+	return all
+}
+
+func peersLast(a, b Comparison) int { return compareBool(a.Variant.Peer(), b.Variant.Peer()) }
+
+// wayOf is where timings of k were made, and how the writes went.
+func wayOf(k record.CostKey) record.CostKey {
+	k = k.Base()
+	k.Size, k.Depth = 0, 0
+	return k
+}
+
+// unchanged is the kind of k where nothing changes.
+func unchanged(k record.CostKey) record.CostKey {
+	k = k.Base()
+	k.Mutated, k.TwoSteps, k.ChangedBlocks = 0, false, 0
+	return k
+}
+
+// where is "a file, hot buffers of 4k pages".
+func (s costSet) where() string {
+	text := s.On() + ", " + s.Memory() + " buffers"
+	pages := map[string]bool{}
+	for _, c := range s.rows() {
+		if !c.Variant.Peer() && c.Variant != record.Huge { // they ask for others
+			pages[c.Backing] = true
+		}
+	}
+	for backing := range pages {
+		if len(pages) == 1 && backing != "" {
+			text += " of " + backing + " pages"
+		}
+	}
+	return text
+}
+
+// resting reports whether nothing changes and writes are as users have them.
+func (s costSet) resting() bool { return s.Mutated == 0 && !s.TwoSteps }
+
+// changing is "nothing changing", "10% of writes changed in flight".
+func (s costSet) changing() string {
+	switch {
+	case s.resting():
+		return "nothing changing"
+	case s.Mutated == 0:
+		return "nothing changing, in two steps"
+	}
+	text := Percent(s.Mutated) + " of writes changed in flight"
+	if s.ChangedBlocks > 0 {
+		text += fmt.Sprintf(", in %d of their 4k blocks", s.ChangedBlocks)
+	}
+	return text
+}
+
+// rows are all of s.
+func (s costSet) rows() (all []Comparison) {
+	for _, k := range s.kinds {
+		all = append(all, k.Rows...)
+	}
+	return all
+}
+
+// has reports whether so holds for a row of s.
+func (s costSet) has(so func(Comparison) bool) bool { return slices.ContainsFunc(s.rows(), so) }
+
+// writers are those of s for whom so holds, in order of appearance, other programs last.
+func (s costSet) writers(so func(Comparison) bool) (names []string) {
+	rows := s.rows()
+	slices.SortStableFunc(rows, peersLast)
+	for _, of := range parted(rows, Comparison.Writer) {
+		if so(of[0]) {
+			names = append(names, of[0].Writer())
+		}
+	}
+	return names[:min(len(names), mostColumns)]
+}
+
+// kindName is "64k, depth 4".
+func kindName(k record.CostKey) string { return fmt.Sprintf("%s, depth %d", Size(k.Size), k.Depth) }
+
+// perWrite is how many ns a write takes, from the throughput (Little's law).
+func perWrite(c Comparison) float64 {
+	return float64(c.Depth) * float64(c.Size) / c.Throughput * 1e9
+}
+
+// strategyCosts are what strategies cost in a set.
+type strategyCosts struct {
+	set     *costSet // nil: nothing was timed
+	largest int      // bytes of the largest writes of which raw was timed
+	of      map[string]strategyCost
+}
+
+// strategyCost is what one costs, over all sizes and depths.
+type strategyCost struct {
+	ratios []float64
+	// cpu are s/GiB more than raw takes, of the largest size: of small writes the noise
+	// of a system call hides it.
+	cpu []float64
+}
+
+// costs are those of s.
+func (s *costSet) costs() strategyCosts {
+	found := strategyCosts{set: s, of: map[string]strategyCost{}}
+	for _, k := range slices.Backward(s.kinds) { // the largest first
+		raw := k.of(raw)
+		if raw == nil {
+			continue
+		}
+		found.largest = max(found.largest, k.Size)
+		for _, c := range k.Rows {
+			if c.Variant != "" || c.Ratio == 0 {
+				continue
+			}
+			cost := found.of[c.Writer()]
+			cost.ratios = append(cost.ratios, c.Ratio)
+			if c.Size == found.largest {
+				cost.cpu = append(cost.cpu, c.CPU-raw.CPU)
+			}
+			found.of[c.Writer()] = cost
+		}
+	}
+	return found
+}
+
+// costsAtRest are of the first of sets in which raw was timed with nothing changing.
+// Ratios on null, where raw does nothing, mean nothing.
+func costsAtRest(sets []costSet) strategyCosts {
+	for i := range sets {
+		if s := &sets[i]; s.resting() && s.Target != record.OnNull && s.has(func(c Comparison) bool { return c.Writer() == raw }) {
+			return s.costs()
+		}
+	}
+	return strategyCosts{}
+}
+
+// throughput is "0.91 to 1.01".
+func (c strategyCost) throughput() string { return extent(ratioText, c.ratios) }
+
+// added is "+0.06 to +0.09".
+func (c strategyCost) added() string { return extent(signed, c.cpu) }
+
+// costPlace is what was timed in one place.
+type costPlace struct {
+	sets       []costSet
+	crossovers []Crossover
+}
+
+// costPlaces parts the timings of one system by place.
+func costPlaces(on System) (all []costPlace) {
+	place := func(k record.CostKey) record.CostKey { return unchanged(wayOf(k)) }
+	at := map[record.CostKey]int{}
+	for i, sets := range parted(on.sets, func(s costSet) record.CostKey { return place(s.CostKey) }) {
+		all, at[place(sets[0].CostKey)] = append(all, costPlace{sets: sets}), i
+	}
+	for _, x := range Crossovers(on.Timings) {
+		p := &all[at[place(x.Of)]]
+		p.crossovers = append(p.crossovers, x)
+	}
+	return all
+}
+
+// sentences say what verify and bounce cost in p, at worst and at best.
+func (p costPlace) sentences() (said []string) {
+	for _, name := range []string{verify, bounce} {
+		var parts []string
+		for i := range p.sets {
+			set := &p.sets[i]
+			switch cost := set.costs().of[name]; {
+			case cost.ratios == nil || !set.resting() && (set.Mutated < 1 || set.Target == record.OnNull):
+			case set.Target == record.OnNull:
+				parts = append(parts, "adds to a write with nothing changing: "+set.adds(name))
+			case set.resting():
+				parts = append(parts, cost.throughput()+" of raw's throughput with nothing changing")
+			default:
+				parts = append(parts, cost.throughput()+" with every write changed in flight")
+			}
+		}
+		if len(parts) > 0 {
+			said = append(said, name+": "+strings.Join(parts, "; ")+".")
+		}
+	}
+	var checked, torn int64
+	for _, set := range p.sets {
+		for _, c := range set.rows() {
+			checked, torn = checked+c.Checked, torn+c.Torn
+		}
+	}
+	switch {
+	case torn > 0:
+		said = append(said, fmt.Sprintf("TORN: %d of %d writes that were read back differ from their receipts.", torn, checked))
+	case checked > 0:
+		said = append(said, fmt.Sprintf("%d writes of runs in which buffers changed were read back, and are as their receipts say.", checked))
+	}
+	return said
+}
+
+// adds is "4k +252 ns, 1M +37 µs": how much longer a writer takes for a write than raw.
+func (s costSet) adds(writer string) string {
+	var parts []string
+	for _, k := range s.kinds {
+		c, raw := k.of(writer), k.of(raw)
+		if c == nil || raw == nil || k.Depth != s.kinds[0].Depth {
+			continue
+		}
+		text := "none"
+		if ns := perWrite(*c) - perWrite(*raw); ns >= 1 {
+			text = "+" + nanoseconds(ns)
+		}
+		parts = append(parts, Size(k.Size)+" "+text)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// broken are the writes that were read back after their buffers changed, and differ
+// from their receipts. Only writes that are promised to be healed are read back.
+func (p costPlace) broken() (lines []string) {
+	for _, s := range p.sets {
+		for _, c := range s.rows() {
+			if c.Torn > 0 {
+				lines = append(lines, fmt.Sprintf("%s, timed with %s, %s: %d of %d writes torn", c.Writer(), s.changing(), kindName(c.CostKey), c.Torn, c.Checked))
+			}
+		}
+	}
+	return lines
+}

@@ -1,0 +1,237 @@
+package findings
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"stablepages/bench/chart"
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+)
+
+// costSection shows what writers cost in a place with nothing changing: the fix of 2011
+// beside plain writes and a copy of every write, then the others; and from which share
+// of changed writes on bounce costs less than verify.
+func costSection(p costPlace) Section {
+	s := Section{Title: "What it costs on " + p.sets[0].where(), Text: p.sentences()}
+	i := slices.IndexFunc(p.sets, costSet.resting)
+	if i >= 0 && p.sets[0].Target != record.OnNull {
+		set := p.sets[i]
+		first := func(c Comparison) bool {
+			return c.Variant == "" && (c.Strategy == stablewrite.Verify || c.Strategy == stablewrite.Bounce) || c.Variant == record.Huge
+		}
+		summary := set.table("Throughput by raw's, in the same round, median and 95% interval, and CPU, user + system, s/GiB: nothing changing")
+		set.column(&summary, "raw MB/s", raw, Comparison.megabytes)
+		for _, name := range set.writers(first) {
+			set.column(&summary, name, name, Comparison.brief)
+		}
+		for _, name := range []string{raw, verify, bounce} {
+			set.column(&summary, name+" CPU", name, Comparison.processor)
+		}
+		if len(p.crossovers) > 0 {
+			p.column(&summary, set)
+			s.Notes = append(s.Notes, "bounce cheaper: from which share of changed writes on, by the line between none and all.")
+		}
+		others := set.table("Throughput by raw's, in the same round, median and 95% interval: other writers")
+		for _, name := range set.writers(func(c Comparison) bool { return c.Writer() != raw && !first(c) }) {
+			set.column(&others, name, name, Comparison.brief)
+		}
+		if s.Tables = []Table{summary, others}; len(others.Head) == 1 {
+			s.Tables = s.Tables[:1]
+		}
+		if set.has(func(c Comparison) bool { return c.Noise }) {
+			s.Notes = append(s.Notes, "~ may be noise: the interval has 1 in it, or lies within that of raw against raw (raw, again).")
+		}
+		s.Figures = set.figures()
+		s.Notes = append(s.Notes, set.rest()...)
+	}
+	if len(p.crossovers) > 0 {
+		s.Tables = append(s.Tables, p.crossoverTable())
+		s.Notes = append(s.Notes, "by the line: between none changed and all (95%: between the ends of their intervals); measured: between all points.")
+	}
+	return s
+}
+
+// timedSection has all that was timed in p.
+func timedSection(p costPlace) Section {
+	s := Section{Title: "All that was timed on " + p.sets[0].where(), Detail: true}
+	for _, set := range p.sets {
+		s.Tables = append(s.Tables, set.all())
+	}
+	s.Notes = []string{"p50, p99, p99.9: of a write, without the Syncs between writes, each the median of the rounds; - where a round had too few writes for it. CPU: user + system, s/GiB."}
+	if p.sets[0].Target == record.OnNull {
+		s.Notes = append(s.Notes, fmt.Sprintf("Strategies write more than %s in segments, several at a time on several processors: the time added to such a write passes, and is not all work.", Size(stablewrite.DefaultSegmentBytes)))
+	}
+	return s
+}
+
+// table has a row for each size and depth.
+func (s costSet) table(title string) Table {
+	t := Table{Title: title, Head: []string{""}}
+	for _, k := range s.kinds {
+		t.add(kindName(k.CostKey))
+	}
+	return t
+}
+
+// column adds one to a table of s, of a writer.
+func (s costSet) column(t *Table, head, writer string, text func(Comparison) string) {
+	t.Head = append(t.Head, head)
+	for i, k := range s.kinds {
+		cell := Cell{Text: "-"}
+		if c := k.of(writer); c != nil {
+			cell.Text = text(*c)
+		}
+		t.Rows[i].Cells = append(t.Rows[i].Cells, cell)
+	}
+}
+
+// brief is the throughput by raw's: "~0.91 0.90-0.92", marked if it may be noise.
+func (c Comparison) brief() string {
+	if c.Ratio == 0 {
+		return "-"
+	}
+	text := ratioText(c.Ratio)
+	if c.Noise {
+		text = "~" + text
+	}
+	if c.Bounded() {
+		text += fmt.Sprintf(" %s-%s", ratioText(c.Lo), ratioText(c.Hi))
+	}
+	return text
+}
+
+func (c Comparison) megabytes() string { return fmt.Sprintf("%.0f", c.Throughput/1e6) }
+
+// processor is user and system time.
+func (c Comparison) processor() string { return fmt.Sprintf("%.2f+%.2f", c.CPUUser, c.CPUSystem) }
+
+// all has everything that was timed of s.
+func (s costSet) all() Table {
+	t := Table{Title: strings.ToUpper(s.changing()[:1]) + s.changing()[1:], Head: []string{"", "MB/s", "by raw's", "CPU", "p50", "p99", "p99.9", "ampl", "n"}}
+	if s.Target.Simulated() { // there it says more how long a write takes
+		t.Head[7] = "ns/write"
+	}
+	checked := s.has(func(c Comparison) bool { return c.Checked > 0 })
+	if checked {
+		t.Head = append(t.Head, "torn")
+	}
+	for _, k := range s.kinds {
+		t.Rows = append(t.Rows, Row{Name: kindName(k.CostKey), Group: true})
+		for _, c := range k.Rows {
+			last := fmt.Sprintf("%.2f", c.Amplification)
+			if s.Target.Simulated() {
+				last = fmt.Sprintf("%.0f", perWrite(c))
+			}
+			row := Texts(c.megabytes(), c.brief(), c.processor(), nanoseconds(c.P50), nanoseconds(c.P99), nanoseconds(c.P999), last, fmt.Sprint(c.N))
+			if checked {
+				row = append(row, c.readBack())
+			}
+			t.put(c.Writer(), row)
+		}
+	}
+	return t
+}
+
+// readBack says what was found on the media.
+func (c Comparison) readBack() Cell {
+	switch {
+	case c.Checked == 0:
+		return Cell{Text: "-"}
+	case c.Torn > 0:
+		return Cell{fmt.Sprintf("!%d/%d", c.Torn, c.Checked), Broken}
+	}
+	return Cell{fmt.Sprintf("0/%d", c.Checked), Kept}
+}
+
+// figures draw the throughput of strategies against raw, of all sizes and depths. Those
+// through the page cache are left to the table: they are not on its scale.
+func (s costSet) figures() []Figure {
+	names := s.writers(func(c Comparison) bool {
+		return c.Variant == "" && c.Ratio > 0 && c.Strategy.Direct() && c.Strategy != stablewrite.Raw
+	})
+	if len(names) == 0 {
+		return nil
+	}
+	dots := chart.Dots{Ref: 1, Legend: names}
+	var values []float64
+	for _, k := range s.kinds {
+		group := chart.Group{Name: fmt.Sprintf("%s x %d", Size(k.Size), k.Depth)}
+		if c := k.Rows[0]; c.AgainHi > 0 && !math.IsInf(c.AgainHi, 0) {
+			group.Band = [2]float64{c.AgainLo, c.AgainHi}
+			values = append(values, c.AgainLo, c.AgainHi)
+		}
+		for _, name := range names {
+			dot := chart.Dot{At: math.NaN()}
+			if c := k.of(name); c != nil && c.Ratio > 0 {
+				dot = chart.Dot{At: c.Ratio, Hollow: c.Noise}
+				if values = append(values, c.Ratio); c.Bounded() {
+					dot.Lo, dot.Hi = c.Lo, c.Hi
+					values = append(values, c.Lo, c.Hi)
+				}
+			}
+			group.Dots = append(group.Dots, dot)
+		}
+		dots.Groups = append(dots.Groups, group)
+	}
+	dots.X = chart.Ratios(values)
+	return []Figure{{
+		Title: "Throughput by that of a plain direct write, " + s.changing(), Where: "on " + s.where(), Chart: dots,
+		Note: "Size x depth; median and 95% interval. Shaded: raw against raw. Hollow: may be noise.",
+	}}
+}
+
+// ways says in words how the kernel writes.
+var ways = map[stablewrite.Directness]string{
+	stablewrite.DirectYes: "directly", stablewrite.DirectBounced: "bounced by the kernel", stablewrite.DirectNo: "through the page cache",
+}
+
+// rest says of strategies what tables have no column for.
+func (s costSet) rest() (said []string) {
+	extents, peers := 0, false
+	var strategies []Comparison // the row of each with the most private memory
+	for _, rows := range parted(s.rows(), Comparison.Writer) {
+		most := slices.MaxFunc(rows, func(a, b Comparison) int { return cmp.Compare(a.PoolPeak, b.PoolPeak) })
+		extents, peers = max(extents, most.Extents), peers || strings.HasPrefix(most.Writer(), "fio ")
+		if most.Variant == "" {
+			strategies = append(strategies, most)
+		}
+	}
+	for _, same := range parted(strategies, Comparison.facts) {
+		var names []string
+		for _, c := range same {
+			names = append(names, c.Writer())
+		}
+		if facts := same[0].facts(); facts != "" {
+			said = append(said, series(names)+": "+facts+".")
+		}
+	}
+	if extents > 0 {
+		said = append(said, fmt.Sprintf("Extents of the file: at most %d.", extents))
+	}
+	if peers {
+		said = append(said, "fio: buffers not scrambled.")
+	}
+	return said
+}
+
+// facts are how the kernel writes, the engine, and private memory.
+func (c Comparison) facts() string {
+	var facts []string
+	if how := ways[c.Written]; how != "" {
+		facts = append(facts, "written "+how)
+	}
+	if c.Engine != "" {
+		facts = append(facts, "engine "+c.Engine)
+	}
+	if c.PoolPeak > 0 {
+		facts = append(facts, "private memory at most "+Size(c.PoolPeak))
+		if c.Private != "" {
+			facts[len(facts)-1] += " in " + c.Private + " pages"
+		}
+	}
+	return strings.Join(facts, ", ")
+}

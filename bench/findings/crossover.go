@@ -1,0 +1,160 @@
+package findings
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"stablepages/bench/record"
+	"stablepages/stablewrite"
+)
+
+// Crossover is where bouncing every write becomes cheaper than verifying, for
+// writes of one kind, as their share grows that changes.
+//
+// The cost of verify is its time by that of bounce in the same round: where it is
+// above 1 bounce is cheaper. What it costs to make a change, and to submit in two
+// steps, which lets it be made, is in both, and the steps are two where nothing
+// changes, too, if that was timed. The model is that a write costs what it costs
+// changed or unchanged, so that the cost at a share lies on the line between that at
+// none and that at all.
+type Crossover struct {
+	Of     record.CostKey   // the kind; Strategy, Variant, Mutated and TwoSteps mean nothing
+	Points []CrossoverPoint // by share, from 0 to 1
+	// Modeled is the share at which the model's line reaches 1, and between Lo and Hi
+	// lines from the ends of the 95% intervals do. Measured is that at which lines
+	// through the points do. Each is 0 if bounce is cheaper from the start, and +Inf
+	// if it is not at any share.
+	Modeled, Lo, Hi float64
+	Measured        float64
+}
+
+// CrossoverPoint is the cost of verify at a share of changed writes.
+type CrossoverPoint struct {
+	Share        float64
+	N            int     // rounds
+	Cost, Lo, Hi float64 // measured, and its 95% interval, which takes 6 rounds
+	Model        float64
+}
+
+// Crossovers finds the crossover of each kind of write of which verify and bounce
+// were timed with none changing and with all, at least, in the order of Compare.
+func Crossovers(recs []record.Cost) (found []Crossover) {
+	cells, order := byCell(recs)
+	changed := slices.DeleteFunc(order, func(k record.CostKey) bool {
+		return k.Mutated == 0 || k.Strategy != stablewrite.Verify || k.Variant != ""
+	})
+	slices.SortStableFunc(changed, byKind) // and so by share
+	none := func(k record.CostKey) record.CostKey {
+		k.Mutated = 0
+		return k
+	}
+	for _, kinds := range parted(changed, none) {
+		x := Crossover{Of: none(kinds[0])}
+		for _, k := range slices.Insert(kinds, 0, x.Of) {
+			if p, ok := crossoverPoint(cells, x.Of, k.Mutated); ok {
+				x.Points = append(x.Points, p)
+			}
+		}
+		if n := len(x.Points); n >= 2 && x.Points[0].Share == 0 && x.Points[n-1].Share == 1 {
+			x.model()
+			found = append(found, x)
+		}
+	}
+	return found
+}
+
+func crossoverPoint(cells map[record.CostKey]map[int]record.Cost, verify record.CostKey, share float64) (p CrossoverPoint, ok bool) {
+	verify.Mutated = share
+	if share == 0 {
+		verify.ChangedBlocks = 0
+		verify.TwoSteps = true
+		if cells[verify] == nil { // as on a device that has but one way
+			verify.TwoSteps = false
+		}
+	}
+	bounce := verify
+	bounce.Strategy = stablewrite.Bounce
+	costs := ratios(cells[bounce], cells[verify])
+	if len(costs) == 0 {
+		return p, false
+	}
+	s := summarize(costs)
+	return CrossoverPoint{Share: share, N: len(costs), Cost: s.Center, Lo: s.Lo, Hi: s.Hi}, true
+}
+
+func (x *Crossover) model() {
+	first, last := x.Points[0], x.Points[len(x.Points)-1]
+	var all []float64
+	for i := range x.Points {
+		p := &x.Points[i]
+		p.Model = first.Cost + p.Share*(last.Cost-first.Cost)
+		all = append(all, p.Cost)
+	}
+	ends := []CrossoverPoint{first, last}
+	x.Measured = reach(x.Points, all...)
+	x.Modeled = reach(ends, first.Cost, last.Cost)
+	x.Lo, x.Hi = 0, math.Inf(1)
+	if !math.IsInf(first.Hi, 0) && !math.IsInf(last.Hi, 0) {
+		x.Lo, x.Hi = reach(ends, first.Hi, last.Hi), reach(ends, first.Lo, last.Lo)
+	}
+}
+
+// reach is the first share at which lines through the costs at the points are
+// above 1.
+func reach(points []CrossoverPoint, costs ...float64) float64 {
+	if costs[0] > 1 {
+		return 0
+	}
+	for i := 1; i < len(costs); i++ {
+		if costs[i] > 1 {
+			from, to := points[i-1].Share, points[i].Share
+			return from + (to-from)*(1-costs[i-1])/(costs[i]-costs[i-1])
+		}
+	}
+	return math.Inf(1)
+}
+
+// crossing is a share from which on bounce costs less.
+func crossing(share float64) string {
+	if math.IsInf(share, 1) {
+		return "never"
+	}
+	return fmt.Sprintf("%.0f%%", 100*share)
+}
+
+// column adds to a table of set from which share on bounce costs less.
+func (p costPlace) column(t *Table, set costSet) {
+	from := map[record.CostKey]string{}
+	for _, x := range p.crossovers {
+		from[unchanged(x.Of)] = crossing(x.Modeled)
+	}
+	t.Head = append(t.Head, "bounce cheaper")
+	for i, k := range set.kinds {
+		t.Rows[i].Cells = append(t.Rows[i].Cells, Cell{Text: cmp.Or(from[k.CostKey], "-")})
+	}
+}
+
+// crossoverTable has the crossovers of p, and the points that they rest on.
+func (p costPlace) crossoverTable() Table {
+	t := Table{
+		Title: "Share of changed writes from which on bounce costs less than verify, and the time of verify by that of bounce, in the same round, by that share",
+		Head:  []string{"", "by the line", "95%", "measured", "share", "verify/bounce", "95%", "line", "n"},
+	}
+	for _, x := range p.crossovers {
+		name, head := kindName(x.Of), []string{crossing(x.Modeled), crossing(x.Lo) + " to " + crossing(x.Hi), "-"}
+		if len(x.Points) > 2 { // else the line is all that there is
+			head[2] = crossing(x.Measured)
+		}
+		for _, p := range x.Points {
+			interval := "-"
+			if !math.IsInf(p.Lo, 0) && !math.IsInf(p.Hi, 0) {
+				interval = ratioText(p.Lo) + " to " + ratioText(p.Hi)
+			}
+			t.add(name, append(head, Percent(p.Share), ratioText(p.Cost), interval, ratioText(p.Model), fmt.Sprint(p.N))...)
+			name, head = "", make([]string, 3)
+		}
+	}
+	return t
+}

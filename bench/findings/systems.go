@@ -1,0 +1,86 @@
+package findings
+
+import (
+	"fmt"
+
+	"stablepages/bench/record"
+)
+
+// systems parts res by system, in order of appearance.
+func systems(res record.Results) (all []System) {
+	at, home := map[*record.System]int{}, homes(res)
+	of := func(s *record.System) *System {
+		s = home(s)
+		i, ok := at[s]
+		if !ok {
+			i, at[s] = len(all), len(all)
+			all = append(all, System{Name: s.String(), System: s})
+		}
+		return &all[i]
+	}
+	for _, r := range res.Races {
+		s := of(r.System)
+		s.Races = append(s.Races, r)
+	}
+	for _, r := range res.Costs {
+		s := of(r.System)
+		s.Timings = append(s.Timings, r)
+	}
+	for _, r := range res.Precisions {
+		s := of(r.System)
+		s.Precisions = append(s.Precisions, r)
+	}
+	for i := range all {
+		all[i].sets = costSets(all[i].Timings)
+		all[i].races = judge(all[i].Races)
+	}
+	return all
+}
+
+// homes says to which system what was measured on another belongs: a device that exists
+// in memory only has no place, and what it shows is of the machine.
+func homes(res record.Results) func(*record.System) *record.System {
+	first := map[record.System]*record.System{} // with a place, by machine
+	for _, s := range res.Systems {
+		if m := machine(*s); s.Place() != "" && first[m] == nil {
+			first[m] = s
+		}
+	}
+	return func(s *record.System) *record.System {
+		if on := first[machine(*s)]; s.Place() == "" && on != nil {
+			return on
+		}
+		return s
+	}
+}
+
+// machine is s but for what was written to.
+func machine(s record.System) record.System {
+	s.FileSystem, s.MountOptions, s.Device, s.StableWrites = "", "", "", nil
+	return s
+}
+
+// places describe the systems that res come from.
+func places(res record.Results) (all []Table) {
+	home := homes(res)
+	for _, s := range res.Systems {
+		if home(s) != s {
+			continue
+		}
+		stable := "not known"
+		if s.StableWrites != nil {
+			stable = map[bool]string{true: "yes", false: "no"}[*s.StableWrites]
+		}
+		t := Table{Title: s.String()}
+		for _, fact := range [][2]string{
+			{"processor", s.CPU}, {"processors", fmt.Sprint(s.CPUs)}, {"kernel", s.Kernel}, {"platform", s.OS + "/" + s.Arch}, {"Go", s.Go},
+			{"file system", s.FileSystem}, {"mount options", s.MountOptions}, {"device", s.Device}, {"device asks for stable pages", stable}, {"below", s.Below},
+		} {
+			if fact[1] != "" && fact[1] != "/" && fact[1] != "0" {
+				t.add(fact[0], fact[1])
+			}
+		}
+		all = append(all, t)
+	}
+	return all
+}
