@@ -49,10 +49,10 @@ func NewPlan(target *os.File, quick bool, note func(string)) Plan {
 	return p
 }
 
-// Run carries p out. Each Record goes to emit as soon as there is one. Progress is
-// told, in milliseconds as planned, how much is behind, of how much, and what is
-// under way.
-func Run(ctx context.Context, p Plan, emit func(any) error, progress func(done, of int, what string)) error {
+// Run carries p out. It hands each Record to emit, and calls ended after each part of
+// the plan. Progress is told how many milliseconds, as planned, are done, of how many,
+// and which part is under way.
+func Run(ctx context.Context, p Plan, emit func(any) error, progress func(done, of int, what string), ended func() error) error {
 	done, of := 0, 0
 	for _, x := range p.parts {
 		of += x.steps * x.each
@@ -64,6 +64,9 @@ func Run(ctx context.Context, p Plan, emit func(any) error, progress func(done, 
 			steps++
 		}); err != nil {
 			return fmt.Errorf("%s: %w", x.what, err)
+		}
+		if err := ended(); err != nil {
+			return err
 		}
 		done += x.steps * x.each
 	}

@@ -72,7 +72,7 @@ func Run(ctx context.Context, p Plan, emit func(record.Prove) error, progress fu
 				if i >= len(all) || ctx.Err() != nil {
 					return
 				}
-				m := all[i]
+				m := &all[i] // not a copy: others write to the fields that running has
 				err := p.run(ctx, m.k, m.v, m.j, func(s said) error { return r.heard(i, s) })
 				if errors.Is(err, kernel.ErrCaller) || errors.Is(err, kernel.ErrQEMU) { // the others would fare the same
 					stop(err)

@@ -1,8 +1,10 @@
 package report
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -21,6 +23,42 @@ func Summary(out io.Writer, f findings.Findings) error { return writeText(out, f
 
 // Colored is Text with colours, for terminals.
 func Colored(out io.Writer, f findings.Findings) error { return writeText(out, f, true, true) }
+
+// Answers writes the verdict of f and its answers.
+func Answers(out io.Writer, f findings.Findings) error {
+	if f.Sections = nil; len(f.Broken)+len(f.Inconclusive)+len(f.Answers) == 0 {
+		return nil
+	}
+	_, err := io.WriteString(out, "\n")
+	return errors.Join(err, Summary(out, f))
+}
+
+// News writes the answers and sections of now that differ from those of before, without
+// details: what a run shows while it goes on.
+func News(out io.Writer, before, now findings.Findings) error {
+	now.Broken, now.Inconclusive = unsaid(before.Broken, now.Broken), nil
+	now.Answers, now.Sections = unsaid(before.Answers, now.Answers), unsaid(before.Sections, now.Sections)
+	now.Sections = slices.DeleteFunc(now.Sections, func(s findings.Section) bool { return s.Detail })
+	if len(now.Broken)+len(now.Answers)+len(now.Sections) == 0 {
+		return nil
+	}
+	if len(before.Answers) > 0 {
+		if _, err := io.WriteString(out, "\n"); err != nil {
+			return err
+		}
+		for i := range now.Sections {
+			now.Sections[i].System = ""
+		}
+	}
+	return Summary(out, now)
+}
+
+// unsaid returns the elements of now that are not in before.
+func unsaid[T any](before, now []T) []T {
+	return slices.DeleteFunc(slices.Clone(now), func(x T) bool {
+		return slices.ContainsFunc(before, func(y T) bool { return reflect.DeepEqual(x, y) })
+	})
+}
 
 func writeText(out io.Writer, f findings.Findings, details, colored bool) error {
 	t := text{colored: colored}

@@ -145,7 +145,7 @@ func TestNamesDoNotSteerTerminals(t *testing.T) {
 	if len(its) != 1 || its[0].Comm != evil || its[0].Changed == 0 {
 		t.Fatalf("%+v", its)
 	}
-	for _, text := range []string{Text(its, 10), Line(its[0])} {
+	for _, text := range []string{Table(its, 10), Line(its[0]), fmt.Sprint(Findings(its))} {
 		if strings.ContainsAny(text, "\x1b\u202e") || !strings.Contains(text, "<b>") {
 			t.Errorf("%q", text)
 		}

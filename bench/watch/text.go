@@ -53,31 +53,6 @@ func Judge(all []record.Watch) (Outcome, string) {
 	return Clean, fmt.Sprintf("0 of %d %s were seen to change after queueing: fewer than %s %% do (95 %% confidence).", n, looked, percent(min(3/float64(n), 1)))
 }
 
-// Text says what was seen, in lines: the verdict, a table of at most so many rows,
-// for each program that changed a direct write where, what of that below minds and
-// which switch it has, what can be done, and how much was looked at. all is of one
-// run.
-func Text(all []record.Watch, rows int) string {
-	outcome, verdict := Judge(all)
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n\n", verdict)
-	if table := Table(all, rows); table != "" {
-		fmt.Fprintf(&b, "%s\n", table)
-	}
-	for _, f := range Findings(all) {
-		fmt.Fprintf(&b, "%s:\n  %s\n\n", f.Program, strings.Join(f.Said, "\n  "))
-	}
-	if outcome == Changed {
-		fmt.Fprintln(&b, "What to do, the first that is possible:")
-		for i, do := range Advice {
-			fmt.Fprintf(&b, "  %d. %s\n", i+1, do)
-		}
-		fmt.Fprintln(&b)
-	}
-	fmt.Fprintln(&b, Coverage(all))
-	return b.String()
-}
-
 // Table is a table of what was seen, of at most so many rows.
 func Table(all []record.Watch, rows int) string {
 	var b strings.Builder
