@@ -75,14 +75,15 @@
 // Choose Bounce whenever changes may be restored, when a crash must not leave torn
 // blocks, or under fabrics where a write that timed out may land after its retry. Its
 // copy lies in huge pages, which cost the kernel less to submit than the small pages
-// of most buffers: writes of 64 KiB and more are usually no slower than under Raw.
-// Choose Verify where changes are rare and not restored, and memory is scarce or the
-// buffers lie in huge pages already ([AlignedBuffer], [Buffers]). With buffers of 1
-// MiB and more in memory of [TrackedBuffer], DetectBy [ByTracking] costs them about
-// as much, and sees restored changes, too. Choose Detect, with aligned buffers, to
-// learn that a program violates stable pages rather than to heal it;
-// Options.OnChanged tells of every change under the others. Choose Buffered where the
-// page cache is welcome. [Strategy.PromiseBy] returns these promises as data.
+// of most buffers: writes of 1 MiB and more, and of 64 KiB with several in flight, are
+// usually no slower than under Raw. Choose Verify where changes are rare and not
+// restored, and memory is scarce or the buffers lie in huge pages already
+// ([AlignedBuffer], [Buffers]). DetectBy [ByTracking] also sees restored changes, in
+// memory of [TrackedBuffer]; for writes of 1 MiB and more in huge pages it costs about
+// as much. Choose Detect, with aligned buffers, to learn that a program changes buffers
+// in flight rather than to heal it; under the other strategies Options.OnChanged
+// reports every change. Choose Buffered where the page cache is welcome.
+// [Strategy.PromiseBy] returns these promises as data.
 //
 // # Words
 //
