@@ -42,7 +42,7 @@ func gated(target *os.File, s stablewrite.Strategy, k mutator.Kind) repro.Config
 	}
 }
 
-// races are the matrix: every strategy against every mutator.
+// races are the matrix, every strategy against every mutator, and the holes.
 func (p *Plan) races(target *os.File, quick bool) {
 	var all []repro.Config
 	for _, row := range rows {
@@ -59,13 +59,12 @@ func (p *Plan) races(target *os.File, quick bool) {
 			all = append(all, cfg)
 		}
 	}
-	p.race("every mutator against every strategy", all, millis(quick, 600, 130), judged)
+	p.race("every mutator against every strategy", append(all, p.holes(target, quick)...), millis(quick, 300, 130), judged)
 }
 
-// holes are how often verify is torn by a change that is restored, by how long it
-// is held and by the size of the write; by tracking, it never is.
-func (p *Plan) holes(target *os.File, quick bool) {
-	var all []repro.Config
+// holes are changes that are restored, by how long they are held and by the size of the
+// write: they tear writes by verify, and none by tracking.
+func (p *Plan) holes(target *os.File, quick bool) (all []repro.Config) {
 	for _, size := range []int{4 << 10, 64 << 10, raceBytes} {
 		for _, hold := range []time.Duration{0, 10, 30, 100, 300, 1000} {
 			cfg := gated(target, stablewrite.Verify, mutator.ABA)
@@ -83,7 +82,7 @@ func (p *Plan) holes(target *os.File, quick bool) {
 			}
 		}
 	}
-	p.race("changes that are restored", all, millis(quick, 600, 130), judged)
+	return all
 }
 
 // precisions are what detection hits, of every kind of change.
@@ -103,7 +102,7 @@ func (p *Plan) precisions(target *os.File, quick bool) {
 			all = append(all, cfg)
 		}
 	}
-	p.race("what detection hits", all, millis(quick, 400, 100), func(ctx context.Context, cfg repro.Config) (any, error) {
+	p.race("which blocks detection hits", all, millis(quick, 400, 100), func(ctx context.Context, cfg repro.Config) (any, error) {
 		rec, err := repro.Precision(ctx, cfg)
 		return rec, cmp.Or(ctx.Err(), err)
 	})

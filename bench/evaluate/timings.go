@@ -14,13 +14,13 @@ import (
 // a cell than cells do. The 95% interval leaves out the two fastest and the two
 // slowest of these rounds.
 const (
-	rounds   = 13
+	rounds   = 12
 	cellTime = 100 * time.Millisecond
 )
 
 // timings are what is timed: at rest, beside other programs; changed; from cold
 // memory; and on targets that need no disk.
-func timings(target *os.File, quick bool, installed []record.Variant) []timed {
+func timings(target *os.File, quick bool, peers []record.Variant) []timed {
 	strategies := []stablewrite.Strategy{
 		stablewrite.Raw, stablewrite.Verify, stablewrite.Detect, stablewrite.Bounce, stablewrite.Buffered,
 	}
@@ -45,7 +45,7 @@ func timings(target *os.File, quick bool, installed []record.Variant) []timed {
 		// What is in one table is timed in one plan: the rounds of two are not the same.
 		{"cost on a file, beside other programs", cost.Plan{
 			Target: target, Strategies: strategies, Sizes: []int{small, middle, large}, Depths: []int{1, 16},
-			Variants: append([]record.Variant{record.Again, record.Huge, record.Copied, record.Dontcache, record.Unsummed, record.Tracked}, installed...),
+			Variants: append([]record.Variant{record.Again, record.Huge, record.Copied, record.Dontcache, record.Unsummed, record.Tracked}, peers...),
 			Rounds:   rounds, Time: cellTime,
 		}},
 		{"cost of changes", cost.Plan{

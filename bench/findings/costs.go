@@ -160,7 +160,7 @@ func (s *costSet) costs() strategyCosts {
 		}
 		found.largest = max(found.largest, k.Size)
 		for _, c := range k.Rows {
-			if c.Variant != "" || c.Ratio == 0 {
+			if c.Variant != "" && c.Variant != record.Tracked && c.Variant != record.Unsummed || c.Ratio == 0 {
 				continue
 			}
 			cost := found.of[c.Writer()]

@@ -1,6 +1,7 @@
 package findings
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -66,6 +67,12 @@ func writers() (all []standing) {
 	}
 	return append(all, standing{name: "page cache", about: "raw writes through the page cache: the negative control", strategy: stablewrite.Raw, control: true,
 		promise: stablewrite.Promise{Changed: true, Restored: true}})
+}
+
+// timedAs are the names of the standings whose timings have another.
+var timedAs = map[string]string{
+	stablewrite.ByTracking.String(): record.Cost{Strategy: stablewrite.Verify, Variant: record.Tracked}.Writer(),
+	"page cache":                    record.Cost{Strategy: stablewrite.Buffered, Variant: record.Unsummed}.Writer(),
 }
 
 // of reports whether s counts r.
@@ -141,7 +148,7 @@ func strategiesSection(on System) Section {
 	}
 	for _, w := range writers() {
 		raced, tried := on.races.standings[w.name]
-		cost := rest.of[w.name]
+		cost := rest.of[cmp.Or(timedAs[w.name], w.name)]
 		if !tried && cost.ratios == nil {
 			continue
 		}

@@ -33,21 +33,32 @@ func Answers(out io.Writer, f findings.Findings) error {
 	return errors.Join(err, Summary(out, f))
 }
 
-// News writes the answers and sections of now that differ from those of before, without
-// details: what a run shows while it goes on.
+// News writes what now has and before has not, without details: what a run shows while
+// it goes on.
 func News(out io.Writer, before, now findings.Findings) error {
 	now.Broken, now.Inconclusive = unsaid(before.Broken, now.Broken), nil
-	now.Answers, now.Sections = unsaid(before.Answers, now.Answers), unsaid(before.Sections, now.Sections)
-	now.Sections = slices.DeleteFunc(now.Sections, func(s findings.Section) bool { return s.Detail })
-	if len(now.Broken)+len(now.Answers)+len(now.Sections) == 0 {
+	now.Answers = unsaid(before.Answers, now.Answers)
+	var sections []findings.Section
+	for _, s := range now.Sections {
+		for _, old := range before.Sections {
+			if old.Title == s.Title && old.System == s.System {
+				s.Text, s.Tables = unsaid(old.Text, s.Text), unsaid(old.Tables, s.Tables)
+				s.Lists, s.Notes = unsaid(old.Lists, s.Lists), unsaid(old.Notes, s.Notes)
+			}
+		}
+		if len(before.Sections) > 0 {
+			s.System = "" // was named
+		}
+		if !s.Detail && len(s.Text)+len(s.Tables) > 0 {
+			sections = append(sections, s)
+		}
+	}
+	if now.Sections = sections; len(now.Broken)+len(now.Answers)+len(now.Sections) == 0 {
 		return nil
 	}
 	if len(before.Answers) > 0 {
 		if _, err := io.WriteString(out, "\n"); err != nil {
 			return err
-		}
-		for i := range now.Sections {
-			now.Sections[i].System = ""
 		}
 	}
 	return Summary(out, now)

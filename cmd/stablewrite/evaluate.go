@@ -31,9 +31,9 @@ func newEvaluate() *cobra.Command {
 races every strategy, each change made while the write is in flight. Where does it
 fail? Changes that are restored, by how long they are held, and which blocks
 detection resubmits. What does it cost? Every strategy beside plain direct writes,
-interleaved, from hot and from cold memory, beside fio and dd if they are
-installed, without a disk, and with a share of writes changed, which shows from
-which share on bounce is cheaper than verify. Whether the fix holds is
+interleaved, from hot and from cold memory, beside fio if it is installed, without a
+disk, and with a share of writes changed, which shows from which share on bounce is
+cheaper than verify. Whether the fix holds is
 shown within a minute, the cost as it is measured; all of it takes about six minutes.
 
 The scratch file, 64 MiB, has no name (where the file system supports that) and is
