@@ -347,10 +347,10 @@ func TestHurryEndsAHold(t *testing.T) {
 		m := start(t, Config{Kind: ABA, In: in, Gated: true, Hold: time.Hour, Size: 8192})
 		m.BeginWrite()
 		was := slices.Clone(m.Buffer())
-		time.AfterFunc(10*time.Millisecond, m.Hurry)
 		if ok, err := m.Change(); !ok || err != nil || bytes.Equal(was, m.Buffer()) {
 			t.Errorf("Change = %v, %v; restored %v", ok, err, bytes.Equal(was, m.Buffer()))
 		}
+		time.AfterFunc(10*time.Millisecond, m.Hurry)
 		if err := m.Restored(); err != nil || !bytes.Equal(was, m.Buffer()) {
 			t.Errorf("Restored = %v; restored %v", err, bytes.Equal(was, m.Buffer()))
 		}
