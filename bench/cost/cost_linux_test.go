@@ -307,12 +307,12 @@ func TestPlansThatMeanNothingAreRefused(t *testing.T) {
 	}
 }
 
-// Whatever GOMAXPROCS is. That a machine is busy takes away from it.
+// Whatever GOMAXPROCS is. The latency is so long that a busy machine keeps up.
 func TestAsManyWritesAreInFlightAsTheDepthSays(t *testing.T) {
 	const depth = 64
 	p := nullPlan()
-	p.On, p.Latency, p.Bandwidth, p.Sizes, p.Depths = record.OnDelay, 5*time.Millisecond, 1e12, []int{4096}, []int{depth}
-	p.Strategies, p.Variants, p.Time = []stablewrite.Strategy{stablewrite.Raw, stablewrite.Bounce}, nil, 100*time.Millisecond
+	p.On, p.Latency, p.Bandwidth, p.Sizes, p.Depths = record.OnDelay, 50*time.Millisecond, 1e12, []int{4096}, []int{depth}
+	p.Strategies, p.Variants, p.Time = []stablewrite.Strategy{stablewrite.Raw, stablewrite.Bounce}, nil, 400*time.Millisecond
 	recs, _, _ := timed(t, p)
 	for _, r := range recs {
 		if inFlight := float64(r.Writes) / r.Seconds * p.Latency.Seconds(); inFlight < depth/4 || inFlight > depth || r.P50NS < p.Latency.Nanoseconds()*99/100 {

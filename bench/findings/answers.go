@@ -27,7 +27,7 @@ func headline(f Findings) (text string, state Mark) {
 	case len(f.Inconclusive) > 0:
 		return "No promise was broken, and not all was shown", Open
 	case tested && unseen:
-		return "Every promise was kept; changes that are restored go unseen", Kept
+		return "Every promise was kept; verify does not see changes that are restored", Kept
 	case tested:
 		return "Every promise was kept", Kept
 	case len(res.Races) > 0:
@@ -58,9 +58,16 @@ func answers(f Findings) (all []Answer) {
 			if !on.races.gated {
 				how = "were raced by a mutator that runs free"
 			}
-			say(&affected, "Of %d plain direct writes whose buffers %s, %d were torn.", r.all().judged, how, r.all().torn)
+			verdict := "Not seen"
+			if r.all().torn > 0 {
+				verdict = "Yes"
+			}
+			say(&affected, "%s: of %d plain direct writes whose buffers %s, %d were torn.", verdict, r.all().judged, how, r.all().torn)
 		}
 		fix, b := on.races.standings[verify], on.races.standings[bounce]
+		if fix.stays.judged > 0 && fix.restored.torn > 0 {
+			say(&holds, "In part.")
+		}
 		if fix.stays.judged > 0 {
 			say(&holds, "verify, the fix of 2011: %v torn where the change stayed.", fix.stays)
 		}
@@ -70,16 +77,16 @@ func answers(f Findings) (all []Answer) {
 		if b.all().judged > 0 {
 			say(&holds, "bounce, a copy of every write: %v torn.", b.all())
 			if b.all().torn == 0 {
-				say(&choose, "bounce: no change reaches its writes, and a crash tears none.")
+				say(&choose, "bounce: no change reaches its writes, and by design a crash tears none (not tried here).")
 			}
 		}
 		rest := costsAtRest(on.sets)
 		if v, b := rest.of[verify], rest.of[bounce]; v.ratios != nil && b.ratios != nil {
-			say(&costs, "With nothing changing verify has %s of the throughput of raw, and bounce %s. Processor time of writes of %s: verify %s s/GiB, bounce %s.",
+			say(&costs, "With nothing changing verify has %s of the throughput of raw, and bounce %s. Seconds of processor time for each GiB, on top of raw, of writes of %s: verify %s, bounce %s.",
 				v.throughput(), b.throughput(), Size(rest.largest), v.added(), b.added())
 		}
 		if fix.restored.torn > 0 && len(choose.Said) > 0 {
-			say(&choose, "verify where memory is scarce and no change is restored: of restored ones %v writes were torn.", fix.restored)
+			say(&choose, "verify where memory is scarce and no change is restored: of writes whose change was restored, %v were torn.", fix.restored)
 		}
 	}
 	if text := proofAnswer(f.Results.Proofs); text != "" {

@@ -53,7 +53,7 @@ func TestTheHeadlineSaysNoMoreThanWasShown(t *testing.T) {
 		{"raw alone", resultsOf(raw), "What races show", Plain},
 		{"nothing changed", resultsOf(idle), "What races show", Plain},
 		{"a promise that held", resultsOf(raw, bounced), "Every promise was kept", Kept},
-		{"and a hole", resultsOf(raw, bounced, unseen), "Every promise was kept; changes that are restored go unseen", Kept},
+		{"and a hole", resultsOf(raw, bounced, unseen), "Every promise was kept; verify does not see changes that are restored", Kept},
 		{"a hole alone", resultsOf(unseen), "What races show", Plain},
 		{"a broken promise among others", resultsOf(raw, bounced, broken), "A promise was broken", Broken},
 		{"no overlap", resultsOf(raw, missed), "No promise was broken, and not all was shown", Open},
@@ -82,10 +82,10 @@ func TestAnswers(t *testing.T) {
 		want string
 	}{
 		{nil, ""},
-		{[]any{raw}, "affected? Of 9 plain direct writes whose buffers changed while they were in flight, 9 were torn."},
+		{[]any{raw}, "affected? Yes: of 9 plain direct writes whose buffers changed while they were in flight, 9 were torn."},
 		{[]any{restored, bounced}, "hold? verify: 5 of 9 torn where the change was restored. bounce, a copy of every write: 0 of 9 torn.\n" +
-			"choose? bounce: no change reaches its writes, and a crash tears none. verify where memory is scarce and no change is restored: of restored ones 5 of 9 writes were torn."},
-		{costs, "cost? With nothing changing verify has 0.80 of the throughput of raw, and bounce 0.50. Processor time of writes of 4k: verify +0.00 s/GiB, bounce +0.00."},
+			"choose? bounce: no change reaches its writes, and by design a crash tears none (not tried here). verify where memory is scarce and no change is restored: of writes whose change was restored, 5 of 9 were torn."},
+		{costs, "cost? With nothing changing verify has 0.80 of the throughput of raw, and bounce 0.50. Seconds of processor time for each GiB, on top of raw, of writes of 4k: verify +0.00, bounce +0.00."},
 		{[]any{proof}, "affected? Inside stock kernels, layers that need stable pages failed 4 of 9 plain writes whose buffers changed."},
 	} {
 		var got []string
@@ -121,8 +121,8 @@ func TestRacesThatRanFreeAreNotTakenForGatedOnes(t *testing.T) {
 	gated := free
 	gated.Gate, gated.Writes, gated.Overlapped, gated.Torn = true, 10, 10, 9
 	for want, recs := range map[string][]record.Repro{
-		"Of 100 plain direct writes whose buffers were raced by a mutator that runs free, 60 were torn.": {free},
-		"Of 10 plain direct writes whose buffers changed while they were in flight, 9 were torn.":        {free, gated},
+		"Yes: of 100 plain direct writes whose buffers were raced by a mutator that runs free, 60 were torn.": {free},
+		"Yes: of 10 plain direct writes whose buffers changed while they were in flight, 9 were torn.":        {free, gated},
 	} {
 		if got := Of(resultsOf(recs...)).Answers[0].Said[0]; got != want {
 			t.Errorf("%q, want %q", got, want)

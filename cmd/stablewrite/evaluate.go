@@ -90,7 +90,7 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 	say(cmd, notes)
 	switch {
 	case errors.Is(err, stablewrite.ErrNotDirect):
-		return fmt.Errorf("%w; name a directory on ext4 or xfs with --dir", err)
+		return fmt.Errorf("nothing can be torn in %s: %w; name a directory on ext4 or xfs with --dir; stablewrite probe says more", f.dir, err)
 	case err == nil:
 		err = res.writePage(found, f.force)
 	}

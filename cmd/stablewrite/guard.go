@@ -41,7 +41,7 @@ cannot work here), 126 (COMMAND cannot be run, or not under a guard) or 127 (COM
 was not found).`,
 		Example: `  stablewrite run -- mariadbd --datadir=/srv/db
   stablewrite run --report taken.jsonl -- fio --direct=1 job.fio; stablewrite report taken.jsonl`,
-		Args: positional(cobra.MinimumNArgs(1)),
+		Args: wants("name the command: stablewrite run -- COMMAND [ARGS]", cobra.MinimumNArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			o := guard.Options{JSON: json}
 			if report != "" {

@@ -29,7 +29,7 @@ the writes that fail or cannot be read back. For that it needs an unnamed scratc
 file of 1 MiB in the directory, or, for a block device, --force.`,
 		Example: `  stablewrite probe /var/lib/postgresql
   stablewrite probe --json /dev/nvme1n1`,
-		Args: positional(cobra.ExactArgs(1)),
+		Args: wants("name one file, directory or block device: stablewrite probe PATH", cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := interruptible(cmd)
 			defer stop()

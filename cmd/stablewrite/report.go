@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,8 +27,9 @@ func newReport() *cobra.Command {
 		Short: "Show Records that the other subcommands wrote, as tables or figures",
 		Long: `report reads Records, which evaluate, bench and prove write to results.jsonl and
 every subcommand prints with --json, and shows verdicts, tables and figures. RESULTS
-are files; - is standard input. Records of several files are added up, except races
-and timings of different systems; a Record that comes twice counts once.
+are files, or directories of runs; - is standard input. Records of several files are
+added up, except races and timings of different systems; a Record that comes twice
+counts once.
 
 If the last line is cut short, as after an interrupted run, it is left out with a
 warning. Any other line that is not a Record is an error, and nothing is shown.
@@ -42,7 +44,7 @@ Formats:
   stablewrite report --format cost.svg -o cost.svg results.jsonl
   stablewrite repro --mutator storm --writes 1000 --json | stablewrite report -
   stablewrite report --format benchfmt results.jsonl >cost.txt; benchstat -col /writer cost.txt`,
-		Args: positional(cobra.MinimumNArgs(1)),
+		Args: wants("name a file of Records: stablewrite report results.jsonl", cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	fl := cmd.Flags()
@@ -105,13 +107,13 @@ func readRecords(res *record.Results, name string, stdin io.Reader) (warnings []
 	if name == "-" {
 		return res.Read("standard input", stdin)
 	}
+	if st, err := os.Stat(name); err == nil && st.IsDir() { // that of a run
+		name = filepath.Join(name, recordsName)
+	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: name a file of Records, or the directory of a run", err)
 	}
 	defer f.Close()
-	if st, err := f.Stat(); err == nil && st.IsDir() {
-		return nil, fmt.Errorf("%s is a directory: name a file of Records in it", name)
-	}
 	return res.Read(name, f)
 }

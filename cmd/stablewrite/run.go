@@ -50,6 +50,16 @@ func positional(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
+// wants is positional, with a text that says what to give.
+func wants(text string, check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if check(cmd, args) != nil {
+			return usagef("%s", text)
+		}
+		return nil
+	}
+}
+
 // noArguments refuses arguments; instead names the flag to use.
 func noArguments(instead string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
