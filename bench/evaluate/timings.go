@@ -18,7 +18,7 @@ const (
 	cellTime = 100 * time.Millisecond
 )
 
-// timings are what is timed: at rest, beside other programs; changed; from cold
+// timings lists the timings: at rest, beside other programs; changed; from cold
 // memory; and on targets that need no disk.
 func timings(target *os.File, quick bool, peers []record.Variant) []timed {
 	strategies := []stablewrite.Strategy{

@@ -42,7 +42,7 @@ type Program struct {
 //go:embed programs/*.c
 var sources embed.FS
 
-// guestPrograms is where a machine has what is compiled.
+// guestPrograms is the directory of compiled programs in a machine.
 const guestPrograms = "/programs"
 
 // image is where qemu finds what its machine runs.
