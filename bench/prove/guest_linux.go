@@ -181,16 +181,31 @@ func (g *guest) race(r race) (rec record.Prove, err error) {
 	ctx, enough := context.WithCancel(context.Background())
 	defer enough()
 	var told time.Time
+	var checking time.Duration // by the mirror, which is no time of the race
+	var failed error
+	// ask has the victim count what it finds wrong.
+	ask := func() {
+		began := time.Now()
+		n, err := g.stage.Mismatches()
+		rec.Mismatches, failed = &n, err
+		checking += time.Since(began)
+	}
 	found, err := repro.Run(ctx, cfg, func(now record.Repro) {
 		if rec.FirstFailure == nil && g.failed(record.Prove{Repro: now, Diverged: rec.Diverged}) {
 			rec.FirstFailure = &now.Seconds
+		}
+		// A later write may make the legs equal again.
+		if rec.Diverged > 0 && rec.Mismatches == nil && g.stage.Mismatches != nil {
+			if ask(); failed != nil {
+				enough()
+			}
 		}
 		until := r.Until
 		if rec.FirstFailure != nil || Copied(g.written.how) && !r.Strategy.Sums() {
 			until = 0
 		}
 		met := now.Overlapped > 0 || r.Mutator == mutator.None // stock changes once a second
-		passed := seconds(now.Seconds)
+		passed := seconds(now.Seconds) - checking
 		wrote := now.Writes >= r.Writes || passed >= some(g.job.Quick, raceLimit)
 		if r.measures() && now.Overlapped < fewest && passed < meetLimit {
 			wrote = false
@@ -203,18 +218,14 @@ func (g *guest) race(r race) (rec record.Prove, err error) {
 			g.doing("%s against %v, %d writes so far", now.Writer(), r.Mutator, now.Writes)
 		}
 	})
-	if err != nil {
+	if err = errors.Join(err, failed); err != nil {
 		return rec, err
 	}
 	rec.Repro, rec.Evidence = found, evidence(g.victim.Speaks(g.in.Log.Lines()))
-	if g.stage.Mismatches != nil {
-		n, err := g.stage.Mismatches()
-		if err != nil {
-			return rec, err
-		}
-		rec.Mismatches = &n
+	if rec.Mismatches == nil && g.stage.Mismatches != nil {
+		ask()
 	}
-	return rec, nil
+	return rec, failed
 }
 
 // begin puts an end to what earlier races left: work of the file system, lines of

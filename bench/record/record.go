@@ -112,7 +112,7 @@ type Prove struct {
 	Diverged int `json:"diverged"`
 	// Mismatches is what the victim itself counted, in its own unit: btrfs and
 	// dm-integrity blocks whose checksum failed, md the mismatch_cnt of a check
-	// after the last write. Null where it counts nothing.
+	// after the first write that left its legs different, or else after the last. Null where it counts nothing.
 	Mismatches *int `json:"mismatches"`
 	// FirstFailure is when the first write failed by the victim's own account (it
 	// was refused, could not be read, or diverged), on a control and where the kernel
