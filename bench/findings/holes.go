@@ -19,7 +19,7 @@ type holdCurve struct {
 	points []holdPoint // by hold
 }
 
-// holdWay is what the curves differ by.
+// holdWay names a curve: its races have these in common.
 type holdWay struct {
 	free   bool
 	size   int

@@ -30,7 +30,7 @@ type races struct {
 	standings map[string]standing
 }
 
-// standing is what the races of one writer add up to, by what the mutator did.
+// standing is the sum of the races of one writer, by the kind of change.
 type standing struct {
 	name, about     string
 	strategy        stablewrite.Strategy

@@ -2,9 +2,9 @@
 // disks that are files here.
 //
 // A Kernel is an image and its modules, fetched from Debian's archive by an apt-get
-// with a directory of its own, or unpacked by the user. A Machine boots one with an initramfs that is made in memory: the
-// program itself as init, what it needs of libraries, and the modules that were
-// asked for. The program finds itself in the machine by calling [Guest], first
+// with a private directory, or unpacked by the user. A Machine boots one with an
+// initramfs that is made in memory: the program itself as init, the libraries and other
+// files that it needs, and the modules that were asked for. The program finds itself in the machine by calling [Guest], first
 // thing in main; there it is given its job, and what it says arrives on this
 // side at once, line by line, over a virtio port.
 //

@@ -12,7 +12,7 @@ import (
 	"stablepages/bench/findings"
 )
 
-// columns is what a terminal shows side by side.
+// columns is the width of a text, in characters.
 const columns = 100
 
 // Text writes f as text of at most 100 columns.

@@ -22,7 +22,7 @@
 // changes fewer.
 //
 // A change in flight is not yet torn data: that takes a layer that sums or mirrors
-// what it writes. Text says which one is below, or that none is.
+// what it writes. Findings says which one is below, or that none is.
 //
 // # What is counted
 //

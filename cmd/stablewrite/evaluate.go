@@ -33,8 +33,9 @@ fail? Changes that are restored, by how long they are held, and which blocks
 detection resubmits. What does it cost? Every strategy beside plain direct writes,
 interleaved, from hot and from cold memory, beside fio if it is installed, without a
 disk, and with a share of writes changed, which shows from which share on bounce is
-cheaper than verify. Whether the fix holds is
-shown within a minute, the cost as it is measured; all of it takes about six minutes.
+cheaper than verify. The first
+table comes within a minute and shows whether the fix holds; the costs follow, one
+after the other. The whole run takes about six minutes.
 
 The scratch file, 64 MiB, has no name (where the file system supports that) and is
 gone when the program ends, even if it is killed. Results go to results.jsonl, one
