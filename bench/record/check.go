@@ -7,135 +7,135 @@ import (
 	"strings"
 )
 
-// check finds the first number of a Record that makes no sense. Sums of maxRecords
-// counts within its bounds are within those of their types.
-type check struct{ err error }
-
+// Limits of numbers. The sum of maxRecords counts does not overflow their types.
 const (
-	mostCount = 1e12 // and the most seconds, and bytes of one write
+	mostCount = 1e12 // also of seconds, and of the bytes of one write
 	mostBytes = 1e15
 	mostNS    = 1e18
 )
 
-// fields goes through v, named as in JSON: it makes texts fit to be shown on a
-// terminal, since another's Records may hold anything, and bounds numbers.
-func (c *check) fields(name string, v reflect.Value) {
+// check finds the first number of a Record that makes no sense.
+type check struct {
+	numbers map[string]float64 // by the path of the field: "writes", "example.bytes"
+	err     error
+}
+
+// fields visits v and its fields, named as in JSON. It bounds numbers, and makes texts fit
+// for a terminal, since a Record may come from anybody.
+func (c *check) fields(path string, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(shown(v.String(), maxString))
+	case reflect.Int, reflect.Int64:
+		c.number(path, float64(v.Int()), v)
+	case reflect.Float64:
+		c.number(path, v.Float(), v)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+			if path != "" && name != "" {
+				name = path + "." + name
+			}
+			c.fields(name, v.Field(i))
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			c.fields(path, v.Index(i))
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			c.fields(path, v.Elem())
+		}
+	}
+}
+
+func (c *check) number(path string, n float64, v reflect.Value) {
 	most := float64(mostCount)
-	switch {
+	switch name := path[strings.LastIndex(path, ".")+1:]; {
 	case strings.HasSuffix(name, "_ns"):
 		most = mostNS
 	case strings.HasPrefix(name, "bytes"):
 		most = mostBytes
 	}
-	switch v.Kind() {
-	case reflect.String:
-		v.SetString(shown(v.String(), maxString))
-	case reflect.Int, reflect.Int64:
-		c.kept(name, v, v.Int() >= 0 && float64(v.Int()) <= most)
-	case reflect.Float64:
-		c.kept(name, v, v.Float() >= 0 && v.Float() <= most)
-	case reflect.Struct:
-		for i := range v.NumField() {
-			tag, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
-			c.fields(tag, v.Field(i))
-		}
-	case reflect.Slice:
-		for i := range v.Len() {
-			c.fields(name, v.Index(i))
-		}
-	case reflect.Pointer:
-		if !v.IsNil() {
-			c.fields(name, v.Elem())
-		}
-	}
+	c.require(path, v, n >= 0 && n <= most)
+	c.numbers[path] = n
 }
 
-// kept finds v if it is not ok.
-func (c *check) kept(name string, v any, ok bool) {
+// require sets the error for the value of a field unless ok.
+func (c *check) require(path string, value any, ok bool) {
 	if c.err == nil && !ok {
-		c.err = fmt.Errorf("%s is %v, which makes no sense", name, v)
+		c.err = fmt.Errorf("%s is %v, which makes no sense", path, value)
 	}
 }
 
-// count is the number of a field.
-type count struct {
-	name string
-	n    int64
-}
-
-// parts requires that each of the parts is no more than all.
-func (c *check) parts(all count, parts ...count) {
-	for _, p := range parts {
-		if c.err == nil && p.n > all.n {
-			c.err = fmt.Errorf("%s is %d, of %d %s, which makes no sense", p.name, p.n, all.n, all.name)
+// parts requires that no part is more than all.
+func (c *check) parts(all string, parts ...string) {
+	for _, part := range parts {
+		if n, of := c.numbers[part], c.numbers[all]; c.err == nil && n > of {
+			c.err = fmt.Errorf("%s is %.0f, of %.0f %s, which makes no sense", part, n, of, all)
 		}
 	}
 }
 
-// some requires that there are some.
-func (c *check) some(counts ...count) {
-	for _, n := range counts {
-		c.kept(n.name, n.n, n.n > 0)
+// some requires that the numbers are not 0.
+func (c *check) some(names ...string) {
+	for _, name := range names {
+		c.require(name, c.numbers[name], c.numbers[name] > 0)
 	}
 }
 
 func (r Repro) check(c *check) {
-	c.some(count{"size", int64(r.Size)})
-	torn, failed := count{"torn", int64(r.Torn)}, count{"write_errors", int64(r.WriteErrors)}
-	c.parts(count{"writes", int64(r.Writes)}, count{"overlapped", int64(r.Overlapped)}, count{"changed", int64(r.Changed)},
-		count{"tracked", int64(r.Tracked)}, count{"resubmitted", int64(r.Resubmitted)}, torn, failed)
-	c.parts(torn, count{"read_errors", int64(r.ReadErrors)})
-	c.parts(failed, count{"refused", int64(r.Refused)})
+	c.some("size")
+	c.parts("writes", "overlapped", "changed", "tracked", "resubmitted", "torn", "write_errors")
+	c.parts("torn", "read_errors")
+	c.parts("write_errors", "refused")
 }
 
 func (r Prove) check(c *check) {
-	if r.Scenario != Race { // what the others count is not all of writes
-		c.parts(count{"write_errors", int64(r.WriteErrors)}, count{"refused", int64(r.Refused)})
+	if r.Scenario != Race { // other scenarios count different things
+		c.parts("write_errors", "refused")
 		return
 	}
 	r.Repro.check(c)
-	c.parts(count{"torn", int64(r.Torn)}, count{"diverged", int64(r.Diverged)})
+	c.parts("torn", "diverged")
 }
 
 func (r Cost) check(c *check) {
-	c.some(count{"size", int64(r.Size)}, count{"depth", int64(r.Depth)}, count{"round", int64(r.Round)}, count{"bytes", r.Bytes})
-	c.kept("seconds", r.Seconds, r.Seconds >= 1e-9)
-	c.kept("mutated", r.Mutated, r.Mutated <= 1)
-	c.parts(count{"writes", r.Writes}, count{"changed", r.Changed}, count{"overlapped", r.Overlapped})
-	c.parts(count{"checked", r.Checked}, count{"torn", r.Torn})
-	c.kept("p99_ns", r.P99NS, r.P99NS >= r.P50NS)
-	c.kept("p999_ns", r.P999NS, r.P999NS >= r.P99NS)
-	c.kept("amplification", r.Amplification, r.Amplification == 0 || r.Amplification >= 1 && r.Amplification <= 1e6)
-	c.kept("bytes", r.Bytes, r.Writes == 0 || r.Bytes == r.Writes*int64(r.Size))
-	c.kept("target", r.Target, slices.Contains([]Target{"", OnFile, OnDevice, OnNull, OnDelay}, r.Target))
-	c.kept("delay_latency_ns", r.DelayLatencyNS, r.Target != OnDelay || r.DelayLatencyNS > 0)
-	c.kept("delay_bytes_per_second", r.DelayBytesPerSecond, r.Target != OnDelay || r.DelayBytesPerSecond > 0)
-	c.kept("two_steps", r.TwoSteps, !r.TwoSteps || r.Mutated == 0)
+	c.some("size", "depth", "round", "bytes")
+	c.parts("writes", "changed", "overlapped")
+	c.parts("checked", "torn")
+	c.require("seconds", r.Seconds, r.Seconds >= 1e-9)
+	c.require("mutated", r.Mutated, r.Mutated <= 1)
+	c.require("p99_ns", r.P99NS, r.P99NS >= r.P50NS)
+	c.require("p999_ns", r.P999NS, r.P999NS >= r.P99NS)
+	c.require("amplification", r.Amplification, r.Amplification == 0 || r.Amplification >= 1 && r.Amplification <= 1e6)
+	c.require("bytes", r.Bytes, r.Writes == 0 || r.Bytes == r.Writes*int64(r.Size))
+	c.require("target", r.Target, slices.Contains([]Target{"", OnFile, OnDevice, OnNull, OnDelay}, r.Target))
+	c.require("two_steps", r.TwoSteps, !r.TwoSteps || r.Mutated == 0)
+	if r.Target == OnDelay {
+		c.some("delay_latency_ns", "delay_bytes_per_second")
+	}
 }
 
 func (r Precision) check(c *check) {
-	torn, sent, both := count{"torn", int64(r.Torn)}, count{"resubmitted", int64(r.Resubmitted)}, count{"both", int64(r.Both)}
-	c.some(count{"size", int64(r.Size)})
-	c.parts(count{"blocks", int64(r.Blocks)}, torn, sent)
-	c.parts(torn, both)
-	c.parts(sent, both)
+	c.some("size")
+	c.parts("blocks", "torn", "resubmitted")
+	c.parts("torn", "both")
+	c.parts("resubmitted", "both")
 }
 
 func (r Guard) check(*check) {}
 
 func (r Watch) check(c *check) {
-	changed := count{"changed", r.Changed}
-	c.some(count{"sample", int64(r.Sample)}, count{"max_blocks", int64(r.MaxBlocks)})
-	c.parts(count{"writes", r.Writes}, changed, count{"truncated", r.Truncated})
-	c.parts(count{"blocks", r.Blocks}, count{"writes", r.Writes}, count{"blocks_changed", r.BlocksChanged})
-	c.parts(count{"blocks_changed", r.BlocksChanged}, changed)
-	c.kept("direct", r.Direct, r.Writes == 0 || r.Direct == r.Memory.Directness())
+	c.some("sample", "max_blocks")
+	c.parts("writes", "changed", "truncated")
+	c.parts("blocks", "writes", "blocks_changed")
+	c.parts("blocks_changed", "changed")
+	c.require("direct", r.Direct, r.Writes == 0 || r.Direct == r.Memory.Directness())
 	if e := r.Example; e != nil {
-		c.some(count{"bytes", e.Bytes}, count{"blocks_changed", e.Blocks})
-		c.kept("block", e.Block, e.Block <= e.Bytes/512)
+		c.some("example.bytes", "example.blocks_changed")
+		c.require("example.block", e.Block, e.Block <= e.Bytes/512)
 	}
 }
 
-func (r Probe) check(c *check) {
-	c.parts(count{"writes", int64(r.Writes)}, count{"reached", int64(r.Reached)}, count{"write_errors", int64(r.WriteErrors)})
-}
+func (r Probe) check(c *check) { c.parts("writes", "reached", "write_errors") }

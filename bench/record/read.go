@@ -9,71 +9,75 @@ import (
 	"hash/maphash"
 	"io"
 	"reflect"
+	"strings"
+	"unicode"
 )
 
 const (
-	// maxLine is many times the longest Record, whose evidence is a few lines of
-	// a kernel's log.
+	// maxLine is many times the longest Record, whose evidence is a few lines of a
+	// kernel's log.
 	maxLine = 1 << 20
-	// maxRecords bounds the memory that a file can take. An evaluation makes
-	// some hundreds.
+	// maxRecords bounds the memory that files can take. An evaluation writes some hundreds.
 	maxRecords = 1 << 18
-	// linesEach bounds the lines that are read, for each Record kept: most Records are of
-	// races, which are added up.
+	// linesEach bounds the lines that are read for each Record that is kept: most Records
+	// are of races, which are added up.
 	linesEach = 4
 	maxString = 400 // runes
 )
 
-// Read adds the Records in r, one a line. It holds one line at a time. A line that is
-// no Record ends it with an error that begins with name and the number of the line;
-// the Records before it stay in res. Warnings name lines that are left out: a last one
-// that is cut short, kinds of Records that are not known, and Records that were read
-// before, as of a copy of a file.
+// Read adds the Records in r, one a line. It holds one line at a time. It ends at a line
+// that is not a Record, with an error that begins with name and the number of the line;
+// the Records before it stay in res. Warnings name lines that it leaves out: a last line
+// that is cut short, Records of unknown kinds, and Records that were read before, as from
+// a copy of a file.
 func (res *Results) Read(name string, r io.Reader) (warnings []string, err error) {
 	return res.read(name, r, maxRecords)
 }
 
 // read is Read that keeps at most so many Records.
 func (res *Results) read(name string, r io.Reader, most int) (warnings []string, err error) {
-	res.runs.end()
+	res.ready()
+	res.endRun()
 	unknown := map[string]bool{}
 	found, again := 0, 0
 	lines := bufio.NewReaderSize(r, maxLine)
-	for n := 1; ; n++ {
-		line, err := lines.ReadSlice('\n')
+	for n, last := 1, false; !last; n++ {
 		at := fmt.Sprintf("%s:%d", name, n)
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
+		line, err := lines.ReadSlice('\n')
+		last = err == io.EOF
+		if errors.Is(err, bufio.ErrBufferFull) {
 			return warnings, fmt.Errorf("%s: a line of more than %d KiB is no Record", at, maxLine>>10)
-		case err != nil && err != io.EOF:
+		} else if err != nil && !last {
 			return warnings, fmt.Errorf("%s: %w", at, err)
 		}
-		text := bytes.TrimSpace(line)
 		if res.lines++; res.lines > linesEach*most {
 			return warnings, fmt.Errorf("%s: more than %d lines: give fewer files, or shorter ones", at, linesEach*most)
 		}
-		hash := res.hash(text)
-		if len(text) > 0 && res.seen[hash] {
-			again++
-		} else if len(text) > 0 {
-			kind, fault := res.add(text)
-			switch {
-			case fault == nil && kind == "":
-				res.seen[hash] = true
-				found++
-			case fault == nil:
-				if !unknown[kind] && len(unknown) < 10 {
-					unknown[kind] = true
-					warnings = append(warnings, fmt.Sprintf("%s: Records of kind %q are not known to this program, and left out", at, kind))
-				}
-			case err == io.EOF && found+again > 0 && errors.Is(fault, io.ErrUnexpectedEOF):
-				warnings = append(warnings, at+": the last line is cut short, and left out: what was measured after it is not in the report")
-			default:
-				return warnings, fmt.Errorf("%s: %w", at, fault)
-			}
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			continue
 		}
-		if err == io.EOF {
-			break
+		// No two Records take the same time to the nanosecond, so equal lines are one Record,
+		// read twice. A new Record has the hash of another with a chance of 1 in 30 million at
+		// most, and no file can raise that chance, since the seed is random.
+		hash := maphash.Bytes(res.seed, line)
+		if res.seen[hash] {
+			again++
+			continue
+		}
+		kind, err := res.add(line)
+		switch {
+		case err == nil && kind == "":
+			res.seen[hash] = true
+			found++
+		case err == nil:
+			if !unknown[kind] && len(unknown) < 10 {
+				unknown[kind] = true
+				warnings = append(warnings, fmt.Sprintf("%s: Records of kind %q are not known to this program, and left out", at, kind))
+			}
+		case last && found+again > 0 && errors.Is(err, io.ErrUnexpectedEOF):
+			warnings = append(warnings, at+": the last line is cut short, and left out: what was measured after it is not in the report")
+		default:
+			return warnings, fmt.Errorf("%s: %w", at, err)
 		}
 		if res.Len() > most {
 			return warnings, fmt.Errorf("%s: more than %d Records to keep: give fewer files, or shorter ones", at, most)
@@ -88,36 +92,30 @@ func (res *Results) read(name string, r io.Reader, most int) (warnings []string,
 	return warnings, nil
 }
 
-// hash is that of a line. A line that comes twice is one Record, read twice: no two
-// Records take the same time to the nanosecond. That a new one has the hash of another,
-// and is left out, has a chance of 1 in 30 million where there are as many as can be
-// read; and no file can bring it about, since the seed is random.
-func (res *Results) hash(line []byte) uint64 {
-	if res.seen == nil {
-		res.seed, res.seen = maphash.MakeSeed(), map[uint64]bool{}
-	}
-	return maphash.Bytes(res.seed, line)
-}
-
-// kinds says what Records there are, and what each must have to be one: without
-// who wrote, what was done to it and the counts it would be another's, or clean.
+// kinds lists the kinds of Records, and the fields that each must have. Without the writer,
+// the change and the counts a Record could be taken for another, or for a clean one.
 var kinds = map[string]struct {
 	must  []string
 	parse func([]byte) (any, error)
 }{
-	KindRepro:     {raceFields, parse[Repro]},
-	KindCost:      {[]string{"strategy", "size", "depth", "mutated", "round", "bytes", "seconds"}, parse[Cost]},
-	KindPrecision: {[]string{"strategy", "detect", "mutator", "size", "blocks", "torn", "resubmitted", "both"}, parse[Precision]},
-	KindProve:     {append([]string{"scenario", "kernel", "victim", "needs_stable_pages"}, raceFields...), parse[Prove]},
-	KindGuard:     {[]string{"comm", "pid", "file", "opens", "cleared", "refused"}, parse[Guard]},
-	KindWatch:     {[]string{"comm", "pid", "memory", "direct", "writes", "changed", "blocks", "blocks_changed", "bios", "untraced"}, parse[Watch]},
-	KindProbe:     {[]string{"path", "writes", "reached"}, parse[Probe]},
+	KindRepro: {raceFields, parse[Repro]},
+	KindCost:  {[]string{"strategy", "size", "depth", "mutated", "round", "bytes", "seconds"}, parse[Cost]},
+	KindPrecision: {[]string{
+		"strategy", "detect", "mutator", "size", "blocks", "torn", "resubmitted", "both",
+	}, parse[Precision]},
+	KindProve: {append([]string{"scenario", "kernel", "victim", "needs_stable_pages"}, raceFields...), parse[Prove]},
+	KindGuard: {[]string{"comm", "pid", "file", "opens", "cleared", "refused"}, parse[Guard]},
+	KindWatch: {[]string{
+		"comm", "pid", "memory", "direct", "writes", "changed", "blocks", "blocks_changed", "bios", "untraced",
+	}, parse[Watch]},
+	KindProbe: {[]string{"path", "writes", "reached"}, parse[Probe]},
 }
 
-var raceFields = []string{"strategy", "mutator", "gate", "detect", "size", "writes", "overlapped", "torn", "read_errors", "write_errors", "refused"}
+var raceFields = []string{
+	"strategy", "mutator", "gate", "detect", "size", "writes", "overlapped", "torn", "read_errors", "write_errors", "refused",
+}
 
-// add adds the Record in line. A Record of a kind that is not known is left out,
-// and its kind returned.
+// add adds the Record in line. Of a Record of an unknown kind it only returns the kind.
 func (res *Results) add(line []byte) (unknown string, err error) {
 	var fields map[string]json.RawMessage
 	if err := json.NewDecoder(bytes.NewReader(line)).Decode(&fields); err != nil {
@@ -159,13 +157,13 @@ func parse[T interface{ check(*check) }](line []byte) (any, error) {
 	if err := json.Unmarshal(line, &rec); err != nil {
 		return nil, malformed(err)
 	}
-	var c check
+	c := check{numbers: map[string]float64{}}
 	c.fields("", reflect.ValueOf(&rec).Elem())
 	rec.check(&c)
 	return rec, c.err
 }
 
-// malformed is an error of JSON in the words of Records.
+// malformed puts an error of encoding/json in the words of Records.
 func malformed(err error) error {
 	var wrong *json.UnmarshalTypeError
 	switch {
@@ -179,14 +177,18 @@ func malformed(err error) error {
 	return fmt.Errorf("%s: want %v, not %s", wrong.Field, wrong.Type, wrong.Value)
 }
 
-// shown is text fit for a terminal, and of at most so many runes.
+// shown is Printable of the first runes of text.
 func shown(text string, most int) string {
-	for i := range text {
-		if most == 0 {
-			text = text[:i]
-			break
+	runes := []rune(Printable(text))
+	return string(runes[:min(most, len(runes))])
+}
+
+// Printable makes text from elsewhere, as the name of a program, fit for a terminal.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsGraphic(r) {
+			return r
 		}
-		most--
-	}
-	return Printable(text)
+		return unicode.ReplacementChar
+	}, text)
 }

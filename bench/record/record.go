@@ -11,12 +11,12 @@ import (
 	"stablepages/stablewrite"
 )
 
-// Version is that of the fields below. It changes when one changes its meaning, or
-// gives way to another. Records from Oldest on can be read; Upgrade makes them what
-// they would be today.
+// Version is the version of the Records that this program writes. It grows when a field
+// changes its meaning or is replaced. Results.Add takes Records from version Oldest on,
+// and brings them to Version.
 //
-// Version 2 has Written in the place of Direct, which did not tell what a kernel
-// bounced from what it wrote directly.
+// Version 2 replaced Direct by Written. Direct did not distinguish the writes that a
+// kernel bounced from those that it wrote directly.
 const (
 	Version = 2
 	Oldest  = 1
@@ -24,12 +24,11 @@ const (
 
 // Kinds of Record.
 const (
-	KindRepro = "repro"
-	KindCost  = "cost"
-	KindProbe = "probe"
-	KindProve = "prove"
-
+	KindRepro     = "repro"
+	KindCost      = "cost"
 	KindPrecision = "precision"
+	KindProve     = "prove"
+	KindProbe     = "probe"
 	KindGuard     = "guard"
 	KindWatch     = "watch"
 )
@@ -38,21 +37,21 @@ const (
 type Repro struct {
 	Kind        string                 `json:"kind"` // KindRepro
 	Strategy    stablewrite.Strategy   `json:"strategy"`
-	Buffered    bool                   `json:"buffered,omitempty"` // the negative control: through the page cache by intent
+	Buffered    bool                   `json:"buffered,omitempty"` // the negative control: through the page cache, on purpose
 	Mutator     mutator.Kind           `json:"mutator"`
 	Gate        bool                   `json:"gate"`
-	Detect      stablewrite.Detection  `json:"detect"` // what changes were detected by
+	Detect      stablewrite.Detection  `json:"detect"` // how the strategy detected changes
 	In          mutator.Where          `json:"in"`     // where the mutator ran
 	Size        int                    `json:"size"`   // bytes of each write
 	Writes      int                    `json:"writes"`
 	Overlapped  int                    `json:"overlapped"`        // writes during which the buffer was changed; gated: in flight
 	Changed     int                    `json:"changed"`           // writes whose writer saw a change
-	Tracked     int                    `json:"tracked,omitempty"` // writes all of whose memory the kernel tracked
-	Resubmitted int                    `json:"resubmitted"`       // writes that submitted once more
+	Tracked     int                    `json:"tracked,omitempty"` // writes whose whole buffer the kernel tracked
+	Resubmitted int                    `json:"resubmitted"`       // writes that were submitted again
 	Torn        int                    `json:"torn"`              // writes whose media differ from the receipt, or cannot be read
-	ReadErrors  int                    `json:"read_errors"`       // of Torn: those that cannot be read
+	ReadErrors  int                    `json:"read_errors"`       // of Torn: could not be read
 	WriteErrors int                    `json:"write_errors"`      // writes that returned an error
-	Refused     int                    `json:"refused"`           // of WriteErrors: those for a change, by the strategy
+	Refused     int                    `json:"refused"`           // of WriteErrors: the strategy refused a changed write
 	Interrupted bool                   `json:"interrupted,omitempty"`
 	Seconds     float64                `json:"seconds"`
 	HoldNS      int64                  `json:"hold_ns"`
@@ -61,12 +60,12 @@ type Repro struct {
 	System      *System                `json:"system"`
 	Version     int                    `json:"version"`
 
-	Direct stablewrite.Directness `json:"direct,omitempty"` // in Records of version 1, in the place of Written
+	Direct stablewrite.Directness `json:"direct,omitempty"` // version 1; Written replaced it
 }
 
-// Upgrade makes of a Record of an older Version what it would be today.
-func (r *Repro) Upgrade() { upgrade(&r.Version, &r.Written, &r.Direct) }
+func (r *Repro) upgrade() { upgrade(&r.Version, &r.Written, &r.Direct) }
 
+// upgrade brings the fields that version 2 changed to Version.
 func upgrade(version *int, written, direct *stablewrite.Directness) {
 	if *written == stablewrite.DirectUnknown {
 		*written = *direct
@@ -74,7 +73,7 @@ func upgrade(version *int, written, direct *stablewrite.Directness) {
 	*version, *direct = Version, stablewrite.DirectUnknown
 }
 
-// Writer names who wrote: the strategy, and what differs from its usual ways.
+// Writer names the writer: the strategy, and how it differs from the default one.
 func (r Repro) Writer() string {
 	switch {
 	case r.Buffered:
@@ -85,133 +84,130 @@ func (r Repro) Writer() string {
 	return r.Strategy.String()
 }
 
-// Prove is what happened to a victim inside a stock kernel. Its Kind is
+// Prove is the result of one scenario on a victim inside a stock kernel. Its Kind is
 // KindProve.
 //
-// In a race the fields of Repro mean what they always do. In the others Writes
-// counts what was tried: reads whose iovecs share a base (ReadErrors of them
-// failed, with nothing torn), writes that the power failed in or commits that it
-// could have failed at (Torn left something unreadable or diverged), writes while
-// some fail below (Torn counts places on the media that are not what the writer
-// was told), writes of a probe (after Torn of them a change in flight was on the
-// media), blocks of 4 KiB that an unmodified program wrote (ReadErrors of them cannot
-// be read, Diverged differ between legs).
+// In a Race the fields of Repro have their usual meaning. In other scenarios they count:
+//   - SameBase: Writes reads whose iovecs share a base; ReadErrors of them failed.
+//   - Crash, Replay: Writes writes in which the power failed, or commits at which it could
+//     have failed; Torn of them left blocks that could not be read, or legs that differ.
+//   - Faults: Writes writes, some of which fail below; Torn places on the media that differ
+//     from what the writer was told.
+//   - Probing: Writes writes; the change in flight of Torn of them reached the media.
+//   - Unmodified: Writes blocks of 4 KiB that the program wrote; ReadErrors of them could
+//     not be read, Diverged of them differed between legs.
 type Prove struct {
 	Repro
 	Scenario Scenario `json:"scenario"` // what was tried
 	Kernel   string   `json:"kernel"`   // release
-	Origin   string   `json:"origin"`   // of the kernel: Debian's version and suite; "" if the user unpacked it
+	Origin   string   `json:"origin"`   // Debian's version and suite; "" if the user unpacked the kernel
 	Victim   string   `json:"victim"`
 	Needs    bool     `json:"needs_stable_pages"` // false: the victim is a control
-	Accel    string   `json:"accel"`              // how the processor was made: "tcg" is emulated
-	// WrittenBy says how Written was found out: ByGate, ByPages or ByBoth, or "" if it
-	// is assumed from the kernel's version and the file system.
+	Accel    string   `json:"accel"`              // of the processor: "tcg" (emulated) or "kvm"
+	// WrittenBy says how Written was measured: ByGate, ByPages or ByBoth. It is "" if
+	// Written is assumed from the kernel's version and the file system.
 	WrittenBy string `json:"written_by"`
-	// Diverged counts, of Torn, the writes after which the legs of a mirror
-	// differed from each other.
+	// Diverged counts, of Torn, the writes after which the legs of a mirror differed.
 	Diverged int `json:"diverged"`
-	// Mismatches is what the victim itself counted, in its own unit: btrfs and
-	// dm-integrity blocks whose checksum failed, md the mismatch_cnt of a check
-	// after the first write that left its legs different, or else after the last. Null where it counts nothing.
+	// Mismatches is the victim's count: for btrfs and dm-integrity, blocks whose checksum
+	// failed; for md, the mismatch_cnt of a check after the first write that left the legs
+	// different, or else after the last write. Null for victims without a count.
 	Mismatches *int `json:"mismatches"`
-	// FirstFailure is when the first write failed by the victim's own account (it
-	// was refused, could not be read, or diverged), on a control and where the kernel
-	// copies when the first was torn, in seconds from the start; null if none was.
+	// FirstFailure is the time from the start to the first write that the victim refused,
+	// could not read back, or diverged after, in seconds. On a control, and where the kernel
+	// copies, it is the time to the first torn write. Null if there was no such write.
 	FirstFailure *float64 `json:"first_failure_seconds"`
-	Evidence     []string `json:"evidence"` // lines of the kernel's log; of a probe what it advises
-	// Answer is what the command probe said of the stage: "open", "closed" or "not
-	// shown". "" in Records of other scenarios.
+	Evidence     []string `json:"evidence"` // lines of the kernel's log; of a probe its advice
+	// Answer is the verdict of the command probe: "open", "closed" or "not shown". It is
+	// "" in Records of other scenarios.
 	Answer string `json:"answer,omitempty"`
 
 	Program string   `json:"program,omitempty"` // the unmodified program; "" in Records of other scenarios
-	Guarded bool     `json:"guarded,omitempty"` // it ran under the command run
-	Failure string   `json:"failure,omitempty"` // what the program said when it failed; "" if it did not
-	Watched *Watched `json:"watched,omitempty"` // its direct writes; null if they were not watched
+	Guarded bool     `json:"guarded,omitempty"` // the program ran under the command run
+	Failure string   `json:"failure,omitempty"` // the message of the program if it failed
+	Watched *Watched `json:"watched,omitempty"` // null if watch did not run beside the program
 }
 
-// Watched is what watch saw of the direct writes of a program: a Watch in short.
+// Watched sums up the Watches of the direct writes of a program.
 type Watched struct {
-	Comm     string `json:"comm"`     // of the process with most of those that changed; "" if none did
+	Comm     string `json:"comm"`     // of the process with most changed writes; "" if none changed
 	Writes   int64  `json:"writes"`   // as in Watch
 	Changed  int64  `json:"changed"`  // as in Watch
 	Untraced int64  `json:"untraced"` // as in Watch
 }
 
-// Scenario is what is tried on a victim.
+// Scenario is a test of a victim.
 type Scenario string
 
 const (
 	Race     Scenario = "race" // mutator against writer
 	SameBase Scenario = "read" // reads whose two iovecs have one base: the first fault in the mail of 2011
-	// Unmodified programs run, each plain and under the command run, with watch beside.
+	// Unmodified: unmodified programs, each plain and under the command run, beside watch.
 	Unmodified Scenario = "program"
 
-	Crash  Scenario = "crash"  // writers end after their first submission, another program syncs, the power fails
-	Replay Scenario = "replay" // a crash at each commit of a log of all that reached the disk
+	Crash  Scenario = "crash"  // writers end after their first submission, another program syncs, then the power fails
+	Replay Scenario = "replay" // a crash at each commit, from a log of all writes to the disk
 	Faults Scenario = "faults" // writes fail below
-	// Probing cannot be asked for: each machine that races is probed, too.
+	// Probing cannot be chosen: every machine that races is probed, too.
 	Probing Scenario = "probe"
 )
 
-// Upgrade is that of Repro. What Records of version 1 say is not direct was shown
-// not to be.
-func (r *Prove) Upgrade() {
+// A Record of version 1 with a Direct of "no" was measured by the gate.
+func (r *Prove) upgrade() {
 	if r.Direct == stablewrite.DirectNo && r.WrittenBy == "" {
 		r.WrittenBy = ByGate
 	}
-	r.Repro.Upgrade()
+	r.Repro.upgrade()
 }
 
-// Ways to find out how a kernel writes.
+// Values of Prove.WrittenBy.
 const (
-	// ByGate: changes that were made in flight did or did not reach the media, and the
-	// page cache had as many dirty pages as were written, or had not.
+	// ByGate: from whether changes in flight reached the media, and from the number of
+	// dirty pages in the page cache.
 	ByGate = "gate"
-	// ByPages: whose pages a write held when it came to the device.
+	// ByPages: from the owner of the pages that the device was given.
 	ByPages = "pages"
-	// ByBoth: they agree.
-	ByBoth = "gate and pages"
+	ByBoth  = "gate and pages" // both, with the same result
 )
 
-// Cost is one timed cell: one writer, size, depth and share of changed writes, in
+// Cost is the timing of one cell: one writer, size, depth and share of changed writes, in
 // one round.
 type Cost struct {
 	Kind          string               `json:"kind"` // KindCost
 	Strategy      stablewrite.Strategy `json:"strategy"`
-	Variant       Variant              `json:"variant,omitempty"` // what differs from a File of that strategy
-	Target        Target               `json:"target"`            // what was written to
-	Cold          bool                 `json:"cold"`              // buffers were a ring larger than the last-level cache
-	Backing       string               `json:"backing"`           // pages behind the writers' memory: "4k", "huge", "mixed", "" if not known
-	Private       string               `json:"private,omitempty"` // pages behind private memory; "" if there was none, or not known
-	Engine        string               `json:"engine,omitempty"`  // how submissions went out: "ring", where one serves, or "calls"; "" on what is no file
+	Variant       Variant              `json:"variant,omitempty"` // how the writer differs from a File of that strategy
+	Target        Target               `json:"target"`            // of the writes
+	Cold          bool                 `json:"cold"`              // the writers used buffers twice as large as the last-level cache in turn
+	Backing       string               `json:"backing"`           // pages of the writers' memory: "4k", "huge", "mixed"; "" if not known
+	Private       string               `json:"private,omitempty"` // pages of private memory; "" if none was used, or not known
+	Engine        string               `json:"engine,omitempty"`  // of submissions: "ring" or "calls"; "" if Target is simulated
 	Size          int                  `json:"size"`
 	Depth         int                  `json:"depth"`
-	Procs         int                  `json:"procs,omitempty"`     // GOMAXPROCS, in Records of when each write in flight had a goroutine; no longer written
 	Mutated       float64              `json:"mutated"`             // share of writes changed in flight, 0 to 1
-	TwoSteps      bool                 `json:"two_steps,omitempty"` // submitted and reaped apart though nothing changes between, as where something does
+	TwoSteps      bool                 `json:"two_steps,omitempty"` // submitted and reaped apart, as changed writes are, though nothing changes
 	Round         int                  `json:"round"`
 	Writes        int64                `json:"writes"`
-	Changed       int64                `json:"changed"`                  // of these: the writer saw a change
-	Overlapped    int64                `json:"overlapped,omitempty"`     // of these: changed in flight, by design
-	ChangedBlocks int                  `json:"changed_blocks,omitempty"` // 4 KiB blocks that each of them was changed in; 0: in all
+	Changed       int64                `json:"changed"`                  // of Writes: the writer saw a change
+	Overlapped    int64                `json:"overlapped,omitempty"`     // of Writes: the harness changed the buffer in flight
+	ChangedBlocks int                  `json:"changed_blocks,omitempty"` // changed blocks of 4 KiB in each changed write; 0: all
 	Bytes         int64                `json:"bytes"`
-	Seconds       float64              `json:"seconds"` // the Sync at the end included
+	Seconds       float64              `json:"seconds"` // with the Sync at the end
 
 	P50NS            int64   `json:"p50_ns"` // of a write, from its call to its return
 	P99NS            int64   `json:"p99_ns"`
 	P999NS           int64   `json:"p999_ns"`
 	CPUUserSeconds   float64 `json:"cpu_user_seconds"`
 	CPUSystemSeconds float64 `json:"cpu_system_seconds"`
-	Amplification    float64 `json:"amplification"` // bytes submitted by bytes asked for
-	PoolPeak         int     `json:"pool_peak"`     // bytes of private memory, at most at a time
-	Extents          *int    `json:"extents"`       // of the file after the cell; null where it cannot be asked
+	Amplification    float64 `json:"amplification"` // bytes submitted per byte written
+	PoolPeak         int     `json:"pool_peak"`     // bytes of private memory in use at a time, at most
+	Extents          *int    `json:"extents"`       // of the file after the cell; null if the file system does not tell
 
-	// Checked counts the writes, the last ones, whose media were read back at the
-	// end, and Torn those of them that were not what their receipt says.
+	// Checked counts the writes, the last ones, that were read back after the cell; Torn
+	// counts those of them whose media differ from their receipt.
 	Checked int64 `json:"checked,omitempty"`
 	Torn    int64 `json:"torn,omitempty"`
 
-	// What OnDelay delays by.
+	// Of OnDelay.
 	DelayLatencyNS      int64   `json:"delay_latency_ns,omitempty"`
 	DelayBytesPerSecond float64 `json:"delay_bytes_per_second,omitempty"`
 
@@ -219,39 +215,43 @@ type Cost struct {
 	System  *System                `json:"system"`
 	Version int                    `json:"version"`
 
-	Direct stablewrite.Directness `json:"direct,omitempty"` // in Records of version 1, in the place of Written
+	Direct stablewrite.Directness `json:"direct,omitempty"` // version 1; Written replaced it
 }
 
-// Upgrade is that of Repro.
-func (c *Cost) Upgrade() { upgrade(&c.Version, &c.Written, &c.Direct) }
+func (c *Cost) upgrade() {
+	upgrade(&c.Version, &c.Written, &c.Direct)
+	if c.Target == "" { // older than the other targets
+		c.Target = OnFile
+	}
+}
 
-// Target is what a cost was measured on.
+// Target is the kind of target that a cell writes to.
 type Target string
 
 const (
 	OnFile   Target = "file"
 	OnDevice Target = "device" // a block device
-	OnNull   Target = "null"   // takes every write at once: what is left is the cost of the software
-	OnDelay  Target = "delay"  // a fixed latency and bandwidth: what is left does not depend on a disk
+	OnNull   Target = "null"   // completes every write at once: only the software costs anything
+	OnDelay  Target = "delay"  // a fixed latency and bandwidth, whatever the disk
 )
 
-// Simulated reports whether t is memory, with no disk below.
+// Simulated reports whether writes to t reach no disk.
 func (t Target) Simulated() bool { return t == OnNull || t == OnDelay }
 
-// Variant is what differs from a File of a strategy as a user has it.
+// Variant says how a writer differs from a File of its strategy as a user has it.
 type Variant string
 
 const (
-	Again     Variant = "again"     // the same once more: what two equal things differ by is noise
+	Again     Variant = "again"     // the same a second time: the difference is noise
 	Huge      Variant = "huge"      // raw, from huge pages
-	Calls     Variant = "calls"     // by blocking calls only (Options.Engine), where a ring would serve
-	Copied    Variant = "copied"    // raw, from memory that what is written is copied to before each write: that it was just written costs, too
-	Summed    Variant = "summed"    // raw, and a CRC-32C before each write, as a checksumming user takes one
-	Tracked   Variant = "tracked"   // verify by tracking, its memory tracked by the kernel
-	Dontcache Variant = "dontcache" // raw, through the page cache, which keeps nothing of it (RWF_DONTCACHE, Linux 6.14)
-	Unsummed  Variant = "unsummed"  // buffered without the private copy and its sum: a plain program that writes through the page cache
+	Calls     Variant = "calls"     // by blocking calls (Options.Engine) where a File would use a ring
+	Copied    Variant = "copied"    // raw, from a buffer that the data is copied to before each write
+	Summed    Variant = "summed"    // raw, with a CRC-32C before each write
+	Tracked   Variant = "tracked"   // verify by tracking
+	Dontcache Variant = "dontcache" // raw, through the page cache with RWF_DONTCACHE (Linux 6.14)
+	Unsummed  Variant = "unsummed"  // buffered without the private copy and its sum, as plain programs write
 
-	// Peers: other programs on the same target. Their strategy is raw.
+	// Peers are other programs. Their strategy is raw.
 	FioPsync    Variant = "fio psync"
 	FioPsyncSum Variant = "fio psync, crc32c"
 	FioUring    Variant = "fio io_uring, fixed" // registered buffers and files
@@ -259,11 +259,9 @@ const (
 )
 
 // Peer reports whether v is another program.
-func (v Variant) Peer() bool {
-	return v == DD || strings.HasPrefix(string(v), "fio ")
-}
+func (v Variant) Peer() bool { return v == DD || strings.HasPrefix(string(v), "fio ") }
 
-// CostKey is all that tells timings apart but their round, as in Cost.
+// CostKey identifies the timings of a cell in all rounds. Its fields are those of Cost.
 type CostKey struct {
 	Strategy            stablewrite.Strategy
 	Variant             Variant
@@ -277,28 +275,28 @@ type CostKey struct {
 	DelayBytesPerSecond float64
 }
 
-// Key is what c is a timing of.
+// Key returns the cell that c is a timing of.
 func (c Cost) Key() CostKey {
-	return CostKey{c.Strategy, c.Variant, c.Target, c.Cold, c.Size, c.Depth, c.Mutated, c.TwoSteps, c.ChangedBlocks, c.DelayLatencyNS, c.DelayBytesPerSecond}
+	return CostKey{
+		c.Strategy, c.Variant, c.Target, c.Cold, c.Size, c.Depth, c.Mutated, c.TwoSteps,
+		c.ChangedBlocks, c.DelayLatencyNS, c.DelayBytesPerSecond,
+	}
 }
 
-// Base is the key of plain raw writes of the same kind, which k is compared with, of
-// which as many change. Raw does nothing about that, so what a change costs is
-// what the strategy does about it. What it costs to make the change, and to submit
-// in a way that lets it be made, is in both.
+// Base is the key of the plain raw writes that k is compared with. As many of them
+// change, so both timings contain the cost of making the changes in flight.
 func (k CostKey) Base() CostKey {
 	k.Strategy, k.Variant = stablewrite.Raw, ""
 	return k
 }
 
-// Again is the key of raw once more, which differs from Base by nothing.
+// Again is the key of the second timing of Base.
 func (k CostKey) Again() CostKey {
 	k.Strategy, k.Variant = stablewrite.Raw, Again
 	return k
 }
 
-// Writer names who wrote: a strategy, a strategy and what differs from it, or
-// another program.
+// Writer names the writer: a strategy, a strategy and its Variant, or another program.
 func (k CostKey) Writer() string {
 	switch {
 	case k.Variant == "":
@@ -309,7 +307,7 @@ func (k CostKey) Writer() string {
 	return k.Strategy.String() + ", " + string(k.Variant)
 }
 
-// Steps are how many a write takes: 2 if it is submitted and reaped apart.
+// Steps is the number of steps of a write: 2 if it is submitted and reaped apart.
 func (k CostKey) Steps() int {
 	if k.TwoSteps || k.Mutated > 0 && !k.Target.Simulated() {
 		return 2
@@ -317,7 +315,7 @@ func (k CostKey) Steps() int {
 	return 1
 }
 
-// Memory says whether the buffers fit the caches.
+// Memory says whether the buffers stay in the caches: "hot", or "cold".
 func (k CostKey) Memory() string {
 	if k.Cold {
 		return "cold"
@@ -340,12 +338,12 @@ func (k CostKey) On() string {
 	return string(k.Target)
 }
 
-// Writer is that of the key.
+// Writer is CostKey.Writer of c.
 func (c Cost) Writer() string { return c.Key().Writer() }
 
-// Precision is what detection by a strategy hit: of the blocks of writes that were
-// changed in flight, which were torn on the media after the first submission, and
-// which were resubmitted.
+// Precision compares two sets of blocks of the writes that changed in flight: blocks
+// that the first submission left torn on the media, and blocks that the strategy
+// resubmitted. Both by Resubmitted is the precision, Both by Torn the recall.
 type Precision struct {
 	Kind        string                `json:"kind"` // KindPrecision
 	Strategy    stablewrite.Strategy  `json:"strategy"`
@@ -354,41 +352,40 @@ type Precision struct {
 	HoldNS      int64                 `json:"hold_ns"`
 	Seed        uint64                `json:"seed"`
 	Size        int                   `json:"size"`
-	Writes      int                   `json:"writes"`      // changed in flight
+	Writes      int                   `json:"writes"`      // that changed in flight
 	Blocks      int                   `json:"blocks"`      // of these writes, 4 KiB each
-	Torn        int                   `json:"torn"`        // blocks whose media differed from what was armed, before any resubmission
+	Torn        int                   `json:"torn"`        // blocks whose media differed from the armed sum, before any resubmission
 	Resubmitted int                   `json:"resubmitted"` // blocks
-	Both        int                   `json:"both"`        // blocks that were torn, and resubmitted: by Resubmitted the precision, by Torn the recall
+	Both        int                   `json:"both"`        // blocks that were torn and resubmitted
 	System      *System               `json:"system"`
 	Version     int                   `json:"version"`
 }
 
-// Probe is what probe found out about a path.
+// Probe is the result of the command probe on a path.
 type Probe struct {
 	Kind        string                 `json:"kind"` // KindProbe
 	Path        string                 `json:"path"`
 	MemAlign    int                    `json:"mem_align"`
 	OffsetAlign int                    `json:"offset_align"`
 	AlignSource string                 `json:"align_source"`
-	Written     stablewrite.Directness `json:"written"` // what is known, or assumed, without trying
+	Written     stablewrite.Directness `json:"written"` // known or assumed, not measured
 	WrittenWhy  string                 `json:"written_why"`
-	Measured    string                 `json:"measured"`   // what gated writes were made on; "" if none were
-	Unmeasured  string                 `json:"unmeasured"` // why none were made
+	Measured    string                 `json:"measured"`   // the target of the measurement; "" if there was none
+	Unmeasured  string                 `json:"unmeasured"` // why there was no measurement
 	Writes      int                    `json:"writes"`     // gated raw writes
-	Reached     int                    `json:"reached"`    // of these: the change in flight reached the media
+	Reached     int                    `json:"reached"`    // of Writes: the change in flight reached the media
 	WriteErrors int                    `json:"write_errors"`
-	Free        int                    `json:"free"`   // raw writes whose buffer was changed at any time, by a mutator that ran free
-	Failed      int                    `json:"failed"` // of these: refused, or not to be read back
+	Free        int                    `json:"free"`   // raw writes beside a free-running mutator
+	Failed      int                    `json:"failed"` // of Free: refused, or could not be read back
 	System      *System                `json:"system"`
 	Version     int                    `json:"version"`
 
-	// In Records of version 1, in the place of Written and WrittenWhy.
+	// Version 1; Written and WrittenWhy replaced them.
 	Direct    stablewrite.Directness `json:"direct,omitempty"`
 	DirectWhy string                 `json:"direct_why,omitempty"`
 }
 
-// Upgrade is that of Repro.
-func (p *Probe) Upgrade() {
+func (p *Probe) upgrade() {
 	if p.WrittenWhy == "" {
 		p.WrittenWhy = p.DirectWhy
 	}
@@ -396,73 +393,73 @@ func (p *Probe) Upgrade() {
 	upgrade(&p.Version, &p.Written, &p.Direct)
 }
 
-// Guard is what a guard did to one file of one process. A guard that did nothing
-// has one Record, without a file.
+// Guard is what the guard did to one file of one process. A guard that did nothing
+// writes one Record, without a file.
 type Guard struct {
 	Kind    string  `json:"kind"` // KindGuard
-	Comm    string  `json:"comm"` // of the process; "" for all those beyond what is told apart
+	Comm    string  `json:"comm"` // of the process; "" for all processes beyond the limit of the guard
 	PID     int     `json:"pid"`
-	File    string  `json:"file"`    // "" for calls that were refused
-	Opens   int     `json:"opens"`   // calls that lost O_DIRECT and succeeded: opens, and F_SETFL
-	Cleared int     `json:"cleared"` // descriptors that had O_DIRECT without such a call, and lost it
+	File    string  `json:"file"`    // "" for refused calls
+	Opens   int     `json:"opens"`   // opens and F_SETFL that succeeded without O_DIRECT
+	Cleared int     `json:"cleared"` // descriptors that had O_DIRECT from elsewhere, and lost it
 	Refused int     `json:"refused"` // calls answered ENOSYS
-	Stops   int     `json:"stops"`   // of the whole program: how often a thread was stopped for the guard
+	Stops   int     `json:"stops"`   // of threads of the whole program, for the guard
 	Seconds float64 `json:"seconds"`
 	System  *System `json:"system"`
 	Version int     `json:"version"`
 }
 
-// Taken is how often O_DIRECT was taken away.
+// Taken counts how often the guard took O_DIRECT away.
 func (g Guard) Taken() int { return g.Opens + g.Cleared }
 
-// Watch is what was seen of the writes of one program, from one kind of memory to
-// one device. A run that saw no write to look at has one Record, without writes.
+// Watch is what watch saw of the writes of one program, from one kind of memory to one
+// device. A run that looked at no write has one Record, without writes.
 type Watch struct {
 	Kind    string                 `json:"kind"`             // KindWatch
 	Comm    string                 `json:"comm"`             // of the process; "" with PID 0
-	PID     int                    `json:"pid"`              // 0: threads of the kernel, or all those beyond what is told apart
-	Cgroup  string                 `json:"cgroup,omitempty"` // that a thread of the kernel wrote for
-	Memory  Memory                 `json:"memory"`           // what was written from
-	Direct  stablewrite.Directness `json:"direct"`           // whether that is memory of the program, which it may change
+	PID     int                    `json:"pid"`              // 0: threads of the kernel, or all processes beyond the limit of watch
+	Cgroup  string                 `json:"cgroup,omitempty"` // for which a thread of the kernel wrote
+	Memory  Memory                 `json:"memory"`           // of the buffer
+	Direct  stablewrite.Directness `json:"direct"`           // whether the program can change that memory
 	Device  string                 `json:"device"`
-	File    string                 `json:"file"` // "" if it cannot be told
+	File    string                 `json:"file"` // "" if not known
 	Layers  []Layer                `json:"layers"`
-	Example *Change                `json:"example"` // null if none changed, or none could be kept
+	Example *Change                `json:"example"` // null if none changed, or none was kept
 
-	// A write is one bio, looked at when it was queued and when it completed.
+	// A write is one bio. watch sums it when it is queued and again when it completes.
 	Writes        int64    `json:"writes"`
-	Changed       int64    `json:"changed"`        // of these: differed when they completed
-	Blocks        int64    `json:"blocks"`         // looked at, pieces of a page at most 4 KiB each
-	BlocksChanged int64    `json:"blocks_changed"` // of these
-	Truncated     int64    `json:"truncated"`      // of Writes: not all blocks were looked at
-	FirstSeconds  *float64 `json:"first_seconds"`  // when the first was seen to change, from the start; null: none was
+	Changed       int64    `json:"changed"`        // of Writes: the sums differed
+	Blocks        int64    `json:"blocks"`         // looked at, each a piece of a page of at most 4 KiB
+	BlocksChanged int64    `json:"blocks_changed"` // of Blocks
+	Truncated     int64    `json:"truncated"`      // of Writes: some blocks were not looked at
+	FirstSeconds  *float64 `json:"first_seconds"`  // from the start to the first changed write; null: none changed
 
 	// Of the whole run, equal in all its Records.
-	Sample      int     `json:"sample"`     // one bio of so many was looked at, by chance
-	MaxBlocks   int     `json:"max_blocks"` // that were looked at of a bio
-	Bios        int64   `json:"bios"`       // that write, of all programs, those that layers below made not counted
-	Untraced    int64   `json:"untraced"`   // to be looked at, but missed
-	Unnamed     int64   `json:"unnamed"`    // direct, queued by threads of the kernel, where only some programs were asked for
+	Sample      int     `json:"sample"`     // one of so many bios was looked at, at random
+	MaxBlocks   int     `json:"max_blocks"` // of a bio that were looked at, at most
+	Bios        int64   `json:"bios"`       // that wrote, of all programs, without those that layers below made
+	Untraced    int64   `json:"untraced"`   // bios that should have been looked at and were missed
+	Unnamed     int64   `json:"unnamed"`    // direct bios that threads of the kernel queued, if only some programs are watched
 	Interrupted bool    `json:"interrupted,omitempty"`
 	Seconds     float64 `json:"seconds"`
 	System      *System `json:"system"`
 	Version     int     `json:"version"`
 }
 
-// Memory is what a bio is made from.
+// Memory is the kind of memory of a bio.
 type Memory string
 
 const (
 	Anonymous Memory = "anonymous"  // of the program: direct
-	Mapped    Memory = "mapped"     // of a file or a device that the program mapped, or that it never wrote to: direct
+	Mapped    Memory = "mapped"     // of a file or device that the program mapped, or of pages that it never wrote to: direct
 	Shared    Memory = "shared"     // shared memory and huge pages of files: direct
 	Swap      Memory = "swap"       // paged out
 	PageCache Memory = "page cache" // of a file
-	Metadata  Memory = "metadata"   // page cache of a block device: of a file system, or of programs that write it buffered
-	KernelOwn Memory = "kernel"     // the kernel's own: of a file system, or a copy that was made of what a program wrote
+	Metadata  Memory = "metadata"   // page cache of a block device: of a file system, or of buffered writes to the device
+	KernelOwn Memory = "kernel"     // the kernel's: of a file system, or a copy of what a program wrote
 )
 
-// Directness is that of writes from m.
+// Directness says how a write from m was made.
 func (m Memory) Directness() stablewrite.Directness {
 	switch m {
 	case Anonymous, Mapped, Shared:
@@ -473,18 +470,17 @@ func (m Memory) Directness() stablewrite.Directness {
 	return stablewrite.DirectNo
 }
 
-// Layer is what a write passes on its way down, the highest first: a file system or
-// a device.
+// Layer is a file system or a device that a write passes. Layers are listed from the top.
 type Layer struct {
 	Name   string `json:"name"`   // "btrfs", "md raid1", "dm crypt", ...
-	Device string `json:"device"` // "" if it is the same as above
+	Device string `json:"device"` // "" if it is the device of the layer above
 }
 
 // Change is a write that changed in flight.
 type Change struct {
-	Sector     uint64   `json:"sector"` // of 512 bytes, on the whole disk
+	Sector     uint64   `json:"sector"` // of 512 bytes, from the start of the whole disk
 	Bytes      int64    `json:"bytes"`
-	Block      int64    `json:"block"` // the first that changed, of 4 KiB, in the write
+	Block      int64    `json:"block"` // the first changed block of 4 KiB, from the start of the write
 	Blocks     int64    `json:"blocks_changed"`
 	InFlightNS int64    `json:"in_flight_ns"` // from queueing to completion
 	Stack      []string `json:"stack,omitempty"`

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"slices"
 	"testing"
 
 	"stablepages/bench/mutator"
@@ -32,19 +33,19 @@ func TestARecordIsOneLineThatReadsBack(t *testing.T) {
 	}
 }
 
-func TestParseMount(t *testing.T) {
-	table := []byte(`22 1 0:21 / /proc rw,relatime shared:5 - proc proc rw
+func TestParseMounts(t *testing.T) {
+	const table = `22 1 0:21 / /proc rw,relatime shared:5 - proc proc rw
 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
 40 35 0:40 / /mnt/b rw - btrfs /dev/loop0 rw,nodatasum
-`)
-	for id, want := range map[string]mount{
-		"36": {"ext3", "rw,noatime,rw,errors=continue", "/dev/root"},
-		"40": {"btrfs", "rw,rw,nodatasum", "/dev/loop0"},
-		"99": {},
-	} {
-		if got := parseMount(table, id); got != want {
-			t.Errorf("mount %s = %+v, want %+v", id, got, want)
-		}
+cut short
+`
+	want := []Mount{
+		{"22", "0:21", "/proc", "proc", "proc", "rw,relatime", "rw"},
+		{"36", "98:0", "/mnt2", "ext3", "/dev/root", "rw,noatime", "rw,errors=continue"},
+		{"40", "0:40", "/mnt/b", "btrfs", "/dev/loop0", "rw", "rw,nodatasum"},
+	}
+	if got := parseMounts(table); !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }
 
@@ -68,12 +69,12 @@ func TestARecordOfVersion1IsReadAsOneOfToday(t *testing.T) {
 		var race Prove
 		var cost Cost
 		var probe Probe
-		for _, r := range []interface{ Upgrade() }{&race, &cost, &probe} {
+		for _, r := range []interface{ upgrade() }{&race, &cost, &probe} {
 			if err := json.Unmarshal(line, r); err != nil {
 				t.Fatal(err)
 			}
 			for range 2 { // once more changes nothing
-				r.Upgrade()
+				r.upgrade()
 			}
 			b, err := json.Marshal(r)
 			if err != nil {

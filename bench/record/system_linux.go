@@ -1,8 +1,6 @@
 package record
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SystemOf describes this machine and what f, a file, directory or block device,
-// lies on; this machine alone if f is nil.
+// SystemOf describes this machine, and the file system and device below f: a file, a
+// directory or a block device, or nil.
 func SystemOf(f *os.File) *System {
 	s := &System{
 		CPU: cpuModel(), CPUs: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH,
@@ -33,9 +31,11 @@ func SystemOf(f *os.File) *System {
 		dev, s.Device = st.Rdev, f.Name()
 	} else {
 		m := mountOf(fd)
-		s.FileSystem, s.MountOptions, s.Device = m.fs, m.options, m.source
+		if s.FileSystem, s.Device = m.FileSystem, m.Source; m.ID != "" {
+			s.MountOptions = m.Options + "," + m.Special
+		}
 		var source unix.Stat_t // btrfs files have a device number that no device has
-		if err := unix.Stat(m.source, &source); err == nil && source.Mode&unix.S_IFMT == unix.S_IFBLK {
+		if err := unix.Stat(m.Source, &source); err == nil && source.Mode&unix.S_IFMT == unix.S_IFBLK {
 			dev = source.Rdev
 		}
 	}
@@ -47,7 +47,7 @@ func SystemOf(f *os.File) *System {
 	return s
 }
 
-// stableWrites reads the attribute of a disk, or of the disk of a partition
+// stableWrites reads queue/stable_writes of a disk, or of the disk of a partition
 // (Documentation/ABI/stable/sysfs-block).
 func stableWrites(dir string) *bool {
 	for _, queue := range []string{"queue", "../queue"} {
@@ -61,9 +61,9 @@ func stableWrites(dir string) *bool {
 	return nil
 }
 
-// needsBelow lists what needs stable pages in a device and in those that it is made
-// of (Documentation/ABI/stable/sysfs-block, Documentation/admin-guide/md.rst), so
-// many levels down. What a device-mapper target needs sysfs does not tell.
+// needsBelow lists the layers that need stable pages in a device and, so many levels
+// down, in the devices below it (Documentation/ABI/stable/sysfs-block,
+// Documentation/admin-guide/md.rst). sysfs does not tell what a device-mapper target needs.
 func needsBelow(dir string, levels int) (found []string) {
 	if _, err := os.Stat(filepath.Join(dir, "partition")); err == nil {
 		dir = filepath.Dir(dir)
@@ -79,9 +79,7 @@ func needsBelow(dir string, levels int) (found []string) {
 	if strings.HasPrefix(name, "drbd") {
 		found = append(found, name+": DRBD")
 	}
-	switch format := read("integrity/format"); format {
-	case "", "none", "nop":
-	default:
+	if format := read("integrity/format"); format != "" && format != "none" && format != "nop" {
 		found = append(found, name+": "+format)
 	}
 	slaves, _ := os.ReadDir(filepath.Join(dir, "slaves"))
@@ -112,29 +110,17 @@ func cpuModel() string {
 	return ""
 }
 
-type mount struct{ fs, options, source string }
-
-// mountOf finds the mount of fd in /proc/self/mountinfo (proc(5)) by its number.
-func mountOf(fd int) mount {
+// mountOf returns the mount of fd.
+func mountOf(fd int) Mount {
 	var stx unix.Statx_t
 	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &stx); err != nil || stx.Mask&unix.STATX_MNT_ID == 0 {
-		return mount{}
+		return Mount{}
 	}
-	table, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return mount{}
-	}
-	return parseMount(table, strconv.FormatUint(stx.Mnt_id, 10))
-}
-
-func parseMount(table []byte, id string) mount {
-	lines := bufio.NewScanner(bytes.NewReader(table))
-	for lines.Scan() {
-		before, after, ok := strings.Cut(lines.Text(), " - ")
-		head, tail := strings.Fields(before), strings.Fields(after)
-		if ok && len(head) >= 6 && len(tail) >= 3 && head[0] == id {
-			return mount{fs: tail[0], source: tail[1], options: head[5] + "," + tail[2]}
+	id := strconv.FormatUint(stx.Mnt_id, 10)
+	for _, m := range Mounts() {
+		if m.ID == id {
+			return m
 		}
 	}
-	return mount{}
+	return Mount{}
 }
