@@ -8,36 +8,35 @@ import (
 	"stablepages/crcguard"
 )
 
-// changes changes the buffers of a share of all writes while they are in flight,
-// evenly spread. Devices call inFlight between the acceptance of a submission and
-// its completion, on the goroutine that submits; nothing else runs there, so that
-// a change is in flight for certain and is no data race.
+// changes changes the buffers of an evenly spread share of writes in flight. Devices call
+// inFlight between the acceptance of a submission and its completion, on the goroutine that
+// submits. Nothing else uses the buffer then, so a change is certainly in flight, and is no
+// data race.
 //
-// A block is changed once in a write, under the first submission that covers it:
-// of the buffer itself or, under a strategy that copies, of the copy, which the
-// change does not reach. No block ever holds a version again: each change adds 1
-// to its first 8 bytes.
+// A block changes once in a write, during the first submission that covers it. A strategy
+// that copies submits the copy, which the change does not reach. Each change adds 1 to the
+// first 8 bytes of a block, so that no block ever has the same content again.
 type changes struct {
 	share  float64
-	blocks int // of each write that is changed; 0: all
+	blocks int // of each chosen write
 	size   int // bytes of each write
 	writes atomic.Int64
-	slots  []slotChanges // by where in the region, which no two writes under way share
+	slots  []slotChanges // of the region; writes under way never share one
 }
 
-// slotChanges is what is to be changed of a write under way.
+// slotChanges are the changes of the write under way in a slot.
 type slotChanges struct {
 	buf    []byte
-	left   []bool // by block: to be changed still
+	left   []bool // by block: still to be changed
 	chosen bool
 }
 
 func newChanges(share float64, blocks, size int, slots int64) *changes {
-	all := size / crcguard.BlockSize
-	if blocks <= 0 || blocks > all {
-		blocks = all
+	c := &changes{share: share, blocks: size / crcguard.BlockSize, size: size, slots: make([]slotChanges, slots)}
+	if blocks > 0 {
+		c.blocks = min(c.blocks, blocks)
 	}
-	return &changes{share: share, blocks: blocks, size: size, slots: make([]slotChanges, slots)}
+	return c
 }
 
 // begin is called before the write of buf to slot.
@@ -48,8 +47,7 @@ func (c *changes) begin(slot int64, buf []byte) {
 	if s.left == nil {
 		s.left = make([]bool, c.size/crcguard.BlockSize)
 	}
-	// Diffusion of the rounding error: of any n writes in a row share*n, but for
-	// less than one, are changed.
+	// Carrying the rounding error on chooses share*n of any n writes in a row, give or take 1.
 	s.chosen = int64(float64(k)*c.share) > int64(float64(k-1)*c.share)
 	if !s.chosen {
 		return
@@ -59,15 +57,18 @@ func (c *changes) begin(slot int64, buf []byte) {
 	}
 }
 
-// end is called after it, and reports whether it was changed.
+// end is called after the write to slot, and reports whether it changed.
 func (c *changes) end(slot int64) bool {
 	s := &c.slots[slot]
 	return s.chosen && !slices.Contains(s.left, true)
 }
 
-// inFlight is called while n bytes at off are in flight. The segments of a write
-// have blocks of their own.
+// inFlight is called while n bytes at off are in flight. Segments of a write do not share
+// blocks. A nil c changes nothing.
 func (c *changes) inFlight(off int64, n int) {
+	if c == nil {
+		return
+	}
 	s := &c.slots[off/int64(c.size)]
 	lo := int(off % int64(c.size))
 	for i := lo / crcguard.BlockSize; i < (lo+n)/crcguard.BlockSize; i++ {

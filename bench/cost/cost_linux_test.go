@@ -194,7 +194,7 @@ func TestTornMediaAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.close()
+	defer m.f.Close()
 	for slot := range int64(2) {
 		if err := f.Do(&stablewrite.Write{Buf: pattern(size), Off: slot * size, Sums: m.of(slot)}); err != nil {
 			t.Fatal(err)

@@ -4,20 +4,18 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"strconv"
 
 	"stablepages/bench/record"
 )
 
-// dd runs dd for one cell.
-func (p *peer) dd(ctx context.Context) (record.Cost, error) {
-	size := int64(p.g.size)
-	bytes := p.run.region
-	if p.run.plain > 0 {
-		bytes = min(bytes, p.run.plain)
+// dd times a cell of dd.
+func (r *run) dd(ctx context.Context, g group) (record.Cost, error) {
+	size, bytes := int64(g.size), r.region
+	if r.plain > 0 {
+		bytes = min(bytes, r.plain)
 	}
-	_, said, state, err := p.output(ctx, "dd", "if=/dev/zero", "of="+path, fmt.Sprintf("bs=%d", size), fmt.Sprintf("count=%d", max(1, bytes/size)),
-		"oflag=direct", "conv=notrunc,fdatasync")
+	_, said, state, err := r.output(ctx, "dd", "if=/dev/zero", "of="+path, fmt.Sprintf("bs=%d", size),
+		fmt.Sprintf("count=%d", max(1, bytes/size)), "oflag=direct", "conv=notrunc,fdatasync")
 	if err != nil {
 		return record.Cost{}, err
 	}
@@ -32,14 +30,14 @@ func (p *peer) dd(ctx context.Context) (record.Cost, error) {
 var ddSummary = regexp.MustCompile(`(?m)^(\d+) bytes.* copied, ([0-9.e+-]+) s,`)
 
 func parseDD(said []byte) (record.Cost, error) {
+	rec := record.Cost{Amplification: 1}
 	m := ddSummary.FindSubmatch(said)
 	if m == nil {
-		return record.Cost{}, fmt.Errorf("dd: it does not say what it did: %s", firstLine(string(said)))
+		return rec, fmt.Errorf("dd: no summary in its output: %s", firstLine(string(said)))
 	}
-	bytes, err := strconv.ParseInt(string(m[1]), 10, 64)
-	seconds, err2 := strconv.ParseFloat(string(m[2]), 64)
-	if err != nil || err2 != nil || bytes <= 0 || seconds <= 0 {
-		return record.Cost{}, fmt.Errorf("dd: it wrote nothing: %s", m[0])
+	_, err := fmt.Sscan(string(m[1])+" "+string(m[2]), &rec.Bytes, &rec.Seconds)
+	if err != nil || rec.Bytes <= 0 || rec.Seconds <= 0 {
+		return rec, fmt.Errorf("dd: nothing was written: %s", m[0])
 	}
-	return record.Cost{Bytes: bytes, Seconds: seconds, Amplification: 1}, nil
+	return rec, nil
 }

@@ -7,25 +7,21 @@ import (
 	"time"
 )
 
-// delay is a Device of a fixed latency and bandwidth that keeps nothing: what is
-// measured on it does not depend on a disk. Requests share the bandwidth, one
-// after the other, and each completes its latency after its transfer. newDelay
-// makes one. It cannot be read.
+// delay is a null with a fixed latency and bandwidth, which depend on no disk. Transfers
+// follow each other, and a request completes its latency after its transfer.
 //
-// One goroutine keeps the time for all that is in flight, asleep and not
-// spinning, so that processor time remains the writer's. It wakes late, by what
-// the kernel's timers and scheduler take; Linux is asked not to round. A device
-// that waits for its turn is not late twice: transfers follow each other by the
-// clock.
+// One goroutine keeps the time for all requests. It sleeps and does not spin, so that
+// processor time remains the writer's. Timers and scheduler make it wake late, but the
+// lateness of one request does not delay the next.
 type delay struct {
-	null      // what it is but for the time that it takes
+	null
 	latency   time.Duration
 	bandwidth float64 // bytes per second
 
 	mu     sync.Mutex
-	idle   time.Time // when the last transfer ends
+	idle   time.Time // the end of the last transfer
 	closed bool
-	queue  chan waiting // by deadline: that is the order in which requests come
+	queue  chan waiting // by deadline, which is the order of requests
 	ready  sync.Pool    // chan struct{}
 }
 
@@ -35,14 +31,12 @@ type waiting struct {
 	ready chan<- struct{}
 }
 
-// maxDelayed is how many requests are in flight at most; more wait to be
-// accepted.
+// maxDelayed bounds the requests in flight; more wait to be accepted.
 const maxDelayed = 1 << 12
 
-// newDelay makes a delay of latency and bandwidth in bytes per second. Close
-// gives back its goroutine.
-func newDelay(latency time.Duration, bandwidth float64) *delay {
-	d := &delay{latency: latency, bandwidth: bandwidth, queue: make(chan waiting, maxDelayed)}
+// newDelay makes a delay with a bandwidth in bytes per second. Close ends its goroutine.
+func newDelay(latency time.Duration, bandwidth float64, ch *changes) *delay {
+	d := &delay{null: null{ch}, latency: latency, bandwidth: bandwidth, queue: make(chan waiting, maxDelayed)}
 	d.ready.New = func() any { return make(chan struct{}, 1) }
 	go pace(d.queue)
 	return d
@@ -57,16 +51,14 @@ func pace(queue <-chan waiting) {
 	}
 }
 
-// WriteAt returns len(p) when the time is over.
+// WriteAt returns len(p) at the deadline.
 func (d *delay) WriteAt(p []byte, off int64) (int, error) {
 	ready := d.ready.Get().(chan struct{})
 	defer d.ready.Put(ready)
 	if err := d.submit(len(p), ready); err != nil {
 		return 0, err
 	}
-	if d.inFlight != nil {
-		d.inFlight(off, len(p))
-	}
+	d.changes.inFlight(off, len(p))
 	<-ready
 	return len(p), nil
 }
@@ -85,7 +77,6 @@ func (d *delay) submit(n int, ready chan<- struct{}) error {
 	return nil
 }
 
-// Close must come after the last write returned, as that of every Device.
 func (d *delay) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

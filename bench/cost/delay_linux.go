@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sleepUntil sleeps on this thread, to which the goroutine must be locked. The
-// runtime's timers are a millisecond coarse where nothing else runs; those of the
-// kernel are rounded to the thread's slack, 50 us unless it is set (prctl(2)).
+// sleepUntil sleeps on this thread, to which the goroutine must be locked. On an idle
+// machine the runtime's timers are a millisecond late. The kernel's are late by the slack
+// of the thread, 50 us by default (prctl(2)).
 func sleepUntil(t time.Time) {
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // without it sleeps are longer
 	for left := time.Until(t); left > 0; left = time.Until(t) {

@@ -13,7 +13,7 @@ import (
 // Not before: how much later is the machine's.
 func TestADelayTakesItsLatencyAndSharesItsBandwidth(t *testing.T) {
 	const latency, writes, size = 3 * time.Millisecond, 8, 1 << 20
-	d := newDelay(latency, 1<<30)
+	d := newDelay(latency, 1<<30, nil)
 	f, err := stablewrite.NewDevice(d, stablewrite.Options{Strategy: stablewrite.Raw})
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func TestADelayTakesItsLatencyAndSharesItsBandwidth(t *testing.T) {
 }
 
 func TestWhatKeepsNothingCannotBeRead(t *testing.T) {
-	d := newDelay(time.Microsecond, 1e9)
+	d := newDelay(time.Microsecond, 1e9, nil)
 	defer d.Close()
 	for _, dev := range []stablewrite.Device{&null{}, d} {
 		if _, err := dev.ReadAt(make([]byte, 1), 0); !errors.Is(err, errors.ErrUnsupported) {

@@ -1,70 +1,64 @@
 // Package cost measures what each strategy costs.
 //
 // All writers run in every round, in rotating order, so that the noise of the machine
-// falls on all of them alike; what is compared are ratios to raw within a round. Those
-// that are compared with each other, of one size, depth and share of changed writes,
-// run one after the other. The first round warms up. Every cell syncs each time its
-// writers have written as much as the region, which each goes around in slots of its
-// own, and at its end, within the time: the page cache must not get away with writing
-// to memory. For that, writes through the page cache wait for Syncs; direct ones do
-// not.
+// affects them alike. Writers of one size, depth and share of changed writes run one after
+// the other, and are compared by ratios to raw within a round. The first round warms up.
 //
-// # What is compared with what
+// A writer goes around the region in its slots. It syncs each time it has written as much as
+// the region, and at its end, within the time: otherwise the page cache would only be
+// writing to memory. Writes through the page cache wait for these Syncs, direct ones do not.
 //
-// With nothing changing every strategy is a File as users have it. For a share of the
-// writes to change in flight for certain they have to be submitted and reaped apart:
-// where anything changes, all writers, raw too, go by io_submit, the change, and
-// io_getevents, in a Device. They are compared with raw that changes as often, never
-// with a column where nothing does. Raw, verify and bounce are timed once more in two
-// steps with nothing between them: package findings begins there the line that says
-// from which share of changed writes on bounce costs less. On null and delay there is
-// one way to submit, and the change is made in it.
+// # Changed writes
 //
-// A write is changed in all its 4 KiB blocks, unless the Plan says in how many: the
-// upper end of what a strategy may have to resubmit. Which writes are changed is
-// evenly spread and not random. No block ever holds a version again, so nothing is
-// restored: what strategies cannot see is for package repro. Nothing is in flight of a
-// write through the page cache once it was submitted; its buffer is changed all the
-// same.
+// With nothing changing, every strategy is a File as users have it. To change a share of
+// the writes in flight for certain, all writers, also raw, use a Device that submits by
+// io_submit, makes the change, and reaps by io_getevents. They are compared with raw that
+// changes as often. Raw, verify and bounce are timed once more in these two steps with
+// nothing changing: there package findings begins the line that shows from which share on
+// bounce costs less. The simulated targets make changes in their only way to submit.
 //
-// After each cell whose writes change, the last few hundred of them are read back and
-// compared with their receipts. This is not timed.
+// A changed write changes in all its 4 KiB blocks, unless the Plan gives a number: that is
+// the most that a strategy may have to resubmit. Changed writes are evenly spread, not
+// random. No block ever has the same content again, so no change is restored: see package
+// repro for that. A write through the page cache is never in flight when its buffer changes.
+//
+// After each cell with changed writes, the last few hundred of them are read back and
+// compared with their receipts, outside the time.
 //
 // # Noise
 //
-// Raw is timed twice, as Again: raw against raw (A/A) shows the noise. Package findings
-// marks a ratio whose own interval has 1 in it, or lies within that of A/A. Intervals
-// are of 95%: one A/A in twenty misses 1.
+// Raw is timed twice, the second time as Again: raw against raw (A/A) shows the noise.
+// Package findings marks a ratio whose interval contains 1, or lies within that of A/A.
+// Intervals are of 95%: one A/A in twenty misses 1.
 //
 // # Memory
 //
-// Hot writers use one buffer each over and over; it is in the cache as far as all of
-// them fit there. Where in physical memory it lies can make a write faster by a fifth
-// and more, for as long as it lies there: in each round all write from a window of
-// memory of its own, raw once more from another one than raw, as far as 256 MiB have
-// room for them. Private memory differs by where it lies as much: Files, and a Pool
-// for each, as large as what one File may have of the Pool that users share by
-// default, are made anew in each round, and write for a tenth of the time before they
-// are timed.
+// A hot writer uses one buffer for each write in flight over and over. The buffers are in
+// the cache if they fit there. A cold writer goes around in memory twice as large as the
+// last-level cache.
 //
-// That memory was just written costs as well, on some machines more than the copy. Raw
-// writes the same bytes over and over, as no program does that has something to say:
-// raw, copied is the row for one that has: compare bounce with it. Cold writers go
-// around in memory twice as large as the last-level cache.
+// The place of a buffer in physical memory can make writes faster by a fifth and more. So
+// all writers use the same window of memory in a round, and another window in the next;
+// Again uses another window than raw. 256 MiB bound the windows. Private memory varies in
+// the same way, so each cell has a new File and Pool. The Pool is as large as a File's part
+// of the default Pool. A tenth of the time warms it up.
 //
-// Writers' memory is in pages of 4 KiB, as a plain program has it; of the row Huge it
-// is in huge pages, which a device takes for less. Private memory is in huge pages
-// where the system has them. What backs each is in the Records.
+// Raw writes the same bytes over and over. A program produces its data first, and writing
+// memory costs, too, on some machines more than a copy. Compare bounce with Copied, the row
+// of such a program.
+//
+// The writers' memory is in pages of 4 KiB, as plain programs have it. A device takes fewer
+// huge pages, faster: Huge is that row. Private memory is in huge pages if the system has
+// them. Records name the pages.
 //
 // # Time
 //
-// Processor time is this process's. What the kernel does in threads of its own,
-// writing back the page cache above all, is not in it. On delay it contains the
-// goroutine that keeps the time. Latencies are those of a write, without the Syncs
-// between.
+// Processor time is that of this process. It does not contain threads of the kernel, which
+// write back the page cache. On delay it contains the goroutine that keeps the time.
+// Latencies are those of writes, without Syncs.
 //
-// At depth 1 each write is waited for (File.Do). Deeper it is one goroutine that keeps
-// so many under way by a Queue; GOMAXPROCS is what it is. Latency is then from Start
-// to the return by Wait. Where the File has a ring these writes take no goroutine;
-// Calls is the row of those that have none.
+// At depth 1 a writer waits for each write (File.Do). At larger depths one goroutine keeps
+// that many in flight by a Queue, and the latency is from Start to the return of Wait.
+// GOMAXPROCS is not set. A File that has a ring needs no goroutine for a write; Calls is
+// the row without a ring.
 package cost

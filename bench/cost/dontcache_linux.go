@@ -8,9 +8,9 @@ import (
 	"stablepages/bench/scratch"
 )
 
-// dontcache is a file written through the page cache, of which nothing is kept once
-// it is on the media (RWF_DONTCACHE, Linux 6.14): the kernel starts to write it back
-// at once. Kernel developers consider it for what O_DIRECT cannot keep stable.
+// dontcache is a file written through the page cache with RWF_DONTCACHE (Linux 6.14): the
+// kernel starts to write the pages back at once, and drops them then. Kernel developers
+// consider it as the fallback for direct writes that need stable pages.
 type dontcache struct{ scratch.Cached }
 
 func openDontcache(target *os.File) (dontcache, error) {
@@ -30,7 +30,7 @@ func (d dontcache) WriteAt(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-// takesDontcache reports whether the kernel and the file system do that.
+// takesDontcache reports whether the kernel and the file system support RWF_DONTCACHE.
 func takesDontcache(target *os.File) bool {
 	f, err := scratch.OpenCached(target)
 	if err != nil {

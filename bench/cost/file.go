@@ -9,13 +9,13 @@ import (
 	"stablepages/stablewrite"
 )
 
-// poolBytes is as much as a File may take of the Pool that users' Files share by
-// default: half for copies, and the share for resubmissions. Each File here has a
-// Pool of its own, so that no cell begins with memory that another one made ready.
+// poolBytes is the most that a File may take of the default Pool: half of it for copies,
+// and the share for resubmissions. Each File here has a new Pool, so that no cell begins
+// with memory that another cell faulted in.
 const poolBytes = stablewrite.DefaultPoolBytes/2 + 2<<20
 
-// file opens what w writes to. Where nothing is changed that is a File as users
-// have it; where something is, all Files submit in two steps.
+// file opens the target for w. With changes the File submits in two steps; without, it is
+// a File as users have it.
 func (r *run) file(w writer, pool *stablewrite.Pool, ch *changes) (*stablewrite.File, error) {
 	o := stablewrite.Options{Strategy: w.strategy, RequireDirect: w.strategy.Direct(), Pool: pool}
 	if w.variant == record.Calls {
@@ -24,35 +24,21 @@ func (r *run) file(w writer, pool *stablewrite.Pool, ch *changes) (*stablewrite.
 	if w.variant == record.Tracked {
 		o.DetectBy, o.RequireTracking = stablewrite.ByTracking, true
 	}
-	var inFlight func(int64, int)
-	if ch != nil {
-		inFlight = ch.inFlight
-	}
 	var d stablewrite.Device
 	var err error
 	switch {
 	case r.On == record.OnNull:
-		d = &null{inFlight: inFlight}
+		d = &null{ch}
 	case r.On == record.OnDelay:
-		delay := newDelay(r.Latency, r.Bandwidth)
-		delay.inFlight = inFlight
-		d = delay
+		d = newDelay(r.Latency, r.Bandwidth, ch)
 	case w.variant == record.Dontcache:
 		o.RequireDirect = false
 		d, err = openDontcache(r.Target)
 	case w.variant == record.Unsummed:
-		o.Strategy, o.RequireDirect = stablewrite.Raw, false // on a Device that is not direct
+		o.Strategy, o.RequireDirect = stablewrite.Raw, false // the Device is not direct
 		d, err = scratch.OpenCached(r.Target)
 	case ch != nil:
-		var plain *stablewrite.File
-		if plain, err = stablewrite.New(r.Target, o); err != nil {
-			return nil, err
-		}
-		geo := plain.Geometry()
-		if err = plain.Close(); err != nil {
-			return nil, err
-		}
-		d, err = newAsync(r.Target, w.strategy.Direct(), geo, inFlight, &r.contexts)
+		d, err = r.newAsync(o, ch)
 	default:
 		return stablewrite.New(r.Target, o)
 	}
@@ -66,7 +52,7 @@ func (r *run) file(w writer, pool *stablewrite.Pool, ch *changes) (*stablewrite.
 	return f, err
 }
 
-// sizeOf is also that of a block device.
+// sizeOf is the size of a file or of a block device.
 func sizeOf(f *os.File) (int64, error) {
 	st, err := f.Stat()
 	if err != nil || st.Mode().IsRegular() {

@@ -9,30 +9,32 @@ import (
 	"stablepages/stablewrite"
 )
 
-// asyncFile is a file that is submitted to by io_submit and reaped by
-// io_getevents, so that something can be done in between. Its requests are those
-// of pwrite in all else.
+// asyncFile is a Device that submits by io_submit and reaps by io_getevents, so that a
+// buffer can change in between. Otherwise its requests are those of pwrite.
 type asyncFile struct {
 	*os.File
 	geo      stablewrite.Geometry
-	inFlight func(off int64, n int)
+	changes  *changes
 	contexts *contexts
 }
 
-// newAsync opens target once more, directly if direct, as geo was learned.
-func newAsync(target *os.File, direct bool, geo stablewrite.Geometry, inFlight func(int64, int), idle *contexts) (*asyncFile, error) {
-	f, err := scratch.Reopen(target, os.O_RDWR, direct)
+// newAsync opens the target again, with the geometry of a File with options o.
+func (r *run) newAsync(o stablewrite.Options, ch *changes) (*asyncFile, error) {
+	plain, err := stablewrite.New(r.Target, o)
 	if err != nil {
 		return nil, err
 	}
-	d := &asyncFile{File: f, geo: geo, inFlight: inFlight, contexts: idle}
-	c, err := idle.get() // where there is none, say so before anything is timed
-	if err != nil {
-		f.Close()
+	geo := plain.Geometry()
+	if err := plain.Close(); err != nil {
 		return nil, err
 	}
-	idle.put(c)
-	return d, nil
+	c, err := r.contexts.get() // fails before anything is timed
+	if err != nil {
+		return nil, err
+	}
+	r.contexts.put(c)
+	f, err := scratch.Reopen(r.Target, os.O_RDWR, o.Strategy.Direct())
+	return &asyncFile{f, geo, ch, &r.contexts}, err
 }
 
 func (d *asyncFile) WriteAt(p []byte, off int64) (int, error) {
@@ -44,19 +46,19 @@ func (d *asyncFile) WriteAt(p []byte, off int64) (int, error) {
 	if err := c.Submit(d.File, p, off); err != nil {
 		return 0, err
 	}
-	d.inFlight(off, len(p))
+	d.changes.inFlight(off, len(p))
 	return c.Reap()
 }
 
-// Size lets segments of a large write overlap, as those of a File on a path do.
+// Size makes the File overlap the segments of a large write, as a File on a path does.
 func (d *asyncFile) Size() (int64, error) { return sizeOf(d.File) }
 
 func (d *asyncFile) Geometry() stablewrite.Geometry { return d.geo }
 
 func (d *asyncFile) Sync() error { return scratch.DataSync(d.File) }
 
-// contexts are those that are idle, as many as there were writes in flight. The
-// kernel takes tens of milliseconds to take one down: they are of all files of a run.
+// contexts keeps idle contexts for all files of a run: the kernel takes tens of
+// milliseconds to close one.
 type contexts struct {
 	mu   sync.Mutex
 	free []*aio.Context

@@ -2,7 +2,7 @@ package cost
 
 import (
 	"context"
-	"sync/atomic"
+	"slices"
 	"time"
 
 	"stablepages/bench/record"
@@ -10,45 +10,40 @@ import (
 	"stablepages/stablewrite"
 )
 
-// lane is one of depth Writes that are under way at a time. It has slots of the
-// region to itself, so that no two Writes under way overlap or are in one place.
+// lane makes one of the depth Writes that are under way at a time. It has slots of the
+// region to itself, so that Writes under way never overlap.
 type lane struct {
 	w       stablewrite.Write
 	index   int
 	slot    int64 // of the Write under way
 	began   time.Time
-	next    *int   // of its buffers: cold, the walk goes on from cell to cell
-	own     []byte // what Copied copies to
+	next    *int   // the index of its next buffer: see memory.walk
+	copy    []byte // Copied copies to it
 	writes  int64
-	changed int64 // in flight
+	changed int64 // Writes that changed in flight
 }
 
-// longest is what latencies are cut at, in ns, and digits how many of each are
-// kept.
+// Of the histogram of latencies, in ns.
 const (
-	longest = int64(time.Minute)
+	longest = int64(time.Minute) // longer ones count as this
 	digits  = 3
 )
 
-// lap keeps depth Writes under way for a time, at least one of each lane, and
-// syncs. At depth 1 it waits for each, as most programs do; deeper it is one
-// goroutine with a Queue.
+// lap keeps depth Writes under way for a time, at least one for each lane, and syncs. At
+// depth 1 it waits for each Write, as most programs do; deeper it uses a Queue.
 func (c *cell) lap(ctx context.Context, d time.Duration) error {
-	var stop atomic.Bool
-	defer context.AfterFunc(ctx, func() { stop.Store(true) })()
 	depth := int64(c.g.depth)
 	c.latencies.Reset()
 	c.begun, c.syncs = 0, 0
-	idle := make([]*lane, 0, depth)
 	for _, l := range c.lanes {
 		l.writes, l.changed = 0, 0
-		idle = append(idle, l)
 	}
+	idle := slices.Clone(c.lanes)
 	for end := time.Now().Add(d); ; {
-		for len(idle) > 0 && (c.begun < depth || time.Now().Before(end) && !stop.Load()) {
-			if c.begun == (c.syncs+1)*c.own*depth { // as much as the region
+		for len(idle) > 0 && (c.begun < depth || time.Now().Before(end) && ctx.Err() == nil) {
+			if c.begun == (c.syncs+1)*c.slots*depth { // as many as the region has slots
 				if !c.w.strategy.Direct() && len(idle) < c.g.depth {
-					break // until nothing is under way: it would be to memory that is written back later
+					break // wait for all Writes: the Sync must cover them
 				}
 				if err := c.sync(); err != nil {
 					return err
@@ -80,10 +75,11 @@ func (c *cell) lap(ctx context.Context, d time.Duration) error {
 	return c.f.Sync()
 }
 
-// begin starts a lane's next Write; without a Queue it has landed.
+// begin starts the next Write of a lane. Without a Queue the Write has landed when begin
+// returns.
 func (c *cell) begin(l *lane) error {
 	l.began = time.Now()
-	l.slot = l.writes%c.own*int64(c.g.depth) + int64(l.index)
+	l.slot = l.writes%c.slots*int64(c.g.depth) + int64(l.index)
 	bufs := c.buffers[l.index]
 	l.w.Buf, l.w.Off = bufs[*l.next], l.slot*int64(c.g.size)
 	*l.next = (*l.next + 1) % len(bufs)
@@ -91,8 +87,8 @@ func (c *cell) begin(l *lane) error {
 	case record.Summed:
 		c.sum = crcguard.Update(c.sum, l.w.Buf)
 	case record.Copied:
-		copy(l.own, l.w.Buf)
-		l.w.Buf = l.own
+		copy(l.copy, l.w.Buf)
+		l.w.Buf = l.copy
 	}
 	if c.media != nil {
 		l.w.Sums = c.media.of(l.slot)
@@ -107,16 +103,16 @@ func (c *cell) begin(l *lane) error {
 	return c.queue.Start(&l.w)
 }
 
-// landed counts a Write that returned.
+// landed counts the Write that returned.
 func (c *cell) landed(l *lane) {
 	if c.changes != nil && c.changes.end(l.slot) {
 		l.changed++
 	}
 	l.writes++
-	_ = c.latencies.RecordValue(min(max(1, time.Since(l.began).Nanoseconds()), longest)) // within its range
+	_ = c.latencies.RecordValue(min(max(1, time.Since(l.began).Nanoseconds()), longest)) // always in range
 }
 
-// sync makes durable what landed. Direct writes of a Queue go on meanwhile.
+// sync makes the Writes that landed durable. Direct Writes of a Queue go on meanwhile.
 func (c *cell) sync() error {
 	c.syncs++
 	if c.queue == nil || !c.w.strategy.Direct() {
@@ -130,7 +126,7 @@ func (c *cell) sync() error {
 	return nil
 }
 
-// synced waits for the Sync under way, if there is one.
+// synced waits for the Sync under way, if any.
 func (c *cell) synced() error {
 	if c.syncing == nil {
 		return nil

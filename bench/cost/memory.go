@@ -1,76 +1,69 @@
 package cost
 
 import (
-	"encoding/binary"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"stablepages/crcguard"
 	"stablepages/stablewrite"
 )
 
-// memory is what all writers of a Plan write from. Where it lies makes writes
-// faster or slower, hot ones by a fifth and more, for as long as it lies there: hot
-// writers write from another window of it in each round.
+// memory holds the buffers of all writers of a Plan. Its place in physical memory makes
+// writes faster or slower, hot ones by a fifth and more, as long as it stays there. So hot
+// writers use another window of it in each round.
 type memory struct {
 	area    []byte // in small pages, as a plain program has it
-	huge    []byte // as much in huge ones, if the system has them; nil if nobody writes from it
-	own     []byte // in small pages: what Copied copies to
+	huge    []byte // as much in huge pages, if the system has them; nil if no writer needs it
+	copies  []byte // in small pages: Copied copies to it
 	unmap   []func()
 	cold    bool
 	windows int
-	next    map[group][]int // by lane, where it is in its buffers
+	next    map[group][]int // by lane, the index of its next buffer
 }
 
-// placesBytes is what there is at most of windows that do not overlap; where the
-// largest writes at the largest depth leave room for a few only, they overlap.
+// placesBytes bounds the memory for windows that do not overlap. Windows overlap if the
+// largest writes at the largest depth leave room for only a few.
 const placesBytes = 256 << 20
 
-// newMemory makes room for the largest writes at the largest depth, for each of so
-// many windows. Cold, there is one, twice the last-level cache at least, so that a
-// block that was written is out of it when its turn comes again.
+// newMemory makes room for the largest writes at the largest depth in so many windows.
+// Cold memory has one window, at least twice as large as the last-level cache, so that a
+// block has left the cache when its turn comes again.
 func newMemory(largest int64, windows int, cold, huge bool) (*memory, error) {
-	bytes := max(largest, min(placesBytes, largest*int64(windows), availableMemory()/4))
+	bytes, hugeBytes := max(largest, min(placesBytes, largest*int64(windows), availableMemory()/4)), int64(0)
 	if cold {
-		windows, bytes = 1, largest
-		cache := lastLevelCache()
+		cache := lastLevelCache("/sys/devices/system/cpu")
 		if cache == 0 {
-			return nil, fmt.Errorf("how large the last-level cache is cannot be learned here, so nothing is known to be cold")
+			return nil, errors.New("the size of the last-level cache is not known here, so no memory is known to be cold")
 		}
-		bytes = max(bytes, 2*cache)
+		windows, bytes = 1, max(largest, 2*cache)
 	}
-	// The File's Pools and the race detector's shadows want room as well.
-	all := bytes + largest
 	if huge {
-		all += bytes
+		hugeBytes = bytes
 	}
+	// The Pools of the Files and the shadows of the race detector need room, too.
+	all := bytes + hugeBytes + largest
 	if available := availableMemory(); available > 0 && all > available/2 {
 		return nil, fmt.Errorf("buffers of %d MiB are too much with %d MiB of memory available", all>>20, available>>20)
 	}
-	m := &memory{cold: cold, windows: windows}
-	var err error
-	if m.area, err = m.mapped(bytes, false); err == nil && huge {
-		m.huge, err = m.mapped(bytes, true)
-	}
-	if err == nil {
-		m.own, err = m.mapped(largest, false)
-	}
-	if err != nil {
-		m.close()
-		return nil, fmt.Errorf("buffers of %d MiB: %w", all>>20, err)
+	m := &memory{cold: cold, windows: windows, next: map[group][]int{}}
+	for _, part := range []struct {
+		p     *[]byte
+		bytes int64
+		huge  bool
+	}{{&m.area, bytes, false}, {&m.huge, hugeBytes, true}, {&m.copies, largest, false}} {
+		p, unmap, err := mapPages(int(part.bytes), part.huge)
+		if err != nil {
+			m.close()
+			return nil, fmt.Errorf("buffers of %d MiB: %w", all>>20, err)
+		}
+		fill(p)
+		*part.p, m.unmap = p, append(m.unmap, unmap)
 	}
 	return m, nil
-}
-
-// mapped is memory in huge pages or in small ones, filled.
-func (m *memory) mapped(bytes int64, huge bool) ([]byte, error) {
-	p, unmap, err := mapPages(int(bytes), huge)
-	if err != nil {
-		return nil, err
-	}
-	m.unmap = append(m.unmap, unmap)
-	fill(p)
-	return p, nil
 }
 
 // close unmaps all. Nothing may be in flight.
@@ -80,73 +73,79 @@ func (m *memory) close() {
 	}
 }
 
-// buffers are those of each of depth lanes, in a window of the area: one, or cold all
-// that fit, which are used in turn.
+// buffers returns the buffers of each of depth lanes, in a window of area: one for each
+// lane, or if cold as many as fit, which a lane uses in turn.
 func (m *memory) buffers(area []byte, size, depth, window int) [][][]byte {
-	each := 1
-	if m.cold {
+	each, start := 1, 0
+	switch {
+	case m.cold:
 		each = len(area) / (size * depth)
+	case m.windows > 1: // spread over the area
+		start = (len(area) - size*depth) / (m.windows - 1) * (window % m.windows)
+		start -= start % crcguard.BlockSize
 	}
-	all := make([][][]byte, depth)
-	rest := area[m.offset(size*depth, window):]
-	for i := range all {
+	lanes := make([][][]byte, depth)
+	rest := area[start:]
+	for i := range lanes {
 		for range each {
-			all[i] = append(all[i], rest[:size:size])
+			lanes[i] = append(lanes[i], rest[:size:size])
 			rest = rest[size:]
 		}
 	}
-	return all
+	return lanes
 }
 
-// walk is where a lane of g is in its buffers. It outlives the cell: whoever began at
-// the first one would find what the writer before it has in the cache.
+// walk is the index of the next buffer of a lane of g. It outlives a cell: a writer that
+// began at the first buffer would find there what the writer before it has in the cache.
 func (m *memory) walk(g group, lane int) *int {
-	if m.next == nil {
-		m.next = map[group][]int{}
-	}
 	if m.next[g] == nil {
 		m.next[g] = make([]int, g.depth)
 	}
 	return &m.next[g][lane]
 }
 
-// offset is where a window of so many bytes begins. Windows are spread over all
-// that there is.
-func (m *memory) offset(bytes, window int) int {
-	if m.windows <= 1 {
-		return 0
-	}
-	at := (len(m.area) - bytes) / (m.windows - 1) * (window % m.windows)
-	return at - at%crcguard.BlockSize
-}
-
-// pattern is a buffer that neither compresses nor is all zeros.
+// pattern returns a buffer that does not compress.
 func pattern(n int) []byte {
 	p := stablewrite.AlignedBuffer(n)
 	fill(p)
 	return p
 }
 
-func fill(p []byte) {
-	x := uint64(88172645463325252)
-	for i := 0; i+8 <= len(p); i += 8 {
-		x ^= x << 13
-		x ^= x >> 7
-		x ^= x << 17
-		binary.LittleEndian.PutUint64(p[i:], x)
+func fill(p []byte) { rand.NewChaCha8([32]byte{}).Read(p) }
+
+// lastLevelCache adds up the caches of the highest level in dir, 0 if they are not known
+// (Documentation/ABI/testing/sysfs-devices-system-cpu).
+func lastLevelCache(dir string) (bytes int64) {
+	caches, _ := filepath.Glob(filepath.Join(dir, "cpu[0-9]*/cache/index*"))
+	highest, sizes := 0, map[string]int64{} // by the processors that share the cache
+	for _, cache := range caches {
+		attribute := func(name string) string {
+			b, _ := os.ReadFile(filepath.Join(cache, name))
+			return strings.TrimSpace(string(b))
+		}
+		var level int
+		var kib int64
+		_, err := fmt.Sscanf(attribute("level")+" "+attribute("size"), "%d %dK", &level, &kib)
+		if err != nil || level < highest {
+			continue
+		}
+		if level > highest {
+			highest = level
+			clear(sizes)
+		}
+		sizes[attribute("shared_cpu_list")] = kib << 10
 	}
+	for _, size := range sizes {
+		bytes += size
+	}
+	return bytes
 }
 
-// shareBacking names the pages of so many bytes, of which some are in huge ones.
-// The ends of memory that is not aligned to those may be in small ones.
-func shareBacking(bytes, huge int64) string {
-	switch {
-	case bytes == 0:
-		return ""
-	case huge == 0:
-		return fmt.Sprintf("%dk", os.Getpagesize()>>10)
-	case huge >= bytes/10*9:
-		return "huge"
+// availableMemory is MemAvailable of proc(5), 0 if it is not known.
+func availableMemory() (bytes int64) {
+	b, _ := os.ReadFile("/proc/meminfo")
+	if _, rest, ok := strings.Cut(string(b), "MemAvailable:"); ok {
+		fmt.Sscan(rest, &bytes)
 	}
-	return "mixed"
+	return bytes << 10
 }

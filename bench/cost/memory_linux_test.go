@@ -33,10 +33,10 @@ func TestTheLastLevelCacheIsThatOfAllSockets(t *testing.T) {
 	cache("cpu1", "index3", "3", "32768K", "0-1")
 	cache("cpu2", "index3", "3", "16384K", "2")
 	cache("cpu2", "index4", "nonsense", "1K", "2")
-	if got := cacheSize(dir); got != 48<<20 {
+	if got := lastLevelCache(dir); got != 48<<20 {
 		t.Errorf("%d bytes", got)
 	}
-	if got := cacheSize(t.TempDir()); got != 0 {
+	if got := lastLevelCache(t.TempDir()); got != 0 {
 		t.Errorf("of nothing %d bytes", got)
 	}
 }
@@ -86,7 +86,7 @@ func TestNoTwoWritersShareABuffer(t *testing.T) {
 }
 
 func TestColdMemoryIsTwiceTheLastLevelCache(t *testing.T) {
-	cache := lastLevelCache()
+	cache := lastLevelCache("/sys/devices/system/cpu")
 	m, err := newMemory(4096, 9, true, false)
 	switch {
 	case cache == 0:
@@ -157,21 +157,21 @@ func TestEachRoundHasMemoryOfItsOwn(t *testing.T) {
 
 // What one writer left in the cache is not where the next one begins.
 func TestAColdWalkGoesOnInTheNextCell(t *testing.T) {
-	m := &memory{area: make([]byte, 64<<20), own: make([]byte, 2<<20), cold: true, windows: 1}
+	m := &memory{area: make([]byte, 64<<20), copies: make([]byte, 2<<20), cold: true, windows: 1, next: map[group][]int{}}
 	r := &run{Plan: nullPlan(), region: regionBytes, mem: m}
 	r.Cold, r.Time = true, 0
 	g := group{size: 1 << 20, depth: 2}
 	for i, want := range []int{0, 2, 4} { // a lap to warm up and the one that is timed are of one write each
-		b, err := r.open(g, writer{stablewrite.Raw, ""})
+		c, err := newCell(r, g, writer{stablewrite.Raw, ""})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if at := *b.(*cell).lanes[1].next; at != want {
+		if at := *c.lanes[1].next; at != want {
 			t.Errorf("cell %d begins at buffer %d, want %d", i, at, want)
 		}
-		if _, err := b.time(t.Context(), 1); err != nil {
+		if _, err := c.time(t.Context(), 1); err != nil {
 			t.Fatal(err)
 		}
-		b.close()
+		c.close()
 	}
 }

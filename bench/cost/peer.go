@@ -12,18 +12,17 @@ import (
 	"stablepages/bench/record"
 )
 
-// Peers are other programs that write to the same target, in the same rounds: of
-// the same size and as many at a time, to the same region, with an fdatasync for
-// each time that they write as much as that and at the end, within the time.
+// Peers are other programs, which write to the same target in the same rounds: writes of
+// the same size, as many at a time, to the same region. They call fdatasync each time they
+// have written as much as the region, and at the end, within the time.
 //
-// What is not the same: their memory is theirs, and always hot. fio fills it once,
-// scrambles nothing (--scramble_buffers=0), by io_uring registers it and the file, and
-// takes the CRC-32C of a write, where it does, over a header of its own in it
-// too. dd is given as many bytes to write as raw wrote before, at most the region,
-// instead of a time; it reads them from /dev/zero, which takes processor time, of
-// which the process's start is a part, and counts no latencies.
+// They differ in this: their memory is theirs, and always hot. fio fills it once and
+// scrambles nothing (--scramble_buffers=0). With io_uring it registers buffers and file. Its
+// CRC-32C also covers a header in each write. dd gets a number of bytes instead of a time:
+// as many as raw wrote, at most the region. It reads them from /dev/zero and has to start,
+// which both take processor time, and it measures no latencies.
 //
-// Those that are not installed are named by missing.
+// missing names the programs that are not installed.
 func Peers() (installed []record.Variant, missing []string) {
 	for _, p := range []struct {
 		program  string
@@ -41,41 +40,33 @@ func Peers() (installed []record.Variant, missing []string) {
 	return installed, missing
 }
 
-// peer is another program in one group.
-type peer struct {
-	run     *run
-	g       group
-	variant record.Variant
-}
-
-func newPeer(r *run, g group, v record.Variant) *peer { return &peer{r, g, v} }
-
-func (p *peer) close() {}
-
-func (p *peer) time(ctx context.Context, _ int) (record.Cost, error) {
-	if p.variant == record.DD {
-		return p.dd(ctx)
+// peer times a cell of another program.
+func (r *run) peer(ctx context.Context, g group, v record.Variant) (record.Cost, error) {
+	if v == record.DD {
+		return r.dd(ctx, g)
 	}
-	return p.fio(ctx)
+	stdout, _, _, err := r.output(ctx, "fio", fioArgs(g, v, r.region, r.Time)...)
+	if err != nil {
+		return record.Cost{}, err
+	}
+	return parseFio(stdout)
 }
 
-// path is the target as the other process has it, which need not have a name.
+// path is the target in the other process. The target need not have a name.
 const path = "/proc/self/fd/3"
 
-// output runs a program and returns what it printed and what it said. The program
-// dies with this process: it must not write on when nobody holds the target for it.
-// Until it is dead it holds the target itself, with whatever locks are on it.
-func (p *peer) output(ctx context.Context, name string, args ...string) (stdout, stderr []byte, state *os.ProcessState, err error) {
+// output runs a program. The program dies with this process, since nothing protects the
+// target from it then. Until it is dead it holds the target itself, and the locks on it.
+func (r *run) output(ctx context.Context, name string, args ...string) (stdout, stderr []byte, state *os.ProcessState, err error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	cmd.ExtraFiles = []*os.File{p.run.Target}
+	cmd.ExtraFiles = []*os.File{r.Target}
 	runtime.LockOSThread() // the program would die with the thread that started it
 	defer runtime.UnlockOSThread()
 	mortal(cmd)
 	var said bytes.Buffer
 	cmd.Stderr = &said
-	stdout, err = cmd.Output()
-	if err != nil {
+	if stdout, err = cmd.Output(); err != nil {
 		err = fmt.Errorf("%s: %w: %s", name, err, firstLine(said.String()))
 	}
 	return stdout, said.Bytes(), cmd.ProcessState, err

@@ -71,7 +71,7 @@ func TestAPeerThatFailsIsNamedOnceAndLeftOut(t *testing.T) {
 		t.Errorf("%d records, %d steps of %d", len(recs), steps, p.Cells())
 	}
 	text := strings.Join(notes, "\n")
-	if len(notes) != 4 || !strings.Contains(text, "fio psync failed and is left out from here on: fio: exit status 1: fio: no such engine") || !strings.Contains(text, "dd: it does not say what it did: nothing") {
+	if len(notes) != 4 || !strings.Contains(text, "fio psync failed and is left out from here on: fio: exit status 1: fio: no such engine") || !strings.Contains(text, "dd: no summary in its output: nothing") {
 		t.Errorf("%s", text)
 	}
 }

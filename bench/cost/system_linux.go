@@ -2,22 +2,27 @@ package cost
 
 import (
 	"os"
+	"os/exec"
+	"syscall"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-func cpuTime() cpuUsed {
+// cpuTime is the processor time of this process. Threads of the kernel, which write back
+// the page cache, are not in it.
+func cpuTime() (user, system time.Duration) {
 	var ru unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &ru); err != nil {
-		return cpuUsed{}
-	}
-	return cpuUsed{time.Duration(ru.Utime.Nano()), time.Duration(ru.Stime.Nano())}
+	_ = unix.Getrusage(unix.RUSAGE_SELF, &ru) // fails for wrong arguments only
+	return time.Duration(ru.Utime.Nano()), time.Duration(ru.Stime.Nano())
 }
 
-// dropCache takes the region out of the page cache, or the direct write that
-// comes next would pay for that.
+// mortal makes cmd die with the thread that starts it.
+func mortal(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
+
+// dropCache takes the region out of the page cache, so that the next direct write does not
+// pay for that.
 func dropCache(f *os.File, region int64) {
 	_ = unix.Fadvise(int(f.Fd()), 0, region, unix.FADV_DONTNEED) // advice: without it the noise is larger
 }
@@ -31,8 +36,8 @@ type fiemap struct {
 
 const fiemapIoctl = 0xc020660b // FS_IOC_FIEMAP, _IOWR('f', 11, struct fiemap)
 
-// extents is the number of extents of a file, nil where it cannot be asked: of
-// block devices, and on file systems without FIEMAP.
+// extents is the number of extents of a file; nil for block devices and on file systems
+// without FIEMAP.
 func extents(f *os.File) *int {
 	m := fiemap{length: ^uint64(0)}
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), fiemapIoctl, uintptr(unsafe.Pointer(&m))); errno != 0 {

@@ -1,7 +1,0 @@
-//go:build !linux
-
-package cost
-
-import "os/exec"
-
-func mortal(*exec.Cmd) {}
