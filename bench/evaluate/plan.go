@@ -1,3 +1,4 @@
+// Package evaluate plans and runs the whole evaluation: races, and timings.
 package evaluate
 
 import (
@@ -11,71 +12,60 @@ import (
 	"stablepages/stablewrite"
 )
 
-// Plan is an evaluation to be made.
-type Plan struct {
-	parts  []part
-	tracks bool // the kernel does
-}
+// Plan is an evaluation in parts.
+type Plan struct{ parts []part }
 
-// part is one of the things that an evaluation asks, in so many steps.
+// part is a table or a figure of the evaluation, in so many steps.
 type part struct {
 	what  string
 	steps int
-	each  int // about how many milliseconds a step takes
-	// run calls step before each.
+	each  int // milliseconds that a step takes, about
+	// run calls step before each step, and emit with each Record.
 	run func(ctx context.Context, emit func(any) error, step func()) error
 }
 
-// NewPlan plans an evaluation on target, which it overwrites from its start. Quick,
-// it takes about half a minute and knows less. Note is told what is missing or
-// not as it should be.
+// NewPlan plans an evaluation on target, which Run overwrites from its start. A quick one
+// takes about half a minute, with fewer writes and wider intervals. NewPlan, and Run, call
+// note with what is missing or unexpected.
 func NewPlan(target *os.File, quick bool, note func(string)) Plan {
-	var p Plan
 	_, err := stablewrite.TrackedBuffer(1)
-	if p.tracks = err == nil; !p.tracks {
+	if err != nil {
 		note(fmt.Sprintf("there are no races by tracking: %v", err))
 	}
-	p.races(target, quick)
-	p.precisions(target, quick)
+	p := Plan{races(target, quick, err == nil)}
 	installed, _ := cost.Peers()
-	// Of the peers those that differ most: each takes a second to start in each round.
+	// The peers that differ most: each takes a second to start in each round.
 	peers := slices.DeleteFunc(installed, func(v record.Variant) bool { return v != record.FioPsync && v != record.FioUring })
 	if len(peers) == 0 && !quick {
 		note("fio is not installed: its rows are left out")
 	}
 	for _, t := range timings(target, quick, peers) {
 		t.plan.Note = func(text string) { note(fmt.Sprintf("%s: %s", t.what, text)) }
-		p.timing(t)
+		p.parts = append(p.parts, t.part())
 	}
 	return p
 }
 
-// Run carries p out. It hands each Record to emit, and calls ended after each part of
-// the plan. Progress is told how many milliseconds, as planned, are done, of how many,
-// and which part is under way.
-func Run(ctx context.Context, p Plan, emit func(any) error, progress func(done, of int, what string), ended func() error) error {
-	done, of := 0, 0
+// Run runs p. It calls emit with each Record, ended after each part, and progress before
+// each step, with the planned milliseconds that are done and the name of the part.
+func Run(ctx context.Context, p Plan, emit func(any) error, progress func(done, total int, what string), ended func() error) error {
+	done, total := 0, 0
 	for _, x := range p.parts {
-		of += x.steps * x.each
+		total += x.steps * x.each
 	}
 	for _, x := range p.parts {
-		began, steps := done, 0
-		if err := x.run(ctx, emit, func() {
-			progress(began+steps*x.each, of, x.what)
-			steps++
-		}); err != nil {
+		at := done
+		done += x.steps * x.each
+		err := x.run(ctx, emit, func() {
+			progress(at, total, x.what)
+			at += x.each
+		})
+		if err != nil {
 			return fmt.Errorf("%s: %w", x.what, err)
 		}
 		if err := ended(); err != nil {
 			return err
 		}
-		done += x.steps * x.each
 	}
 	return nil
-}
-
-// timed is timings to be made.
-type timed struct {
-	what string
-	plan cost.Plan
 }

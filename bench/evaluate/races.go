@@ -1,10 +1,10 @@
 package evaluate
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"stablepages/bench/mutator"
@@ -14,70 +14,86 @@ import (
 )
 
 const (
-	raceBytes = 1 << 20 // the writes of 2011
+	raceBytes = 1 << 20 // as in 2011
 	raceSeed  = 2011
 )
 
-// rows are the lines of the matrix of strategies and mutators.
-var rows = []struct {
-	strategy stablewrite.Strategy
-	detect   stablewrite.Detection
-	in       mutator.Where
-	buffered bool
-}{
-	{strategy: stablewrite.Raw},
-	{strategy: stablewrite.Verify},
-	{strategy: stablewrite.Verify, detect: stablewrite.BySum},
-	{strategy: stablewrite.Verify, detect: stablewrite.ByTracking, in: mutator.Thread}, // the kernel tracks this process
-	{strategy: stablewrite.Detect},
-	{strategy: stablewrite.Bounce},
-	{strategy: stablewrite.Buffered},
-	{strategy: stablewrite.Raw, buffered: true},
+// rows are the writers of the matrix of strategies and mutators.
+var rows = []repro.Config{
+	{Strategy: stablewrite.Raw},
+	{Strategy: stablewrite.Verify},
+	{Strategy: stablewrite.Verify, Detect: stablewrite.BySum},
+	byTracking,
+	{Strategy: stablewrite.Detect},
+	{Strategy: stablewrite.Bounce},
+	{Strategy: stablewrite.Buffered},
+	{Strategy: stablewrite.Raw, Buffered: true},
 }
 
-// gated is a race all of whose changes are in flight.
-func gated(target *os.File, s stablewrite.Strategy, k mutator.Kind) repro.Config {
-	return repro.Config{
-		Target: target, Strategy: s, Mutator: k, Gate: true, Hold: repro.DefaultGatedHold, Seed: raceSeed, Size: raceBytes,
+// byTracking has its mutator in this process, which the kernel tracks.
+var byTracking = repro.Config{Strategy: stablewrite.Verify, Detect: stablewrite.ByTracking, In: mutator.Thread}
+
+// effort bounds a race by a number of writes and a time.
+type effort struct {
+	writes int
+	most   time.Duration
+}
+
+// gated completes cfg to a race whose changes are all in flight.
+func gated(cfg repro.Config, k mutator.Kind, e effort) repro.Config {
+	cfg.Mutator, cfg.Writes, cfg.Duration = k, e.writes, e.most
+	cfg.Gate, cfg.Hold, cfg.Seed, cfg.Size = true, repro.DefaultGatedHold, raceSeed, raceBytes
+	return cfg
+}
+
+// races plans the races.
+func races(target *os.File, quick, tracks bool) []part {
+	matrix, hole, precise := effort{100, time.Second}, effort{200, time.Second}, effort{50, time.Second}
+	raceTime, preciseTime := 300, 400 // ms
+	if quick {
+		matrix, hole, precise = effort{20, 150 * time.Millisecond}, effort{20, 100 * time.Millisecond}, effort{10, 100 * time.Millisecond}
+		raceTime, preciseTime = 130, 100
 	}
-}
-
-// races are the matrix, every strategy against every mutator, and the holes.
-func (p *Plan) races(target *os.File, quick bool) {
-	var all []repro.Config
+	var torn, hit []repro.Config
 	for _, row := range rows {
-		if row.detect == stablewrite.ByTracking && !p.tracks {
+		for _, k := range mutator.Kinds() {
+			torn = append(torn, gated(row, k, matrix))
+		}
+	}
+	torn = slices.DeleteFunc(append(torn, holes(hole)...), func(cfg repro.Config) bool {
+		return cfg.Detect == stablewrite.ByTracking && !tracks
+	})
+	for _, k := range mutator.Kinds() {
+		if k == mutator.None {
 			continue
 		}
-		for _, k := range mutator.Kinds() {
-			cfg := gated(target, row.strategy, k)
-			cfg.Detect, cfg.In, cfg.Buffered = row.detect, row.in, row.buffered
-			cfg.Writes, cfg.Duration = 100, time.Second
-			if quick {
-				cfg.Writes, cfg.Duration = 20, 150*time.Millisecond
-			}
-			all = append(all, cfg)
+		hit = append(hit, gated(repro.Config{Strategy: stablewrite.Verify}, k, precise))
+		if k.SelfSummed() {
+			hit = append(hit, gated(repro.Config{Strategy: stablewrite.Verify, Detect: stablewrite.BySum}, k, precise))
 		}
 	}
-	p.race("every mutator against every strategy", append(all, p.holes(target, quick)...), millis(quick, 300, 130), judged)
+	return []part{
+		race("every mutator against every strategy", target, torn, raceTime, func(ctx context.Context, cfg repro.Config) (any, error) {
+			return repro.Run(ctx, cfg, nil)
+		}),
+		race("which blocks detection hits", target, hit, preciseTime, func(ctx context.Context, cfg repro.Config) (any, error) {
+			return repro.Precision(ctx, cfg)
+		}),
+	}
 }
 
-// holes are changes that are restored, by how long they are held and by the size of the
-// write: they tear writes by verify, and none by tracking.
-func (p *Plan) holes(target *os.File, quick bool) (all []repro.Config) {
+// holes are races with restored changes, by size and by how long a change is held. They
+// tear writes by verify, and none by tracking.
+func holes(e effort) (all []repro.Config) {
 	for _, size := range []int{4 << 10, 64 << 10, raceBytes} {
-		for _, hold := range []time.Duration{0, 10, 30, 100, 300, 1000} {
-			cfg := gated(target, stablewrite.Verify, mutator.ABA)
-			cfg.Size, cfg.Hold = size, hold*time.Microsecond
-			cfg.Writes, cfg.Duration = 200, time.Second
-			if quick {
-				cfg.Writes, cfg.Duration = 20, 100*time.Millisecond
+		for _, us := range []time.Duration{0, 10, 30, 100, 300, 1000} {
+			cfg := gated(repro.Config{Strategy: stablewrite.Verify}, mutator.ABA, e)
+			cfg.Size, cfg.Hold = size, us*time.Microsecond
+			if size == raceBytes && cfg.Hold == repro.DefaultGatedHold {
+				continue // in the matrix
 			}
-			if cfg.Size == raceBytes && cfg.Hold == repro.DefaultGatedHold { // one of the matrix
-				continue
-			}
-			if all = append(all, cfg); cfg.Size == raceBytes && p.tracks {
-				cfg.Detect, cfg.In = stablewrite.ByTracking, mutator.Thread
+			if all = append(all, cfg); size == raceBytes {
+				cfg.Detect, cfg.In = byTracking.Detect, byTracking.In
 				all = append(all, cfg)
 			}
 		}
@@ -85,43 +101,16 @@ func (p *Plan) holes(target *os.File, quick bool) (all []repro.Config) {
 	return all
 }
 
-// precisions are what detection hits, of every kind of change.
-func (p *Plan) precisions(target *os.File, quick bool) {
-	var all []repro.Config
-	for _, k := range mutator.Kinds() {
-		if k == mutator.None {
-			continue
-		}
-		cfg := gated(target, stablewrite.Verify, k)
-		cfg.Writes, cfg.Duration = 50, time.Second
-		if quick {
-			cfg.Writes, cfg.Duration = 10, 100*time.Millisecond
-		}
-		if all = append(all, cfg); k.SelfSummed() {
-			cfg.Detect = stablewrite.BySum
-			all = append(all, cfg)
-		}
-	}
-	p.race("which blocks detection hits", all, millis(quick, 400, 100), func(ctx context.Context, cfg repro.Config) (any, error) {
-		rec, err := repro.Precision(ctx, cfg)
-		return rec, cmp.Or(ctx.Err(), err)
-	})
-}
-
-// race adds races of a kind, each of about so many milliseconds. Run gives the
-// Record of one.
-func (p *Plan) race(what string, all []repro.Config, each int, run func(context.Context, repro.Config) (any, error)) {
-	p.parts = append(p.parts, part{what, len(all), each, func(ctx context.Context, emit func(any) error, step func()) error {
+// race makes a part of races. run runs one of them and returns its Record.
+func race(what string, target *os.File, all []repro.Config, each int, run func(context.Context, repro.Config) (any, error)) part {
+	return part{what, len(all), each, func(ctx context.Context, emit func(any) error, step func()) error {
 		for _, cfg := range all {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
 			step()
+			cfg.Target = target
 			rec, err := run(ctx, cfg)
-			switch {
-			case ctx.Err() != nil:
+			if ctx.Err() != nil {
 				return ctx.Err()
-			case err != nil:
+			} else if err != nil {
 				writer := record.Repro{Strategy: cfg.Strategy, Detect: cfg.Detect, Buffered: cfg.Buffered}.Writer()
 				return fmt.Errorf("%s against %v: %w", writer, cfg.Mutator, err)
 			}
@@ -130,16 +119,5 @@ func (p *Plan) race(what string, all []repro.Config, each int, run func(context.
 			}
 		}
 		return nil
-	}})
-}
-
-// judged is one race, for race.
-func judged(ctx context.Context, cfg repro.Config) (any, error) { return repro.Run(ctx, cfg, nil) }
-
-// millis is how long a step takes.
-func millis(quick bool, full, short int) int {
-	if quick {
-		return short
-	}
-	return full
+	}}
 }

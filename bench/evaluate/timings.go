@@ -10,17 +10,31 @@ import (
 	"stablepages/stablewrite"
 )
 
-// More rounds of less time tell more than fewer of more: writes differ less within
-// a cell than cells do. The 95% interval leaves out the two fastest and the two
+// Cells differ more from each other than the writes within a cell, so many short cells
+// tell more than few long ones. The 95% interval leaves out the two fastest and the two
 // slowest of these rounds.
 const (
 	rounds   = 12
 	cellTime = 100 * time.Millisecond
 )
 
-// timings lists the timings: at rest, beside other programs; changed; from cold
-// memory; and on targets that need no disk.
-func timings(target *os.File, quick bool, peers []record.Variant) []timed {
+// timing is a part that times a Plan.
+type timing struct {
+	what string
+	plan cost.Plan
+}
+
+func (t timing) part() part {
+	each := int(t.plan.Time.Milliseconds())*11/10 + 15
+	return part{t.what, t.plan.Cells(), each, func(ctx context.Context, emit func(any) error, step func()) error {
+		return cost.Run(ctx, t.plan, step, func(rec record.Cost) error { return emit(rec) })
+	}}
+}
+
+// timings lists the timings: at rest, beside other programs; changed; from cold memory;
+// and on targets that need no disk. The cells of a table are in one Plan, so that they are
+// timed in the same rounds.
+func timings(target *os.File, quick bool, peers []record.Variant) []timing {
 	strategies := []stablewrite.Strategy{
 		stablewrite.Raw, stablewrite.Verify, stablewrite.Detect, stablewrite.Bounce, stablewrite.Buffered,
 	}
@@ -28,33 +42,37 @@ func timings(target *os.File, quick bool, peers []record.Variant) []timed {
 	again := []record.Variant{record.Again}
 	small, middle, large := 4<<10, 64<<10, 1<<20
 	if quick {
-		return []timed{
+		const rounds, cellTime = 6, 10 * time.Millisecond
+		return []timing{
 			{"cost on a file", cost.Plan{
-				Target: target, Strategies: strategies, Variants: again, Sizes: []int{middle, large}, Depths: []int{1}, Rounds: 6, Time: 10 * time.Millisecond,
+				Target: target, Strategies: strategies, Variants: again, Sizes: []int{middle, large}, Depths: []int{1},
+				Rounds: rounds, Time: cellTime,
 			}},
 			{"cost on a file", cost.Plan{
 				Target: target, Strategies: strategies, Variants: again, Sizes: []int{middle, large}, Depths: []int{4},
-				Mutated: []float64{0, 1}, Rounds: 6, Time: 10 * time.Millisecond,
+				Mutated: []float64{0, 1}, Rounds: rounds, Time: cellTime,
 			}},
 			{"cost of the software", cost.Plan{
-				On: record.OnNull, Strategies: strategies, Variants: again, Sizes: []int{small, large}, Depths: []int{1}, Rounds: 6, Time: 5 * time.Millisecond,
+				On: record.OnNull, Strategies: strategies, Variants: again, Sizes: []int{small, large}, Depths: []int{1},
+				Rounds: rounds, Time: cellTime / 2,
 			}},
 		}
 	}
-	return []timed{
-		// What is in one table is timed in one plan: the rounds of two are not the same.
+	beside := []record.Variant{
+		record.Again, record.Huge, record.Copied, record.Dontcache, record.Unsummed, record.Tracked,
+	}
+	return []timing{
 		{"cost on a file, beside other programs", cost.Plan{
-			Target: target, Strategies: strategies, Sizes: []int{small, middle, large}, Depths: []int{1, 16},
-			Variants: append([]record.Variant{record.Again, record.Huge, record.Copied, record.Dontcache, record.Unsummed, record.Tracked}, peers...),
-			Rounds:   rounds, Time: cellTime,
+			Target: target, Strategies: strategies, Variants: append(beside, peers...),
+			Sizes: []int{small, middle, large}, Depths: []int{1, 16}, Rounds: rounds, Time: cellTime,
 		}},
 		{"cost of changes", cost.Plan{
 			Target: target, Strategies: crossing, Variants: again, Sizes: []int{middle, large}, Depths: []int{16},
 			Mutated: []float64{0, 0.01, 0.1, 0.5, 1}, Rounds: rounds, Time: cellTime,
 		}},
 		{"cost from cold memory", cost.Plan{
-			Target: target, Strategies: strategies, Variants: []record.Variant{record.Again, record.Copied, record.Tracked}, Sizes: []int{middle, large}, Depths: []int{1}, Cold: true,
-			Rounds: rounds, Time: cellTime,
+			Target: target, Strategies: strategies, Variants: []record.Variant{record.Again, record.Copied, record.Tracked},
+			Sizes: []int{middle, large}, Depths: []int{1}, Cold: true, Rounds: rounds, Time: cellTime,
 		}},
 		{"cost of the software", cost.Plan{
 			On: record.OnNull, Strategies: strategies, Variants: again, Sizes: []int{small, large}, Depths: []int{1},
@@ -65,10 +83,4 @@ func timings(target *os.File, quick bool, peers []record.Variant) []timed {
 			Rounds: rounds, Time: cellTime,
 		}},
 	}
-}
-
-func (p *Plan) timing(t timed) {
-	p.parts = append(p.parts, part{t.what, t.plan.Cells(), int(t.plan.Time.Milliseconds())*11/10 + 15, func(ctx context.Context, emit func(any) error, step func()) error {
-		return cost.Run(ctx, t.plan, step, func(rec record.Cost) error { return emit(rec) })
-	}})
 }
