@@ -47,30 +47,29 @@ minutes, three without --peers: each cell takes --time in each of --rounds round
 after a round to warm up.
 
 Without FILE it writes to an unnamed file in the current directory: 64 MiB, or more
-if more than that is in flight. FILE must not exist, and is removed at the end.
-With --force it may exist or be a block device; its first bytes are then
-overwritten, and it stays. --target null completes every write at once, so only the
-software costs anything; --target delay simulates a device with a fixed latency and
-bandwidth. Neither takes a FILE.
+if more than that is in flight. FILE must not exist, and is removed at the end; with
+--force it may exist or be a block device, and stays. --target null completes every
+write at once, so only the software costs anything; --target delay simulates a device
+with a fixed latency and bandwidth. Neither takes a FILE.
 
 With --mutated, that share of all writes changes in flight: after the kernel
 accepted the submission, before its completion is reaped. Every writer, also raw,
 then submits by io_submit, makes the change and reaps, and is compared with raw
-with the same share of changes. What was written last is read back and compared
-with the receipts.
+with the same share of changes. The last writes are read back and compared with
+their receipts.
 
 At depth 1 the writer waits for each write. At larger depths one goroutine keeps
 that many writes in flight with a Queue, which uses io_uring where it can; --calls
 adds rows that use blocking calls instead.
 
-The buffers are 4 KiB pages. Further rows: raw a second time, whose ratio to raw
-shows the noise; raw from huge pages; raw with a CRC-32C before each write; raw from
-a buffer that the data is copied to before each write, as in a program that
-produces its data; raw with RWF_DONTCACHE through the page cache; verify by
-tracking, where the kernel supports it; through the page cache without a private
-copy and its sum; and, with nothing changing, fio and dd (depth 1) if they are
-installed. fio runs psync, psync with its crc32c, and io_uring with registered
-buffers; its buffers are not scrambled.
+The buffers are 4 KiB pages. Further rows: raw again, whose ratio to raw shows the
+noise; raw from huge pages; raw with a CRC-32C before each write; raw from a buffer
+that the data is copied to before each write, as in a program that produces its data;
+the page cache with RWF_DONTCACHE; the page cache without a private copy and its sum;
+verify by tracking, where the kernel supports it. With nothing changing, fio and dd
+(depth 1) run, too, if they are installed. fio runs psync, psync with its crc32c, and
+io_uring with registered buffers; its buffers are not scrambled.
+
 Results go to results.jsonl in a new directory, one JSON object (a Record) a line.
 
 Strategies:
@@ -82,8 +81,8 @@ Strategies:
   stablewrite bench --force --cold /dev/nvme1n1`,
 		Args: positional(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := f.check(args); err != nil {
-				return err
+			if err := f.complete(args); err != nil {
+				return usage(err)
 			}
 			return f.run(cmd, args)
 		},
@@ -125,19 +124,11 @@ func parseStrategy(text string) (s stablewrite.Strategy, err error) {
 	return s, err
 }
 
-// check refuses arguments that make no sense, and completes the plan.
-func (f *benchFlags) check(args []string) error {
+// complete completes the plan from the flags, and checks it.
+func (f *benchFlags) complete(args []string) error {
 	p := &f.plan
-	p.Sizes, p.Mutated = nil, nil
-	for _, s := range f.sizes {
-		if s <= 0 || s%4096 != 0 {
-			return usagef("--sizes: %d must be a multiple of 4096 and not 0", int(s))
-		}
-		p.Sizes = append(p.Sizes, int(s))
-	}
-	for _, m := range f.mutated {
-		p.Mutated = append(p.Mutated, float64(m)/100)
-	}
+	p.Sizes = each(f.sizes, func(s size) int { return int(s) })
+	p.Mutated = each(f.mutated, func(share percent) float64 { return float64(share) / 100 })
 	slices.Sort(p.Sizes)
 	slices.Sort(p.Depths)
 	slices.Sort(p.Mutated)
@@ -154,34 +145,15 @@ func (f *benchFlags) check(args []string) error {
 	if f.calls {
 		p.Variants = append(p.Variants, record.Calls)
 	}
-	p.Bandwidth = f.bandwidth * 1e6
+	p.On, p.Bandwidth = record.Target(f.target), f.bandwidth*1e6
 	switch {
-	case f.target != string(record.OnFile) && f.target != string(record.OnNull) && f.target != string(record.OnDelay):
-		return usagef("--target is %q: it must be file, null or delay; a block device is given as FILE", f.target)
-	case f.target != string(record.OnFile) && len(args) > 0:
-		return usagef("--target %s has no FILE: leave FILE out", f.target)
-	case p.Depths[0] < 1 || p.Depths[len(p.Depths)-1] > maxDepth:
-		return usagef("--depths must be from 1 to %d", maxDepth)
-	case p.Rounds < 1 || p.Time <= 0:
-		return usagef("--rounds and --time must be more than 0")
-	case p.Rounds > maxRounds:
-		return usagef("--rounds must be at most %d", maxRounds)
-	case p.ChangedBlocks < 0:
-		return usagef("--changed-blocks must not be negative")
-	case p.Latency <= 0 || p.Latency > time.Minute:
-		return usagef("--delay-latency must be more than 0 and at most a minute")
-	case !(f.bandwidth >= 1 && f.bandwidth <= 1e9):
-		return usagef("--delay-bandwidth must be from 1 to 1e9")
+	case p.On != record.OnFile && !p.On.Simulated():
+		return fmt.Errorf("--target is %q: it must be file, null or delay; a block device is given as FILE", f.target)
+	case p.On.Simulated() && len(args) > 0:
+		return fmt.Errorf("--target %s has no FILE: leave FILE out", f.target)
 	}
-	return nil
+	return p.Validate()
 }
-
-// maxRounds is the most that report reads.
-const maxRounds = 1 << 20
-
-// maxDepth is more than any disk queues, and within what io_setup allows without
-// privileges.
-const maxDepth = 1024
 
 func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	res := newResults(f.out, f.force, echo(cmd, f.json))
@@ -198,10 +170,10 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	return res.end(ctx, cmd, found, report.Text, err)
 }
 
-// time times the plan. The file is removed before anything but Records is printed.
+// time times the plan. It removes the file before anything but Records is printed: a
+// broken pipe ends the program.
 func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string, res *results) (found record.Results, notes []string, err error) {
 	p := f.plan
-	p.On = record.Target(f.target)
 	p.Note = func(note string) { notes = append(notes, note) }
 	if p.On == record.OnFile {
 		target, err := f.open(args)
@@ -212,7 +184,7 @@ func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string
 		if err := res.apart(target.File); err != nil {
 			return found, nil, err
 		}
-		p.Target, p.On = target.File, "" // cost tells a device from a file
+		p.Target, p.On = target.File, "" // cost.Run sets On to file or device
 		if f.peers && !p.Cold {
 			installed, missing := cost.Peers()
 			p.Variants = append(p.Variants, installed...)
@@ -221,10 +193,10 @@ func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string
 			}
 		}
 	}
-	line, done := newBar(cmd.ErrOrStderr()), 0
+	line, done, cells := newBar(cmd.ErrOrStderr()), 0, p.Cells()
 	defer line.clear()
 	err = cost.Run(ctx, p, func() {
-		line.show(done, p.Cells(), "timing the strategies")
+		line.show(done, cells, "timing the strategies")
 		done++
 	}, func(rec record.Cost) error {
 		found.Add(rec)

@@ -14,8 +14,8 @@ import (
 	"stablepages/stablewrite"
 )
 
-// flagValues are the values of flags that accept only certain names, for completion by
-// the shell.
+// flagValues lists, for completion by the shell, the values of flags that accept only
+// certain names.
 func flagValues() map[string][]string {
 	strategies := each(stablewrite.Strategies(), stablewrite.Strategy.String)
 	mutators := each(mutator.Kinds(), mutator.Kind.String)
@@ -31,11 +31,12 @@ func flagValues() map[string][]string {
 	}
 }
 
-func each[T any](all []T, name func(T) string) (names []string) {
+// each returns f of each of all.
+func each[T, U any](all []T, f func(T) U) (mapped []U) {
 	for _, v := range all {
-		names = append(names, name(v))
+		mapped = append(mapped, f(v))
 	}
-	return names
+	return mapped
 }
 
 // completeChoices makes the shell complete the values of cmd's flags, also after a comma.

@@ -1,6 +1,6 @@
-// Command stablewrite shows what happens when a buffer changes while a direct
-// write of it is in flight, with and without the fix that was proposed in 2011,
-// and what the fix costs. See stablewrite --help.
+// Command stablewrite shows what happens when a buffer changes while a direct write of it
+// is in flight, with and without the fix that was proposed in 2011, and what the fix costs.
+// See stablewrite --help.
 package main
 
 import (

@@ -8,7 +8,8 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-// newMan writes the texts of --help as man pages, for make man and make install.
+// newMan makes the command that writes the texts of --help as man pages, for make man and
+// make install.
 func newMan() *cobra.Command {
 	return &cobra.Command{
 		Use: "man DIR", Short: "Write the man pages to a directory", Hidden: true,
@@ -18,7 +19,7 @@ func newMan() *cobra.Command {
 				return err
 			}
 			root := cmd.Root()
-			root.DisableAutoGenTag = true // so that a commit always makes the same pages
+			root.DisableAutoGenTag = true // so that a commit always gives the same pages
 			if completion, _, err := root.Find([]string{"completion"}); err == nil {
 				completion.Hidden = true // it would add a page for each shell
 			}

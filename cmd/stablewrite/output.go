@@ -15,8 +15,7 @@ type output struct {
 	force bool // replace an existing file
 }
 
-// newOutput refuses early what write would refuse. It also refuses to replace one of
-// sources.
+// newOutput refuses early what write would refuse, and a file that is one of sources.
 func newOutput(name string, force bool, sources []string) (*output, error) {
 	st, err := os.Stat(name)
 	switch {
@@ -44,7 +43,7 @@ func newOutput(name string, force bool, sources []string) (*output, error) {
 	return &output{name: name, force: true}, err
 }
 
-// write writes data to a file with another name, and renames it when it is on the disk.
+// write writes data to a file with another name, and renames the file once it is durable.
 func (o *output) write(ctx context.Context, data []byte) (err error) {
 	f, err := os.OpenFile(fmt.Sprintf("%s.%d.part", o.name, os.Getpid()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
@@ -61,8 +60,8 @@ func (o *output) write(ctx context.Context, data []byte) (err error) {
 	if o.force {
 		return os.Rename(f.Name(), o.name)
 	}
-	// Unlike a rename, a link does not replace a file that was created meanwhile. Not all
-	// file systems have links.
+	// Unlike a rename, a link does not replace a file that was created meanwhile. But some
+	// file systems have no links.
 	if err = os.Link(f.Name(), o.name); err == nil || errors.Is(err, fs.ErrExist) {
 		return err
 	}

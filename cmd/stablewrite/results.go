@@ -18,19 +18,18 @@ import (
 	"stablepages/bench/record"
 )
 
-// results is the file that Records are written to. It is created, or with force
-// replaced, at the first Record: a run that fails before leaves nothing to remove.
+// results is the file of the Records of a run. It is created, or with force replaced, at
+// the first Record: a run that fails before leaves nothing to remove.
 type results struct {
-	dir   string
-	force bool
-	echo  io.Writer // also gets every Record; may be nil
-	f     *os.File  // nil until the first Record
-
-	beside []string // names of further files that the caller will write to dir
-	page   string   // the report that was written; "": none
+	dir    string
+	force  bool
+	echo   io.Writer // also gets every Record; may be nil
+	f      *os.File  // nil until the first Record
+	beside []string  // names of further files that the caller will write to dir
+	page   string    // the report that was written; "": none
 }
 
-// newResults puts results into out, or into a new directory with the time in its name.
+// newResults puts results into the directory out, or into a new one named for the time.
 func newResults(out string, force bool, echo io.Writer) *results {
 	if out == "" {
 		out = "stablewrite-" + time.Now().UTC().Format("20060102T150405.000Z")
@@ -38,7 +37,7 @@ func newResults(out string, force bool, echo io.Writer) *results {
 	return &results{dir: out, force: force, echo: echo}
 }
 
-// echo returns the writer that Records are printed to, or nil.
+// echo returns the writer for printed Records, or nil.
 func echo(cmd *cobra.Command, json bool) io.Writer {
 	if json {
 		return cmd.OutOrStdout()
@@ -46,16 +45,15 @@ func echo(cmd *cobra.Command, json bool) io.Writer {
 	return nil
 }
 
-// recordsName is the file of the Records.
 const recordsName = "results.jsonl"
 
 func (r *results) name() string { return r.in(recordsName) }
 
-// in is a file in the directory of the results.
+// in is the path of a file in the directory.
 func (r *results) in(name string) string { return filepath.Join(r.dir, name) }
 
-// check refuses early what write would refuse. beside are names of further files that
-// the caller will write to the same directory.
+// check refuses early what write would refuse. beside names further files that the caller
+// will write to the directory.
 func (r *results) check(beside ...string) error {
 	if _, err := os.Stat(filepath.Dir(filepath.Clean(r.dir))); err != nil {
 		return fmt.Errorf("%w: name another directory with --out", err)
@@ -106,15 +104,14 @@ func (r *results) open() (err error) {
 	return err
 }
 
-// apart refuses target if it is the file that the Records go to, and so would be
-// overwritten.
+// apart refuses a target that is the file of the Records.
 func (r *results) apart(target *os.File) error {
 	st, err := target.Stat()
 	if err != nil {
 		return err
 	}
 	if old, err := os.Stat(r.name()); err == nil && os.SameFile(old, st) {
-		return fmt.Errorf("%s is where the Records go: name another directory with --out", r.name())
+		return fmt.Errorf("%s is the file of the Records: name another directory with --out", r.name())
 	}
 	return nil
 }
@@ -126,7 +123,7 @@ func (r *results) close() error {
 	return r.f.Close()
 }
 
-// interrupted is the error of a run that a signal, or else err, cut short. It names the
+// interrupted returns the error of a run that a signal or err ended early. It names the
 // file of the Records.
 func interrupted(ctx context.Context, err error, res *results) error {
 	written := res.f != nil
@@ -141,8 +138,8 @@ func interrupted(ctx context.Context, err error, res *results) error {
 	return err
 }
 
-// end ends a run: it shows the results, also if a signal cut the run short, and names
-// the file of the Records.
+// end ends a run. It shows the results, also if a signal ended the run early, and names the
+// file of the Records.
 func (r *results) end(ctx context.Context, cmd *cobra.Command, res record.Results, show func(io.Writer, findings.Findings) error, err error) error {
 	err = errors.Join(err, r.close())
 	if err != nil && !errors.Is(err, context.Canceled) {
@@ -187,7 +184,7 @@ func say(cmd *cobra.Command, notes []string) {
 	}
 }
 
-// judged returns the error of a run, with its exit code, from its verdict.
+// judged makes an error, with its exit code, of the verdict of a run.
 func judged(broken, failed, inconclusive []string) error {
 	list := func(what string, lines []string) error {
 		if len(lines) == 0 {

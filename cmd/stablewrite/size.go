@@ -9,8 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// size is a number of bytes as a flag: "4096", "4k", "1MiB". Units are powers
-// of 1024, whatever their spelling.
+// size is a number of bytes as a flag: "4096", "4k", "1MiB". All units are powers of 1024.
 type size int
 
 var _ pflag.Value = (*size)(nil)

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/term"
 )
 
-// terminal returns w if it is a terminal on which lines can be replaced, or nil.
+// terminal returns w if it is a terminal that can replace lines, or nil.
 func terminal(w io.Writer) *os.File {
 	f, ok := w.(*os.File)
 	if !ok || os.Getenv("TERM") == "dumb" || !term.IsTerminal(int(f.Fd())) {
@@ -20,16 +20,16 @@ func terminal(w io.Writer) *os.File {
 	return f
 }
 
-// colored reports whether w shows colours, and the user permits them (no-color.org).
+// colored reports whether w shows colors, and the user permits them (no-color.org).
 func colored(w io.Writer) bool { return terminal(w) != nil && os.Getenv("NO_COLOR") == "" }
 
-// status is a text at the end of a terminal, which is replaced as it changes. On any
-// other writer it shows nothing.
+// status is a text at the end of a terminal, replaced whenever it changes. Another writer
+// gets nothing.
 type status struct {
 	w     io.Writer
 	f     *os.File // nil: not a terminal
 	mu    sync.Mutex
-	lines int // that are shown
+	lines int // of the text
 }
 
 func newStatus(w io.Writer) *status { return &status{w: w, f: terminal(w)} }
@@ -86,7 +86,7 @@ func (s *status) erase() (text string) {
 	return text
 }
 
-// bar is the status of a long run: its progress, and the time left.
+// bar is the status of a long run: progress and time left.
 type bar struct {
 	*status
 	began time.Time
@@ -94,7 +94,7 @@ type bar struct {
 
 func newBar(w io.Writer) *bar { return &bar{newStatus(w), time.Now()} }
 
-// show shows that so many steps of total are done, and names the step under way.
+// show shows that done of total steps are done, and names the step under way.
 func (b *bar) show(done, total int, step string) {
 	total = max(total, done, 1)
 	left := "?"

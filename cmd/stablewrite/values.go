@@ -8,9 +8,9 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// values is a flag with several values, separated by commas, without repetitions.
+// values is a flag with several values, separated by commas. Repetitions count once.
 type values[T comparable] struct {
-	to    *[]T // holds the default, which a given flag replaces
+	to    *[]T // holds the default until the flag is set
 	parse func(string) (T, error)
 	what  string // shown as the type of the flag
 }
@@ -21,11 +21,7 @@ func (l values[T]) String() string {
 	if l.to == nil {
 		return ""
 	}
-	var all []string
-	for _, v := range *l.to {
-		all = append(all, fmt.Sprint(v))
-	}
-	return strings.Join(all, ",")
+	return strings.Join(each(*l.to, func(v T) string { return fmt.Sprint(v) }), ",")
 }
 
 func (l values[T]) Set(text string) error {

@@ -6,20 +6,15 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"strings"
 
 	"stablepages/crcguard"
 	"stablepages/stablewrite"
 )
 
-// version describes this program, and the kernel and engine that it uses here.
+// version describes this program, and the checksum kernel and engine that it uses here.
 func version() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "stablewrite %s\n", revision())
-	fmt.Fprintf(&b, "go        %s %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	fmt.Fprintf(&b, "checksum  %s\n", crcguard.Kernel())
-	fmt.Fprintf(&b, "engine    %s\n", engineHere())
-	return b.String()
+	return fmt.Sprintf("stablewrite %s\ngo        %s %s/%s\nchecksum  %s\nengine    %s\n",
+		revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH, crcguard.Kernel(), engineHere())
 }
 
 // revision is the commit of the checkout, or the module's version.
@@ -35,8 +30,8 @@ func revision() string {
 	return fmt.Sprintf("%.12s of %s", commit, built["vcs.time"])
 }
 
-// buildSettings are the settings that the Go command stored in the program, and the
-// version of its module.
+// buildSettings returns the settings that the Go command stored in the program, and the
+// "version" of its module.
 func buildSettings() map[string]string {
 	settings := map[string]string{}
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -48,7 +43,7 @@ func buildSettings() map[string]string {
 	return settings
 }
 
-// engineHere is the engine for a file on the file system of this program.
+// engineHere names the engine for files on the file system of this program.
 func engineHere() string {
 	name, err := os.Executable()
 	if err != nil {
