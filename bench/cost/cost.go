@@ -54,8 +54,7 @@ type run struct {
 	absent  map[record.Variant]bool // peers that failed
 	plain   int64                   // bytes of the last cell of raw in this group
 	written stablewrite.Directness  // how the kernel writes Target
-
-	contexts contexts
+	contexts
 }
 
 func newRun(p Plan) (*run, error) {
@@ -63,7 +62,7 @@ func newRun(p Plan) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{Plan: p, region: region, absent: map[record.Variant]bool{}, system: record.SystemOf(p.Target)}
+	r := &run{Plan: p, region: region, absent: map[record.Variant]bool{}, system: record.SystemOf(p.Target), contexts: make(contexts, 2*maxDepth)}
 	if p.Target != nil {
 		if err := r.fill(); err != nil {
 			return nil, fmt.Errorf("filling %d MiB of the target: %w", region>>20, err)

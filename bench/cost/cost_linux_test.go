@@ -221,7 +221,7 @@ func TestTornMediaAreFound(t *testing.T) {
 func TestChangesAreInFlight(t *testing.T) {
 	const size, writes = 64 << 10, 200
 	p := filePlan(t)
-	r := &run{Plan: p}
+	r := &run{Plan: p, contexts: make(contexts, 1)}
 	ch := newChanges(1, 0, size, 1)
 	f, err := r.file(writer{stablewrite.Raw, ""}, nil, ch)
 	if err != nil {

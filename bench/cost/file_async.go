@@ -2,7 +2,6 @@ package cost
 
 import (
 	"os"
-	"sync"
 
 	"stablepages/bench/aio"
 	"stablepages/bench/scratch"
@@ -15,7 +14,7 @@ type asyncFile struct {
 	*os.File
 	geo      stablewrite.Geometry
 	changes  *changes
-	contexts *contexts
+	contexts contexts
 }
 
 // newAsync opens the target again, with the geometry of a File with options o.
@@ -34,7 +33,7 @@ func (r *run) newAsync(o stablewrite.Options, ch *changes) (*asyncFile, error) {
 	}
 	r.contexts.put(c)
 	f, err := scratch.Reopen(r.Target, os.O_RDWR, o.Strategy.Direct())
-	return &asyncFile{f, geo, ch, &r.contexts}, err
+	return &asyncFile{f, geo, ch, r.contexts}, err
 }
 
 func (d *asyncFile) WriteAt(p []byte, off int64) (int, error) {
@@ -59,30 +58,27 @@ func (d *asyncFile) Sync() error { return scratch.DataSync(d.File) }
 
 // contexts keeps idle contexts for all files of a run: the kernel takes tens of
 // milliseconds to close one.
-type contexts struct {
-	mu   sync.Mutex
-	free []*aio.Context
-}
+type contexts chan *aio.Context
 
-func (x *contexts) get() (*aio.Context, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if k := len(x.free) - 1; k >= 0 {
-		c := x.free[k]
-		x.free = x.free[:k]
+func (x contexts) get() (*aio.Context, error) {
+	select {
+	case c := <-x:
 		return c, nil
+	default:
+		return aio.New()
 	}
-	return aio.New()
 }
 
-func (x *contexts) put(c *aio.Context) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.free = append(x.free, c)
-}
-
-func (x *contexts) close() {
-	for _, c := range x.free {
+func (x contexts) put(c *aio.Context) {
+	select {
+	case x <- c:
+	default:
 		c.Close()
+	}
+}
+
+func (x contexts) close() {
+	for len(x) > 0 {
+		(<-x).Close()
 	}
 }

@@ -3,6 +3,8 @@ package record
 import (
 	"encoding/json"
 	"hash/maphash"
+	"reflect"
+	"slices"
 )
 
 // Results are Records. Equal races are added up, and so are equal measurements of
@@ -54,7 +56,7 @@ func (res *Results) Add(rec any) {
 	case Repro:
 		r.upgrade()
 		r.System = res.system(r.System)
-		res.addRace(r)
+		merge(&res.Races, res.races, r)
 	case Cost:
 		r.upgrade()
 		r.System = res.system(r.System)
@@ -62,7 +64,7 @@ func (res *Results) Add(rec any) {
 		res.Costs = append(res.Costs, r)
 	case Precision:
 		r.System = res.system(r.System)
-		res.addPrecision(r)
+		merge(&res.Precisions, res.precisions, r)
 	case Prove:
 		r.upgrade()
 		r.System = res.system(r.System)
@@ -118,46 +120,36 @@ func (res *Results) endRun() {
 	res.ended = res.lastRound
 }
 
-func (res *Results) addRace(r Repro) {
-	key := Repro{
-		System: r.System, Strategy: r.Strategy, Buffered: r.Buffered, Mutator: r.Mutator, Gate: r.Gate,
-		Detect: r.Detect, In: r.In, Size: r.Size, HoldNS: r.HoldNS, Written: r.Written,
-	}
-	if sum := equal(&res.Races, res.races, key, r); sum != nil {
-		sum.Writes += r.Writes
-		sum.Overlapped += r.Overlapped
-		sum.Changed += r.Changed
-		sum.Tracked += r.Tracked
-		sum.Resubmitted += r.Resubmitted
-		sum.Torn += r.Torn
-		sum.ReadErrors += r.ReadErrors
-		sum.WriteErrors += r.WriteErrors
-		sum.Refused += r.Refused
-		sum.Seconds += r.Seconds
-		sum.Interrupted = sum.Interrupted || r.Interrupted
-	}
+// sums are the fields that merge adds up; ignored those that it keeps of the first Record.
+var sums = []string{
+	"Writes", "Overlapped", "Changed", "Tracked", "Resubmitted", "Torn", "ReadErrors", "WriteErrors", "Refused",
+	"Blocks", "Both", "Seconds", "Interrupted",
 }
+var ignored = []string{"Kind", "Seed", "Version"}
 
-func (res *Results) addPrecision(r Precision) {
-	key := Precision{
-		System: r.System, Strategy: r.Strategy, Detect: r.Detect, Mutator: r.Mutator, Size: r.Size, HoldNS: r.HoldNS,
+// merge adds r to the Record of all that differs from it only in these, or appends it. at
+// has the indices in all, by the other fields.
+func merge[R comparable](all *[]R, at map[R]int, r R) {
+	key, added := r, reflect.ValueOf(r)
+	for _, name := range slices.Concat(sums, ignored) {
+		if field := reflect.ValueOf(&key).Elem().FieldByName(name); field.IsValid() {
+			field.SetZero()
+		}
 	}
-	if sum := equal(&res.Precisions, res.precisions, key, r); sum != nil {
-		sum.Writes += r.Writes
-		sum.Blocks += r.Blocks
-		sum.Torn += r.Torn
-		sum.Resubmitted += r.Resubmitted
-		sum.Both += r.Both
+	i, ok := at[key]
+	if !ok {
+		at[key] = len(*all)
+		*all = append(*all, r)
+		return
 	}
-}
-
-// equal returns the Record of all with the key of r, for r to be added to. If there is none
-// it appends r, and returns nil.
-func equal[R comparable](all *[]R, at map[R]int, key, r R) *R {
-	if i, ok := at[key]; ok {
-		return &(*all)[i]
+	for _, name := range sums {
+		switch sum := reflect.ValueOf(&(*all)[i]).Elem().FieldByName(name); sum.Kind() {
+		case reflect.Int:
+			sum.SetInt(sum.Int() + added.FieldByName(name).Int())
+		case reflect.Float64:
+			sum.SetFloat(sum.Float() + added.FieldByName(name).Float())
+		case reflect.Bool:
+			sum.SetBool(sum.Bool() || added.FieldByName(name).Bool())
+		}
 	}
-	at[key] = len(*all)
-	*all = append(*all, r)
-	return nil
 }
