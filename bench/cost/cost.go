@@ -28,12 +28,20 @@ func Run(ctx context.Context, p Plan, progress func(), emit func(record.Cost) er
 	for _, note := range notes {
 		p.Note(note)
 	}
-	r, err := newRun(p)
-	if err != nil {
+	r := &run{Plan: p, absent: map[record.Variant]bool{}, system: record.SystemOf(p.Target), contexts: make(contexts, 2*maxDepth)}
+	if r.region, err = p.region(); err != nil {
 		return err
 	}
-	defer r.contexts.close()
+	if p.Target != nil {
+		if err := r.fill(); err != nil {
+			return fmt.Errorf("filling %d MiB of the target: %w", r.region>>20, err)
+		}
+	}
+	if r.mem, err = newMemory(p.largest(), p.Rounds+2, p.Cold, slices.Contains(p.Variants, record.Huge)); err != nil {
+		return err
+	}
 	defer r.mem.close()
+	defer r.contexts.close()
 	if progress == nil {
 		progress = func() {}
 	}
@@ -55,21 +63,6 @@ type run struct {
 	plain   int64                   // bytes of the last cell of raw in this group
 	written stablewrite.Directness  // how the kernel writes Target
 	contexts
-}
-
-func newRun(p Plan) (*run, error) {
-	region, err := p.region()
-	if err != nil {
-		return nil, err
-	}
-	r := &run{Plan: p, region: region, absent: map[record.Variant]bool{}, system: record.SystemOf(p.Target), contexts: make(contexts, 2*maxDepth)}
-	if p.Target != nil {
-		if err := r.fill(); err != nil {
-			return nil, fmt.Errorf("filling %d MiB of the target: %w", region>>20, err)
-		}
-	}
-	r.mem, err = newMemory(p.largest(), p.Rounds+2, p.Cold, slices.Contains(p.Variants, record.Huge))
-	return r, err
 }
 
 // fill writes the region once: the first write of a block allocates it, which takes time.

@@ -14,8 +14,8 @@ func (r *run) dd(ctx context.Context, g group) (record.Cost, error) {
 	if r.plain > 0 {
 		bytes = min(bytes, r.plain)
 	}
-	_, said, state, err := r.output(ctx, "dd", "if=/dev/zero", "of="+path, fmt.Sprintf("bs=%d", size),
-		fmt.Sprintf("count=%d", max(1, bytes/size)), "oflag=direct", "conv=notrunc,fdatasync")
+	_, said, state, err := r.output(ctx, "dd", "if=/dev/zero", "of="+path, "oflag=direct", "conv=notrunc,fdatasync",
+		fmt.Sprintf("bs=%d", size), fmt.Sprintf("count=%d", max(1, bytes/size)))
 	if err != nil {
 		return record.Cost{}, err
 	}

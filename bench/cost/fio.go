@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"stablepages/bench/record"
@@ -14,40 +15,25 @@ import (
 // which is a thread, as each of our blocking writes takes one. Only the first job syncs: a
 // sync is of the whole file.
 func fioArgs(g group, v record.Variant, region int64, runtime time.Duration) []string {
-	psync := v == record.FioPsync || v == record.FioPsyncSum
-	jobs := 1
-	if psync {
-		jobs = g.depth
+	jobs, engine := 1, fmt.Sprintf("io_uring --fixedbufs --registerfiles --iodepth=%d", g.depth)
+	switch v {
+	case record.FioPsync:
+		jobs, engine = g.depth, "psync"
+	case record.FioPsyncSum: // without a pattern fio would make new random data for each write
+		jobs, engine = g.depth, "psync --verify=crc32c --verify_pattern=0x5aa5c33c --do_verify=0 --verify_state_save=0"
 	}
 	part := region / int64(g.size) / int64(jobs) // writes until a job begins again
 	bytes := part * int64(g.size)
-	job := func(name string) []string {
-		args := []string{
-			"--name=" + name, "--filename=" + path, "--thread", "--group_reporting",
-			"--direct=1", "--rw=write", "--allow_file_create=0",
-			fmt.Sprintf("--bs=%d", g.size), fmt.Sprintf("--size=%d", bytes),
-			"--time_based", fmt.Sprintf("--runtime=%dms", max(1, runtime.Milliseconds())), "--end_fsync=1",
-			"--scramble_buffers=0", "--randrepeat=0", // filled once, with data that does not compress
-			"--lat_percentiles=1", "--clat_percentiles=0", "--percentile_list=50:99:99.9",
-		}
-		if psync {
-			args = append(args, "--ioengine=psync")
-		} else {
-			args = append(args, "--ioengine=io_uring", "--fixedbufs", "--registerfiles", fmt.Sprintf("--iodepth=%d", g.depth))
-		}
-		if v == record.FioPsyncSum {
-			// Without a pattern fio would make new random data for each write.
-			args = append(args, "--verify=crc32c", "--verify_pattern=0x5aa5c33c", "--do_verify=0", "--verify_state_save=0")
-		}
-		return args
-	}
-	args := append([]string{"--output-format=json"}, job("first")...)
-	args = append(args, fmt.Sprintf("--fdatasync=%d", part))
+	job := fmt.Sprintf("--filename=%s --thread --group_reporting --direct=1 --rw=write --allow_file_create=0"+
+		" --bs=%d --size=%d --time_based --runtime=%dms --end_fsync=1"+
+		" --scramble_buffers=0 --randrepeat=0"+ // filled once, with data that does not compress
+		" --lat_percentiles=1 --clat_percentiles=0 --percentile_list=50:99:99.9 --ioengine=%s",
+		path, g.size, bytes, max(1, runtime.Milliseconds()), engine)
+	args := fmt.Sprintf("--output-format=json --name=first %s --fdatasync=%d", job, part)
 	if jobs > 1 {
-		args = append(append(args, job("others")...), fmt.Sprintf("--numjobs=%d", jobs-1),
-			fmt.Sprintf("--offset=%d", bytes), fmt.Sprintf("--offset_increment=%d", bytes))
+		args += fmt.Sprintf(" --name=others %s --numjobs=%d --offset=%d --offset_increment=%d", job, jobs-1, bytes, bytes)
 	}
-	return args
+	return strings.Fields(args)
 }
 
 // fioResult has the fields of fio's JSON that are needed (fio(1), "JSON OUTPUT").

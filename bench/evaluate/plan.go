@@ -1,4 +1,3 @@
-// Package evaluate plans and runs the whole evaluation: races, and timings.
 package evaluate
 
 import (

@@ -7,7 +7,7 @@ import (
 	"stablepages/stablewrite"
 )
 
-// Reopen opens the file of f once more; with O_DIRECT if direct.
+// Reopen opens the file of f again, with O_DIRECT if direct.
 func Reopen(f *os.File, flag int, direct bool) (*os.File, error) {
 	if direct {
 		flag |= directFlag
@@ -15,13 +15,12 @@ func Reopen(f *os.File, flag int, direct bool) (*os.File, error) {
 	return os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), flag, 0)
 }
 
-// Cached is a Device on a file that is written through the page cache, as by a plain
-// program.
+// Cached is a Device on a file that it writes through the page cache, as plain programs do.
 type Cached struct{ *os.File }
 
 var _ stablewrite.Device = Cached{}
 
-// OpenCached opens target once more.
+// OpenCached opens target again.
 func OpenCached(target *os.File) (Cached, error) {
 	f, err := Reopen(target, os.O_RDWR, false)
 	return Cached{f}, err

@@ -56,7 +56,7 @@ func existing(name string, force bool) (flag int, err error) {
 	case mode.IsDir():
 		return 0, fmt.Errorf("%s is a directory: name a file in it", name)
 	case !mode.IsRegular() && !device:
-		return 0, fmt.Errorf("%s is neither a regular file nor a block device", name)
+		return 0, fmt.Errorf("%s is neither a regular file nor a block device: name one", name)
 	case device && !force:
 		return 0, fmt.Errorf("%s is a block device and would be overwritten: use --force if nothing on it matters", name)
 	case !force:
@@ -99,25 +99,24 @@ func (f *File) Close() error {
 
 // explain adds advice to an error of opening a file in dir.
 func explain(dir string, err error) error {
-	hint := ""
-	_, missing := os.Stat(dir)
-	switch {
-	case errors.Is(err, syscall.ENOTDIR):
-		hint = dir + " is not a directory"
-	case errors.Is(err, fs.ErrNotExist) && missing != nil:
-		hint = "make the directory " + dir + " first, or name another"
-	case errors.Is(err, fs.ErrNotExist):
-		hint = "no files can be created in " + dir + "; name a directory on ext4 or xfs"
-	case errors.Is(err, syscall.EROFS):
-		hint = "the file system is mounted read-only; name a file on another"
-	case errors.Is(err, fs.ErrPermission):
-		hint = "name a place that you may write to"
-	case errors.Is(err, syscall.EBUSY):
-		hint = "it is mounted or otherwise in use; unmount it first, or name another"
-	case errors.Is(err, syscall.ENOSPC):
-		hint = "the disk is full; make room, or name another"
-	default:
-		return err
+	missing := "no files can be created in " + dir + "; name a directory on ext4 or xfs"
+	if _, err := os.Stat(dir); err != nil {
+		missing = "make the directory " + dir + " first, or name another"
 	}
-	return fmt.Errorf("%w: %s", err, hint)
+	for _, x := range []struct {
+		err    error
+		advice string
+	}{
+		{syscall.ENOTDIR, dir + " is not a directory"},
+		{fs.ErrNotExist, missing},
+		{syscall.EROFS, "the file system is mounted read-only; name a file on another"},
+		{fs.ErrPermission, "name a place that you may write to"},
+		{syscall.EBUSY, "it is mounted or otherwise in use; unmount it first, or name another"},
+		{syscall.ENOSPC, "the disk is full; make room, or name another"},
+	} {
+		if errors.Is(err, x.err) {
+			return fmt.Errorf("%w: %s", err, x.advice)
+		}
+	}
+	return err
 }
