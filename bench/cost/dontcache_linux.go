@@ -18,16 +18,10 @@ func openDontcache(target *os.File) (dontcache, error) {
 	return dontcache{f}, err
 }
 
-func (d dontcache) WriteAt(p []byte, off int64) (n int, err error) {
-	for n < len(p) && err == nil {
-		var m int
-		m, err = unix.Pwritev2(int(d.Fd()), [][]byte{p[n:]}, off+int64(n), unix.RWF_DONTCACHE)
-		if err == unix.EINTR {
-			m, err = 0, nil
-		}
-		n += max(m, 0)
-	}
-	return n, err
+// WriteAt may write a part, or be interrupted: the File goes on.
+func (d dontcache) WriteAt(p []byte, off int64) (int, error) {
+	n, err := unix.Pwritev2(int(d.Fd()), [][]byte{p}, off, unix.RWF_DONTCACHE)
+	return max(n, 0), err
 }
 
 // takesDontcache reports whether the kernel and the file system support RWF_DONTCACHE.

@@ -176,8 +176,8 @@ type Cost struct {
 	Kind          string               `json:"kind"` // KindCost
 	Strategy      stablewrite.Strategy `json:"strategy"`
 	Variant       Variant              `json:"variant,omitempty"` // how the writer differs from a File of that strategy
-	Target        Target               `json:"target"`            // of the writes
-	Cold          bool                 `json:"cold"`              // the writers used buffers twice as large as the last-level cache in turn
+	Target        Target               `json:"target"`
+	Cold          bool                 `json:"cold"`              // the buffers were twice as large as the last-level cache
 	Backing       string               `json:"backing"`           // pages of the writers' memory: "4k", "huge", "mixed"; "" if not known
 	Private       string               `json:"private,omitempty"` // pages of private memory; "" if none was used, or not known
 	Engine        string               `json:"engine,omitempty"`  // of submissions: "ring" or "calls"; "" if Target is simulated
@@ -207,7 +207,7 @@ type Cost struct {
 	Checked int64 `json:"checked,omitempty"`
 	Torn    int64 `json:"torn,omitempty"`
 
-	// Of OnDelay.
+	// Of target OnDelay.
 	DelayLatencyNS      int64   `json:"delay_latency_ns,omitempty"`
 	DelayBytesPerSecond float64 `json:"delay_bytes_per_second,omitempty"`
 
@@ -251,7 +251,7 @@ const (
 	Dontcache Variant = "dontcache" // raw, through the page cache with RWF_DONTCACHE (Linux 6.14)
 	Unsummed  Variant = "unsummed"  // buffered without the private copy and its sum, as plain programs write
 
-	// Peers are other programs. Their strategy is raw.
+	// Peers, which are other programs. Their strategy is raw.
 	FioPsync    Variant = "fio psync"
 	FioPsyncSum Variant = "fio psync, crc32c"
 	FioUring    Variant = "fio io_uring, fixed" // registered buffers and files
@@ -486,12 +486,5 @@ type Change struct {
 	Stack      []string `json:"stack,omitempty"`
 }
 
-// Write writes r, a Record, as one line.
-func Write(w io.Writer, r any) error {
-	b, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(append(b, '\n'))
-	return err
-}
+// Write writes r, a Record, as one line, by one call of w.Write.
+func Write(w io.Writer, r any) error { return json.NewEncoder(w).Encode(r) }
