@@ -162,27 +162,26 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	ctx, stop := interruptible(cmd)
 	defer stop()
-	found, notes, err := f.time(ctx, cmd, args, res)
-	say(cmd, notes)
+	err := f.time(ctx, cmd, args, res)
 	if errors.Is(err, stablewrite.ErrNotDirect) {
-		return fmt.Errorf("%w; name a file on ext4 or xfs, or a block device", err)
+		err = fmt.Errorf("%w; name a file on ext4 or xfs, or a block device", err)
 	}
-	return res.end(ctx, cmd, found, report.Text, err)
+	return res.end(ctx, cmd, report.Text, err)
 }
 
 // time times the plan. It removes the file before anything but Records is printed: a
 // broken pipe ends the program.
-func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string, res *results) (found record.Results, notes []string, err error) {
+func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string, res *results) error {
 	p := f.plan
-	p.Note = func(note string) { notes = append(notes, note) }
+	p.Note = res.note
 	if p.On == record.OnFile {
 		target, err := f.open(args)
 		if err != nil {
-			return found, nil, err
+			return err
 		}
 		defer target.Close()
 		if err := res.apart(target.File); err != nil {
-			return found, nil, err
+			return err
 		}
 		p.Target, p.On = target.File, "" // cost.Run sets On to file or device
 		if f.peers && !p.Cold {
@@ -195,14 +194,10 @@ func (f *benchFlags) time(ctx context.Context, cmd *cobra.Command, args []string
 	}
 	line, done, cells := newBar(cmd.ErrOrStderr()), 0, p.Cells()
 	defer line.clear()
-	err = cost.Run(ctx, p, func() {
+	return cost.Run(ctx, p, func() {
 		line.show(done, cells, "timing the strategies")
 		done++
-	}, func(rec record.Cost) error {
-		found.Add(rec)
-		return res.write(rec)
-	})
-	return found, notes, err
+	}, func(rec record.Cost) error { return res.write(rec) })
 }
 
 // open opens the file or device to write to.

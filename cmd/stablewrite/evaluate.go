@@ -11,7 +11,6 @@ import (
 
 	"stablepages/bench/evaluate"
 	"stablepages/bench/findings"
-	"stablepages/bench/record"
 	"stablepages/bench/report"
 	"stablepages/bench/scratch"
 	"stablepages/stablewrite"
@@ -72,35 +71,29 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 	ctx, stop := interruptible(cmd)
 	defer stop()
 
-	var notes []string
-	plan := evaluate.NewPlan(target, f.quick, func(note string) { notes = append(notes, note) })
+	plan := evaluate.NewPlan(target, f.quick, res.note)
 	line := newBar(cmd.ErrOrStderr())
-	var found record.Results
 	var shown findings.Findings
 	show := func(out io.Writer, now findings.Findings) error {
 		err := report.News(out, shown, now)
 		shown = now
 		return err
 	}
-	err = evaluate.Run(ctx, plan, func(rec any) error {
-		found.Add(rec)
-		return res.write(rec)
-	}, line.show, func() error {
+	err = evaluate.Run(ctx, plan, res.write, line.show, func() error {
 		if f.json {
 			return nil
 		}
 		line.clear()
-		return show(cmd.OutOrStdout(), findings.Of(found))
+		return show(cmd.OutOrStdout(), findings.Of(res.found))
 	})
 	line.clear()
-	say(cmd, notes)
 	switch {
 	case errors.Is(err, stablewrite.ErrNotDirect):
-		return fmt.Errorf("nothing can be torn in %s: %w; name a directory on ext4 or xfs with --dir; stablewrite probe says more", f.dir, err)
+		err = fmt.Errorf("nothing can be torn in %s: %w; name a directory on ext4 or xfs with --dir; stablewrite probe says more", f.dir, err)
 	case err == nil:
-		err = res.writePage(found, f.force)
+		err = res.writePage()
 	}
-	return res.end(ctx, cmd, found, func(out io.Writer, all findings.Findings) error {
+	return res.end(ctx, cmd, func(out io.Writer, all findings.Findings) error {
 		if err := show(out, all); err != nil {
 			return err
 		}
@@ -112,11 +105,11 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 const pageName = "report.html"
 
 // writePage writes the report. A signal does not stop it: the measurements are complete.
-func (r *results) writePage(found record.Results, force bool) error {
+func (r *results) writePage() error {
 	var b bytes.Buffer
-	if err := report.HTML(&b, findings.Of(found)); err != nil {
+	if err := report.HTML(&b, findings.Of(r.found)); err != nil {
 		return err
 	}
 	r.page = r.in(pageName)
-	return (&output{name: r.page, force: force}).write(context.Background(), b.Bytes())
+	return (&output{name: r.page, force: r.force}).write(context.Background(), b.Bytes())
 }

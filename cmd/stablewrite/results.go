@@ -18,8 +18,8 @@ import (
 	"stablepages/bench/record"
 )
 
-// results is the file of the Records of a run. It is created, or with force replaced, at
-// the first Record: a run that fails before leaves nothing to remove.
+// results are the Records of a run, and their file. The file is created, or with force
+// replaced, at the first Record: a run that fails before leaves nothing to remove.
 type results struct {
 	dir    string
 	force  bool
@@ -27,6 +27,8 @@ type results struct {
 	f      *os.File  // nil until the first Record
 	beside []string  // names of further files that the caller will write to dir
 	page   string    // the report that was written; "": none
+	found  record.Results
+	notes  []string // on the run, for standard error
 }
 
 // newResults puts results into the directory out, or into a new one named for the time.
@@ -73,7 +75,11 @@ func (r *results) check(beside ...string) error {
 	return nil
 }
 
+// note keeps a note until the end of the run.
+func (r *results) note(text string) { r.notes = append(r.notes, text) }
+
 func (r *results) write(rec any) error {
+	r.found.Add(rec)
 	if r.echo != nil {
 		if err := record.Write(r.echo, rec); err != nil {
 			return err
@@ -138,14 +144,17 @@ func interrupted(ctx context.Context, err error, res *results) error {
 	return err
 }
 
-// end ends a run. It shows the results, also if a signal ended the run early, and names the
-// file of the Records.
-func (r *results) end(ctx context.Context, cmd *cobra.Command, res record.Results, show func(io.Writer, findings.Findings) error, err error) error {
+// end ends a run. It shows the notes and the results, also if a signal ended the run early,
+// and names the file of the Records.
+func (r *results) end(ctx context.Context, cmd *cobra.Command, show func(io.Writer, findings.Findings) error, err error) error {
+	for _, text := range r.notes {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), text)
+	}
 	err = errors.Join(err, r.close())
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return interrupted(context.Background(), err, r)
 	}
-	found := findings.Of(res)
+	found := findings.Of(r.found)
 	if r.f != nil {
 		if err := r.show(cmd, found, show); err != nil {
 			return err
@@ -175,13 +184,6 @@ func (r *results) show(cmd *cobra.Command, found findings.Findings, show func(io
 	}
 	_, err := io.WriteString(out, files)
 	return err
-}
-
-// say prints notes on a run.
-func say(cmd *cobra.Command, notes []string) {
-	for _, n := range notes {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), n)
-	}
 }
 
 // judged makes an error, with its exit code, of the verdict of a run.
