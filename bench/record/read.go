@@ -9,8 +9,6 @@ import (
 	"hash/maphash"
 	"io"
 	"reflect"
-	"strings"
-	"unicode"
 )
 
 const (
@@ -181,14 +179,4 @@ func malformed(err error) error {
 func shown(text string, most int) string {
 	runes := []rune(Printable(text))
 	return string(runes[:min(most, len(runes))])
-}
-
-// Printable makes text from elsewhere, as the name of a program, fit for a terminal.
-func Printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsGraphic(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, text)
 }
