@@ -10,11 +10,8 @@ import (
 
 // changes changes the buffers of an evenly spread share of writes in flight. Devices call
 // inFlight between the acceptance of a submission and its completion, on the goroutine that
-// submits. Nothing else uses the buffer then, so a change is certainly in flight, and is no
-// data race.
-//
-// A block changes once in a write, during the first submission that covers it. A strategy
-// that copies submits the copy, which the change does not reach. Each change adds 1 to the
+// submits. Nothing else uses the buffer then, so a change is no data race. A block changes
+// once in a write, during the first submission that covers it. Each change adds 1 to the
 // first 8 bytes of a block, so that no block ever has the same content again.
 type changes struct {
 	share  float64

@@ -7,12 +7,10 @@ import (
 	"time"
 )
 
-// delay is a null with a fixed latency and bandwidth, which depend on no disk. Transfers
-// follow each other, and a request completes its latency after its transfer.
-//
-// One goroutine keeps the time for all requests. It sleeps and does not spin, so that
-// processor time remains the writer's. Timers and scheduler make it wake late, but the
-// lateness of one request does not delay the next.
+// delay is a null with a fixed latency and bandwidth. Transfers follow each other, and a
+// request completes its latency after its transfer. One goroutine keeps the time for all
+// requests. It sleeps and does not spin, so that processor time remains the writer's. It may
+// wake late, but the lateness of one request does not delay the next.
 type delay struct {
 	null
 	latency   time.Duration

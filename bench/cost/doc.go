@@ -21,9 +21,7 @@
 // the most that a strategy may have to resubmit. Changed writes are evenly spread, not
 // random. No block ever has the same content again, so no change is restored: see package
 // repro for that. A write through the page cache is never in flight when its buffer changes.
-//
-// After each cell with changed writes, the last few hundred of them are read back and
-// compared with their receipts, outside the time.
+// Outside the time, the last few hundred are read back and compared with their receipts.
 //
 // # Noise
 //

@@ -10,8 +10,7 @@ import (
 )
 
 // poolBytes is the most that a File may take of the default Pool: half of it for copies,
-// and the share for resubmissions. Each File here has a new Pool, so that no cell begins
-// with memory that another cell faulted in.
+// and the share for resubmissions.
 const poolBytes = stablewrite.DefaultPoolBytes/2 + 2<<20
 
 // file opens the target for w. With changes the File submits in two steps; without, it is

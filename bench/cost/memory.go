@@ -12,9 +12,8 @@ import (
 	"stablepages/stablewrite"
 )
 
-// memory holds the buffers of all writers of a Plan. Its place in physical memory makes
-// writes faster or slower, hot ones by a fifth and more, as long as it stays there. So hot
-// writers use another window of it in each round.
+// memory holds the buffers of all writers of a Plan. Hot writers use another window of it
+// in each round.
 type memory struct {
 	area    []byte // in small pages, as a plain program has it
 	huge    []byte // as much in huge pages, if the system has them; nil if no writer needs it
@@ -25,8 +24,7 @@ type memory struct {
 	next    map[group][]int // by lane, the index of its next buffer
 }
 
-// placesBytes bounds the memory for windows that do not overlap. Windows overlap if the
-// largest writes at the largest depth leave room for only a few.
+// placesBytes bounds the memory for windows that do not overlap.
 const placesBytes = 256 << 20
 
 // newMemory makes room for the largest writes at the largest depth in so many windows.

@@ -12,9 +12,8 @@ import (
 	"stablepages/bench/record"
 )
 
-// Peers are other programs, which write to the same target in the same rounds: writes of
-// the same size, as many at a time, to the same region. They call fdatasync each time they
-// have written as much as the region, and at the end, within the time.
+// Peers are other programs, which write as our writers do: to the same region, of the same
+// size, as many at a time, with an fdatasync after each region and at the end.
 //
 // They differ in this: their memory is theirs, and always hot. fio fills it once and
 // scrambles nothing (--scramble_buffers=0). With io_uring it registers buffers and file. Its

@@ -29,18 +29,12 @@ type Plan struct {
 	Variants   []record.Variant // further rows: see Variants and Peers
 	Sizes      []int            // bytes of each write, multiples of 4096
 	Depths     []int            // writes in flight at a time
-	// Mutated are shares of writes that change in flight, 0 to 1. Default 0 only.
-	// Shares other than 0 are not timed for strategies that refuse changed writes, for
-	// variants except Again, and for peers. With 0 and another share, raw, verify and
-	// bounce are timed a second time with nothing changing, submitting in the way of
-	// changed writes: the difference to that is the cost of a change.
-	Mutated []float64
-	// ChangedBlocks is the number of 4 KiB blocks, evenly spaced, that change in such a
-	// write; 0: all, which costs most to resubmit.
-	ChangedBlocks int
-	// Cold makes the writers use memory twice as large as the last-level cache. Peers are
-	// then left out, since their memory is theirs.
-	Cold bool
+	// Mutated are shares of writes that change in flight, 0 to 1. Default 0 only. Other
+	// shares are not timed for strategies that refuse changed writes, for variants except
+	// Again, and for peers.
+	Mutated       []float64
+	ChangedBlocks int  // 4 KiB blocks, evenly spaced, that change in such a write; 0: all
+	Cold          bool // write from memory twice as large as the last-level cache; without peers
 
 	Rounds int
 	Time   time.Duration // of each cell, before its Sync; the warm-up takes a tenth of it more
@@ -60,10 +54,8 @@ const (
 	maxRounds = 1 << 20 // days, even with the shortest cells
 )
 
-// Variants are the rows that explain those of the strategies: raw again, for the noise;
-// raw from huge pages; raw with a sum; raw with a copy; the page cache with RWF_DONTCACHE
-// and without a sum. Calls and Tracked are not among them. Run leaves out what the kernel
-// does not support, with a note.
+// Variants are the rows that explain those of the strategies. Run leaves out, with a note,
+// what the kernel does not support.
 func Variants() []record.Variant {
 	return []record.Variant{
 		record.Again, record.Huge, record.Summed, record.Copied, record.Dontcache, record.Unsummed,
@@ -141,15 +133,14 @@ func (p Plan) possible() (_ Plan, notes []string) {
 // disk reports whether writes go to the kernel.
 func (p Plan) disk() bool { return !p.On.Simulated() }
 
-// regionBytes is the size of the region: the part of the target that is written, from its
-// start to its end and around. It is small enough to be filled quickly. It grows if more
-// is in flight at a time, and shrinks to the size of a device.
+// regionBytes is the size of the region, unless more is in flight at a time or a device is
+// smaller. It is small enough to be filled quickly.
 const regionBytes = 64 << 20
 
 // largest is the most bytes that are in flight at a time.
 func (p Plan) largest() int64 { return int64(slices.Max(p.Sizes)) * int64(slices.Max(p.Depths)) }
 
-// region is the size of the region.
+// region is the size of the part of the target that is written over and over.
 func (p Plan) region() (int64, error) {
 	region := max(regionBytes, p.largest())
 	if p.On != record.OnDevice {

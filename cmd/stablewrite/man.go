@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,8 +25,12 @@ func newMan() *cobra.Command {
 				completion.Hidden = true // it would add a page for each shell
 			}
 			header := &doc.GenManHeader{Section: "1", Source: "stablepages"}
-			if commit, err := time.Parse(time.RFC3339, buildSettings()["vcs.time"]); err == nil {
-				header.Date = &commit
+			if info, ok := debug.ReadBuildInfo(); ok {
+				for _, s := range info.Settings {
+					if commit, err := time.Parse(time.RFC3339, s.Value); s.Key == "vcs.time" && err == nil {
+						header.Date = &commit
+					}
+				}
 			}
 			return doc.GenManTree(root, header, args[0])
 		},
