@@ -4,8 +4,8 @@
 // affects them alike. Writers of one size, depth and share of changed writes run one after
 // the other, and are compared by ratios to raw within a round. The first round warms up.
 //
-// A writer goes around the region in its slots. It syncs each time it has written as much as
-// the region, and at its end, within the time: otherwise the page cache would only be
+// A writer writes to a region of the target, slot by slot and around. It syncs after each
+// round of its slots and at its end, within the time: otherwise the page cache would only be
 // writing to memory. Writes through the page cache wait for these Syncs, direct ones do not.
 //
 // # Changed writes

@@ -36,26 +36,23 @@ func fioArgs(g group, v record.Variant, region int64, runtime time.Duration) []s
 	return strings.Fields(args)
 }
 
-// fioResult has the fields of fio's JSON that are needed (fio(1), "JSON OUTPUT").
-type fioResult struct {
-	Jobs []struct {
-		Error      int     `json:"error"`
-		UserCPU    float64 `json:"usr_cpu"`     // percent of job_runtime
-		SystemCPU  float64 `json:"sys_cpu"`     // percent of job_runtime
-		JobRuntime float64 `json:"job_runtime"` // ms, of all jobs together
-		Write      struct {
-			Bytes   int64   `json:"io_bytes"`
-			Runtime float64 `json:"runtime"` // ms
-			Total   int64   `json:"total_ios"`
-			Latency struct {
-				Percentile map[string]float64 `json:"percentile"`
-			} `json:"lat_ns"`
-		} `json:"write"`
-	} `json:"jobs"`
-}
-
 func parseFio(out []byte) (record.Cost, error) {
-	var res fioResult
+	var res struct { // of fio(1), "JSON OUTPUT"
+		Jobs []struct {
+			Error      int     `json:"error"`
+			UserCPU    float64 `json:"usr_cpu"`     // percent of job_runtime
+			SystemCPU  float64 `json:"sys_cpu"`     // percent of job_runtime
+			JobRuntime float64 `json:"job_runtime"` // ms, of all jobs together
+			Write      struct {
+				Bytes   int64   `json:"io_bytes"`
+				Runtime float64 `json:"runtime"` // ms
+				Total   int64   `json:"total_ios"`
+				Latency struct {
+					Percentile map[string]float64 `json:"percentile"`
+				} `json:"lat_ns"`
+			} `json:"write"`
+		} `json:"jobs"`
+	}
 	if err := json.Unmarshal(out, &res); err != nil {
 		return record.Cost{}, fmt.Errorf("fio: output that is no JSON: %w", err)
 	}

@@ -43,6 +43,5 @@ func extents(f *os.File) *int {
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), fiemapIoctl, uintptr(unsafe.Pointer(&m))); errno != 0 {
 		return nil
 	}
-	n := int(m.mapped)
-	return &n
+	return new(int(m.mapped))
 }

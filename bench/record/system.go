@@ -3,6 +3,9 @@ package record
 import (
 	"cmp"
 	"fmt"
+	"os"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -23,6 +26,20 @@ type System struct {
 	// StableWrites says: "sda: T10-DIF-TYPE1-CRC, md0: raid1".
 	Below string `json:"below,omitempty"`
 }
+
+// SystemOf describes this machine, and on Linux the file system and device below f: a file,
+// a directory or a block device, or nil.
+func SystemOf(f *os.File) *System {
+	s := &System{CPUs: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version()}
+	info, _ := os.ReadFile("/proc/cpuinfo")
+	if m := cpuModel.FindSubmatch(info); m != nil {
+		s.CPU = string(m[1])
+	}
+	s.describe(f)
+	return s
+}
+
+var cpuModel = regexp.MustCompile(`(?m)^model name\s*:\s*(.*\S)`)
 
 // String describes s in a line.
 func (s *System) String() string {

@@ -64,17 +64,15 @@ func (s *status) show(format string, args ...any) {
 }
 
 // print prints a line that stays, above the text.
-func (s *status) print(line string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	io.WriteString(s.w, s.erase()+line+"\n")
-}
+func (s *status) print(line string) { s.replace(line + "\n") }
 
 // clear removes the text.
-func (s *status) clear() {
+func (s *status) clear() { s.replace("") }
+
+func (s *status) replace(with string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	io.WriteString(s.w, s.erase())
+	io.WriteString(s.w, s.erase()+with)
 }
 
 // erase returns the control sequence that removes the text.
