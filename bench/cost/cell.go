@@ -27,7 +27,7 @@ type cell struct {
 
 	// Of the lap under way.
 	begun, syncs int64
-	syncing      chan error // nil: no Sync is under way
+	syncing      chan error // has the result of the last Sync beside Writes, or nil
 	latencies    *hdrhistogram.Histogram
 	sum          uint32 // of Summed
 }
@@ -35,8 +35,9 @@ type cell struct {
 func newCell(r *run, g group, w writer) (_ *cell, err error) {
 	c := &cell{
 		run: r, g: g, w: w, slots: r.region / int64(g.size) / int64(g.depth),
-		latencies: hdrhistogram.New(1, longest, digits),
+		latencies: hdrhistogram.New(1, longest, digits), syncing: make(chan error, 1),
 	}
+	c.syncing <- nil
 	defer func() {
 		if err != nil {
 			c.close()
@@ -57,7 +58,7 @@ func newCell(r *run, g group, w writer) (_ *cell, err error) {
 		c.queue = c.f.Queue(g.depth)
 	}
 	for i := range g.depth {
-		l := &lane{index: i, next: r.mem.walk(g, i), copy: r.mem.copies[i*g.size:][:g.size]}
+		l := &lane{index: i, next: &r.next[i], copy: r.mem.copies[i*g.size:][:g.size]}
 		l.w.Tag = l
 		c.lanes = append(c.lanes, l)
 	}

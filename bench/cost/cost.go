@@ -61,6 +61,7 @@ type run struct {
 	system  *record.System
 	absent  map[record.Variant]bool // peers that failed
 	plain   int64                   // bytes of the last cell of raw in this group
+	next    []int                   // of each lane in this group: the index of its next buffer
 	written stablewrite.Directness  // how the kernel writes Target
 	contexts
 }
@@ -87,7 +88,7 @@ func (r *run) fill() error {
 // slower as long as it is open.
 func (r *run) group(ctx context.Context, g group, progress func(), emit func(record.Cost) error) error {
 	writers := r.writers(g)
-	r.plain = 0
+	r.plain, r.next = 0, make([]int, g.depth)
 	overlapped := make([]int64, len(writers))
 	for round := range r.Rounds + 1 {
 		for i := range writers {

@@ -13,11 +13,13 @@ import (
 // lane makes one of the depth Writes that are under way at a time. It has slots of the
 // region to itself, so that Writes under way never overlap.
 type lane struct {
-	w       stablewrite.Write
-	index   int
-	slot    int64 // of the Write under way
-	began   time.Time
-	next    *int   // the index of its next buffer: see memory.walk
+	w     stablewrite.Write
+	index int
+	slot  int64 // of the Write under way
+	began time.Time
+	// next is the index of its next buffer. It outlives the cell: a writer that began at the
+	// first buffer would find in the cache what the writer before it left there.
+	next    *int
 	copy    []byte // Copied copies to it
 	writes  int64
 	changed int64 // Writes that changed in flight
@@ -69,9 +71,10 @@ func (c *cell) lap(ctx context.Context, d time.Duration) error {
 		c.landed(l)
 		idle = append(idle, l)
 	}
-	if err := c.synced(); err != nil {
+	if err := <-c.syncing; err != nil {
 		return err
 	}
+	c.syncing <- nil
 	return c.f.Sync()
 }
 
@@ -118,20 +121,9 @@ func (c *cell) sync() error {
 	if c.queue == nil || !c.w.strategy.Direct() {
 		return c.f.Sync()
 	}
-	if err := c.synced(); err != nil {
+	if err := <-c.syncing; err != nil {
 		return err
 	}
-	c.syncing = make(chan error, 1)
-	go func(done chan<- error) { done <- c.f.Sync() }(c.syncing)
+	go func() { c.syncing <- c.f.Sync() }()
 	return nil
-}
-
-// synced waits for the Sync under way, if any.
-func (c *cell) synced() error {
-	if c.syncing == nil {
-		return nil
-	}
-	err := <-c.syncing
-	c.syncing = nil
-	return err
 }

@@ -21,7 +21,6 @@ type memory struct {
 	unmap   []func()
 	cold    bool
 	windows int
-	next    map[group][]int // by lane, the index of its next buffer
 }
 
 // placesBytes bounds the memory for windows that do not overlap.
@@ -47,7 +46,7 @@ func newMemory(largest int64, windows int, cold, huge bool) (*memory, error) {
 	if available := availableMemory(); available > 0 && all > available/2 {
 		return nil, fmt.Errorf("buffers of %d MiB are too much with %d MiB of memory available", all>>20, available>>20)
 	}
-	m := &memory{cold: cold, windows: windows, next: map[group][]int{}}
+	m := &memory{cold: cold, windows: windows}
 	for _, part := range []struct {
 		p     *[]byte
 		bytes int64
@@ -91,15 +90,6 @@ func (m *memory) buffers(area []byte, size, depth, window int) [][][]byte {
 		}
 	}
 	return lanes
-}
-
-// walk is the index of the next buffer of a lane of g. It outlives a cell: a writer that
-// began at the first buffer would find there what the writer before it has in the cache.
-func (m *memory) walk(g group, lane int) *int {
-	if m.next[g] == nil {
-		m.next[g] = make([]int, g.depth)
-	}
-	return &m.next[g][lane]
 }
 
 // pattern returns a buffer that does not compress.

@@ -157,8 +157,8 @@ func TestEachRoundHasMemoryOfItsOwn(t *testing.T) {
 
 // What one writer left in the cache is not where the next one begins.
 func TestAColdWalkGoesOnInTheNextCell(t *testing.T) {
-	m := &memory{area: make([]byte, 64<<20), copies: make([]byte, 2<<20), cold: true, windows: 1, next: map[group][]int{}}
-	r := &run{Plan: nullPlan(), region: regionBytes, mem: m}
+	m := &memory{area: make([]byte, 64<<20), copies: make([]byte, 2<<20), cold: true, windows: 1}
+	r := &run{Plan: nullPlan(), region: regionBytes, mem: m, next: make([]int, 2)}
 	r.Cold, r.Time = true, 0
 	g := group{size: 1 << 20, depth: 2}
 	for i, want := range []int{0, 2, 4} { // a lap to warm up and the one that is timed are of one write each

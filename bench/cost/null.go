@@ -21,9 +21,9 @@ func (d *null) WriteAt(p []byte, off int64) (int, error) {
 }
 
 // ReadAt returns an error that wraps errors.ErrUnsupported.
-func (d *null) ReadAt([]byte, int64) (int, error) { return 0, errKeepsNothing }
-
-var errKeepsNothing = fmt.Errorf("%w: the device keeps no data", errors.ErrUnsupported)
+func (d *null) ReadAt([]byte, int64) (int, error) {
+	return 0, fmt.Errorf("%w: the device keeps no data", errors.ErrUnsupported)
+}
 
 // Size is so large that no write extends the device.
 func (d *null) Size() (int64, error) { return math.MaxInt64, nil }

@@ -38,8 +38,9 @@ other. The whole run takes about six minutes.
 
 The proposal of 2011 is the strategy verify. It is the default of the library because
 it is under test here. For real use choose bounce, as the verdict of a run says: it
-copies every write first, so that neither a restored change nor a crash tears one. Choose
-verify if memory is scarce, no change is restored, and a crash may tear a write.
+copies every write first, so no change reaches a write, not even a change that is
+restored or a write that a crash ends early. Choose verify only if memory is scarce, no
+change is restored, and a crash may leave torn blocks.
 
 The scratch file of 64 MiB has no name (if the file system supports that) and is gone
 when the program ends, even if it is killed. Results go to results.jsonl, one JSON

@@ -48,7 +48,6 @@ Formats:
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	fl := cmd.Flags()
-	fl.SortFlags = false
 	fl.StringVar(&f.format, "format", "text", "the `format`, see above")
 	fl.StringVarP(&f.out, "out", "o", "", "write to `FILE`, which must not exist (default standard output)")
 	fl.BoolVar(&f.force, "force", false, "replace FILE")
