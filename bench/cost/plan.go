@@ -115,18 +115,18 @@ func (p Plan) withDefaults() (Plan, error) {
 // possible returns p without the rows that the kernel here does not support, and notes
 // that say why.
 func (p Plan) possible() (_ Plan, notes []string) {
-	without := func(v record.Variant, row, cause string) {
-		p.Variants = slices.DeleteFunc(slices.Clone(p.Variants), func(w record.Variant) bool { return v == w })
-		notes = append(notes, fmt.Sprintf("%s is left out: %s", row, cause))
-	}
-	if slices.Contains(p.Variants, record.Tracked) {
-		if _, err := stablewrite.TrackedBuffer(1); err != nil {
-			without(record.Tracked, "verify by tracking", err.Error())
+	_, untracked := stablewrite.TrackedBuffer(1)
+	p.Variants = slices.DeleteFunc(slices.Clone(p.Variants), func(v record.Variant) bool {
+		switch {
+		case v == record.Tracked && untracked != nil:
+			notes = append(notes, fmt.Sprintf("verify by tracking is left out: %v", untracked))
+		case v == record.Dontcache && p.disk() && !takesDontcache(p.Target):
+			notes = append(notes, "raw, dontcache is left out: RWF_DONTCACHE needs Linux 6.14 and a file system that supports it")
+		default:
+			return false
 		}
-	}
-	if slices.Contains(p.Variants, record.Dontcache) && p.disk() && !takesDontcache(p.Target) {
-		without(record.Dontcache, "raw, dontcache", "RWF_DONTCACHE needs Linux 6.14 and a file system that supports it")
-	}
+		return true
+	})
 	return p, notes
 }
 
