@@ -11,8 +11,8 @@ import (
 )
 
 // Run times every cell of p and calls emit with its Record. Cells that are compared with
-// each other come together. Run calls progress, if not nil, before every cell; the first
-// round warms up and has no Records. When ctx ends, the cell under way has none either.
+// each other come together. Run calls progress before every cell. The first round warms up
+// and has no Records. When ctx ends, the cell under way has none either.
 func Run(ctx context.Context, p Plan, progress func(), emit func(record.Cost) error) error {
 	p, err := p.withDefaults()
 	if err != nil {
@@ -42,9 +42,6 @@ func Run(ctx context.Context, p Plan, progress func(), emit func(record.Cost) er
 	}
 	defer r.mem.close()
 	defer r.contexts.close()
-	if progress == nil {
-		progress = func() {}
-	}
 	for _, g := range p.groups() {
 		if err := r.group(ctx, g, progress, emit); err != nil {
 			return err

@@ -267,7 +267,7 @@ func TestABlockDeviceIsWrittenWithinItsSize(t *testing.T) {
 		}
 	}
 	p.Sizes = []int{4 << 20}
-	if err := Run(context.Background(), p, nil, func(record.Cost) error { return nil }); err == nil || !strings.Contains(err.Error(), "8388608 bytes") {
+	if err := Run(context.Background(), p, func() {}, func(record.Cost) error { return nil }); err == nil || !strings.Contains(err.Error(), "8388608 bytes") {
 		t.Errorf("12 MiB at a time on a device of 8: %v", err)
 	}
 }
@@ -278,11 +278,11 @@ func TestRunEndsWithItsContextAndWithEmit(t *testing.T) {
 	p := nullPlan()
 	p.Time = time.Hour
 	time.AfterFunc(10*time.Millisecond, cancel) // in the middle of a cell
-	if err := Run(ctx, p, nil, none); !errors.Is(err, context.Canceled) {
+	if err := Run(ctx, p, func() {}, none); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 	full := errors.New("disk full")
-	if err := Run(context.Background(), nullPlan(), nil, func(record.Cost) error { return full }); !errors.Is(err, full) {
+	if err := Run(context.Background(), nullPlan(), func() {}, func(record.Cost) error { return full }); !errors.Is(err, full) {
 		t.Errorf("%v", err)
 	}
 }
@@ -301,7 +301,7 @@ func TestPlansThatMeanNothingAreRefused(t *testing.T) {
 	} {
 		p := nullPlan()
 		spoil(&p)
-		if err := Run(context.Background(), p, nil, func(record.Cost) error { return nil }); err == nil {
+		if err := Run(context.Background(), p, func() {}, func(record.Cost) error { return nil }); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

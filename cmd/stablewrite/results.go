@@ -21,14 +21,14 @@ import (
 // results are the Records of a run, and their file. The file is created, or with force
 // replaced, at the first Record: a run that fails before leaves nothing to remove.
 type results struct {
-	dir    string
-	force  bool
-	echo   io.Writer // also gets every Record; may be nil
-	f      *os.File  // nil until the first Record
-	beside []string  // names of further files that the caller will write to dir
-	page   string    // the report that was written; "": none
-	found  record.Results
-	notes  []string // on the run, for standard error
+	dir   string
+	force bool
+	echo  io.Writer // also gets every Record; may be nil
+	f     *os.File  // nil until the first Record
+	files []string  // their names in dir: of f, and of files that the caller will write
+	page  string    // the report that was written; "": none
+	found record.Results
+	notes []string // on the run, for standard error
 }
 
 // newResults puts results into the directory out, or into a new one named for the time.
@@ -63,8 +63,8 @@ func (r *results) check(beside ...string) error {
 	if st, err := os.Stat(r.dir); err == nil && !st.IsDir() {
 		return fmt.Errorf("%s is not a directory: name another with --out", r.dir)
 	}
-	r.beside = beside
-	for _, name := range append([]string{recordsName}, beside...) {
+	r.files = append([]string{recordsName}, beside...)
+	for _, name := range r.files {
 		switch st, err := os.Lstat(r.in(name)); {
 		case err == nil && !r.force:
 			return fmt.Errorf("%s exists: name another directory with --out, or use --force", r.in(name))
@@ -100,7 +100,7 @@ func (r *results) open() (err error) {
 	if r.force {
 		// Remove the files, so that writing does not follow a link. Files beside the old
 		// Records belong to them.
-		for _, name := range append([]string{recordsName}, r.beside...) {
+		for _, name := range r.files {
 			if err := os.Remove(r.in(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}

@@ -18,24 +18,22 @@ var _ pflag.Value = (*size)(nil)
 const maxSize = 1 << 30
 
 // units are the powers of 1024.
-const units = "kmg"
+const units = "KMG"
 
 func (s size) String() string {
-	n, power := int(s), 0
-	for ; n != 0 && n%1024 == 0 && power < len(units); power++ {
-		n /= 1024
+	for power := len(units); power > 0 && s != 0; power-- {
+		if unit := size(1) << (10 * power); s%unit == 0 {
+			return fmt.Sprintf("%d%ciB", s/unit, units[power-1])
+		}
 	}
-	if power == 0 {
-		return strconv.Itoa(n)
-	}
-	return fmt.Sprintf("%d%siB", n, strings.ToUpper(units[power-1:power]))
+	return strconv.Itoa(int(s))
 }
 
 // sizeText is a number with a unit: k, kb or kib.
-var sizeText = regexp.MustCompile(`^\s*([0-9]+)\s*(?:([kmg])(?:i?b)?)?\s*$`)
+var sizeText = regexp.MustCompile(`^\s*([0-9]+)\s*(?:([KMG])(?:I?B)?)?\s*$`)
 
 func parseSize(text string) (size, error) {
-	if m := sizeText.FindStringSubmatch(strings.ToLower(text)); m != nil {
+	if m := sizeText.FindStringSubmatch(strings.ToUpper(text)); m != nil {
 		n, err := strconv.ParseInt(m[1], 10, 64)
 		shift := 10 * (strings.Index(units, m[2]) + len(m[2]))
 		if err == nil && n <= maxSize>>shift {
