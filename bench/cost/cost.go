@@ -59,7 +59,8 @@ type run struct {
 	absent  map[record.Variant]bool // peers that failed
 	plain   int64                   // bytes of the last cell of raw in this group
 	next    []int                   // of each lane in this group: the index of its next buffer
-	written stablewrite.Directness  // how the kernel writes Target
+
+	geometry stablewrite.Geometry // of Target, if there is one
 	contexts
 }
 
@@ -70,7 +71,7 @@ func (r *run) fill() error {
 		return err
 	}
 	defer f.Close()
-	r.written = f.Geometry().Direct
+	r.geometry = f.Geometry()
 	p := pattern(1 << 20)
 	for off := int64(0); off < r.region; off += int64(len(p)) {
 		if _, err := f.WriteAt(p[:min(int64(len(p)), r.region-off)], off); err != nil {
@@ -133,7 +134,7 @@ func (r *run) group(ctx context.Context, g group, progress func(), emit func(rec
 func (r *run) cell(ctx context.Context, g group, w writer, round int) (rec record.Cost, err error) {
 	if w.variant.Peer() {
 		rec, err = r.peer(ctx, g, w.variant)
-		rec.Written = r.written
+		rec.Written = r.geometry.Direct
 	} else {
 		var c *cell
 		if c, err = newCell(r, g, w); err != nil {

@@ -222,6 +222,9 @@ func TestChangesAreInFlight(t *testing.T) {
 	const size, writes = 64 << 10, 200
 	p := filePlan(t)
 	r := &run{Plan: p, contexts: make(contexts, 1)}
+	if err := r.fill(); err != nil {
+		t.Fatal(err)
+	}
 	ch := newChanges(1, 0, size, 1)
 	f, err := r.file(writer{stablewrite.Raw, ""}, nil, ch)
 	if err != nil {

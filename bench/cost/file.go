@@ -37,7 +37,7 @@ func (r *run) file(w writer, pool *stablewrite.Pool, ch *changes) (*stablewrite.
 		o.Strategy, o.RequireDirect = stablewrite.Raw, false // the Device is not direct
 		d, err = scratch.OpenCached(r.Target)
 	case ch != nil:
-		d, err = r.newAsync(o, ch)
+		d, err = r.newAsync(w.strategy.Direct(), ch)
 	default:
 		return stablewrite.New(r.Target, o)
 	}

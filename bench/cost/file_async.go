@@ -17,22 +17,18 @@ type asyncFile struct {
 	contexts contexts
 }
 
-// newAsync opens the target again, with the geometry of a File with options o.
-func (r *run) newAsync(o stablewrite.Options, ch *changes) (*asyncFile, error) {
-	plain, err := stablewrite.New(r.Target, o)
-	if err != nil {
-		return nil, err
-	}
-	geo := plain.Geometry()
-	if err := plain.Close(); err != nil {
-		return nil, err
-	}
+// newAsync opens the target again, with O_DIRECT if direct.
+func (r *run) newAsync(direct bool, ch *changes) (*asyncFile, error) {
 	c, err := r.contexts.get() // fails before anything is timed
 	if err != nil {
 		return nil, err
 	}
 	r.contexts.put(c)
-	f, err := scratch.Reopen(r.Target, os.O_RDWR, o.Strategy.Direct())
+	geo := r.geometry
+	if !direct {
+		geo = scratch.Cached{}.Geometry()
+	}
+	f, err := scratch.Reopen(r.Target, os.O_RDWR, direct)
 	return &asyncFile{f, geo, ch, r.contexts}, err
 }
 
