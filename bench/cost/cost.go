@@ -53,12 +53,12 @@ func Run(ctx context.Context, p Plan, progress func(), emit func(record.Cost) er
 // run is a Plan under way.
 type run struct {
 	Plan
-	region  int64
-	mem     *memory
-	system  *record.System
-	absent  map[record.Variant]bool // peers that failed
-	plain   int64                   // bytes of the last cell of raw in this group
-	next    []int                   // of each lane in this group: the index of its next buffer
+	region int64
+	mem    *memory
+	system *record.System
+	absent map[record.Variant]bool // peers that failed
+	plain  int64                   // bytes of the last cell of raw in this group
+	next   []int                   // of each lane in this group: the index of its next buffer
 
 	geometry stablewrite.Geometry // of Target, if there is one
 	contexts

@@ -208,7 +208,11 @@ func (p Plan) writers(g group) (all []writer) {
 			all = append(all, writer{stablewrite.Raw, v})
 		case !rest:
 		case v == record.Calls:
-			all = append(all, p.calling(g)...)
+			for _, s := range p.Strategies { // those that use a ring unless told otherwise
+				if p.disk() && s.Direct() && (g.depth > 1 || s.Sums() && g.size > stablewrite.DefaultSegmentBytes) {
+					all = append(all, writer{s, v})
+				}
+			}
 		case v == record.Tracked:
 			all = append(all, writer{stablewrite.Verify, v})
 		case v == record.Huge, v == record.Summed, v == record.Copied:
@@ -218,19 +222,6 @@ func (p Plan) writers(g group) (all []writer) {
 			all = append(all, writer{stablewrite.Buffered, v})
 		case v == record.Dontcache, v.Peer() && !p.Cold && (v != record.DD || g.depth == 1):
 			all = append(all, writer{stablewrite.Raw, v})
-		}
-	}
-	return all
-}
-
-// calling lists the writers that use a ring unless told otherwise.
-func (p Plan) calling(g group) (all []writer) {
-	if !p.disk() || g.depth == 1 && g.size <= stablewrite.DefaultSegmentBytes {
-		return nil
-	}
-	for _, s := range p.Strategies {
-		if s.Direct() && (s.Sums() || g.depth > 1) {
-			all = append(all, writer{s, record.Calls})
 		}
 	}
 	return all
