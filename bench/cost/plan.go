@@ -166,18 +166,19 @@ type group struct {
 
 // groups lists the groups of p, in order.
 func (p Plan) groups() (all []group) {
-	each := func(mutated float64, twoSteps bool) {
-		for _, size := range p.Sizes {
-			for _, depth := range p.Depths {
-				all = append(all, group{size, depth, mutated, twoSteps})
-			}
-		}
-	}
+	var changes []group
 	for _, mutated := range p.Mutated {
-		each(mutated, false)
+		changes = append(changes, group{mutated: mutated})
 	}
 	if p.disk() && slices.Contains(p.Mutated, 0) && slices.Max(p.Mutated) > 0 {
-		each(0, true)
+		changes = append(changes, group{twoSteps: true})
+	}
+	for _, g := range changes {
+		for _, g.size = range p.Sizes {
+			for _, g.depth = range p.Depths {
+				all = append(all, g)
+			}
+		}
 	}
 	return all
 }
@@ -201,12 +202,12 @@ func (p Plan) writers(g group) (all []writer) {
 			all = append(all, writer{s, ""})
 		}
 	}
-	rest := g.mutated == 0 && !g.twoSteps // where all variants are timed
+	atRest := g.mutated == 0 && !g.twoSteps
 	for _, v := range p.Variants {
 		switch {
 		case v == record.Again:
 			all = append(all, writer{stablewrite.Raw, v})
-		case !rest:
+		case !atRest:
 		case v == record.Calls:
 			for _, s := range p.Strategies { // those that use a ring unless told otherwise
 				if p.disk() && s.Direct() && (g.depth > 1 || s.Sums() && g.size > stablewrite.DefaultSegmentBytes) {
