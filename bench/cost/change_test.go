@@ -27,8 +27,7 @@ func TestChangesAreEvenlySpread(t *testing.T) {
 	}
 }
 
-// Resubmissions, of which there are more than one, meet a buffer that stays, and
-// segments change only what is theirs.
+// Resubmissions do not change the buffer again, and segments change only their blocks.
 func TestABlockChangesOnceInAWriteAndNeverBack(t *testing.T) {
 	const size = 4 * 4096
 	c := newChanges(1, 2, size, 2)

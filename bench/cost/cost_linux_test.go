@@ -80,7 +80,7 @@ func TestEveryCellOfEveryRoundIsReported(t *testing.T) {
 	}
 }
 
-// What is left out, and why, is in the documentation of Plan.
+// The documentation of Plan says which writers are left out, and why.
 func TestWhoIsTimedWhere(t *testing.T) {
 	null := nullPlan()
 	disk := null
@@ -152,7 +152,7 @@ func TestThePlannedShareChangesAndIsSeen(t *testing.T) {
 		p.Depths, p.Time = []int{3}, 10*time.Millisecond
 		recs, _, _ := timed(t, p)
 		for _, r := range recs {
-			// The count goes on from round to round.
+			// The count goes on in the next round.
 			if off := math.Abs(float64(r.Overlapped) - r.Mutated*float64(r.Writes)); off > 1 {
 				t.Errorf("%v: %d of %d writes changed, want %v of them", r.Strategy, r.Overlapped, r.Writes, r.Mutated)
 			}
@@ -181,7 +181,7 @@ func TestChangedWritesAreReadBack(t *testing.T) {
 	}
 }
 
-// What cell.check goes by finds what is wrong.
+// cell.check relies on this.
 func TestTornMediaAreFound(t *testing.T) {
 	const size = 16 << 10
 	target := filePlan(t).Target
@@ -216,8 +216,7 @@ func TestTornMediaAreFound(t *testing.T) {
 	}
 }
 
-// A change between submission and completion reaches the media under raw: the
-// writes are in flight then, and raw does nothing about it.
+// A change between submission and completion reaches the media under raw.
 func TestChangesAreInFlight(t *testing.T) {
 	const size, writes = 64 << 10, 200
 	p := filePlan(t)
@@ -310,7 +309,7 @@ func TestPlansThatMeanNothingAreRefused(t *testing.T) {
 	}
 }
 
-// Whatever GOMAXPROCS is. The latency is so long that a busy machine keeps up.
+// GOMAXPROCS does not matter. The latency is so long that a busy machine keeps up.
 func TestAsManyWritesAreInFlightAsTheDepthSays(t *testing.T) {
 	const depth = 64
 	p := nullPlan()

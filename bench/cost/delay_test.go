@@ -10,7 +10,7 @@ import (
 	"stablepages/stablewrite"
 )
 
-// Not before: how much later is the machine's.
+// A write may end late on a busy machine, but never early.
 func TestADelayTakesItsLatencyAndSharesItsBandwidth(t *testing.T) {
 	const latency, writes, size = 3 * time.Millisecond, 8, 1 << 20
 	d := newDelay(latency, 1<<30, nil)

@@ -11,7 +11,7 @@ import (
 // asyncFile is a Device that submits by io_submit and reaps by io_getevents, so that a
 // buffer can change in between. Otherwise its requests are those of pwrite.
 type asyncFile struct {
-	*os.File
+	scratch.Cached
 	geo      stablewrite.Geometry
 	changes  *changes
 	contexts contexts
@@ -29,7 +29,7 @@ func (r *run) newAsync(direct bool, ch *changes) (*asyncFile, error) {
 		geo = scratch.Cached{}.Geometry()
 	}
 	f, err := scratch.Reopen(r.Target, os.O_RDWR, direct)
-	return &asyncFile{f, geo, ch, r.contexts}, err
+	return &asyncFile{scratch.Cached{File: f}, geo, ch, r.contexts}, err
 }
 
 func (d *asyncFile) WriteAt(p []byte, off int64) (int, error) {
@@ -49,8 +49,6 @@ func (d *asyncFile) WriteAt(p []byte, off int64) (int, error) {
 func (d *asyncFile) Size() (int64, error) { return sizeOf(d.File) }
 
 func (d *asyncFile) Geometry() stablewrite.Geometry { return d.geo }
-
-func (d *asyncFile) Sync() error { return scratch.DataSync(d.File) }
 
 // contexts keeps idle contexts for all files of a run: the kernel takes tens of
 // milliseconds to close one.

@@ -142,7 +142,7 @@ func TestEachRoundHasMemoryOfItsOwn(t *testing.T) {
 			}
 		}
 	}
-	// Where there is no room for so many, the windows overlap, and none is out of it.
+	// Without room for so many windows they overlap, and stay in the area.
 	large, err := newMemory(placesBytes/2, 9, false, false)
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +155,7 @@ func TestEachRoundHasMemoryOfItsOwn(t *testing.T) {
 	}
 }
 
-// What one writer left in the cache is not where the next one begins.
+// A writer does not begin at the buffers that the writer before it left in the cache.
 func TestAColdWalkGoesOnInTheNextCell(t *testing.T) {
 	m := &memory{area: make([]byte, 64<<20), copies: make([]byte, 2<<20), cold: true, windows: 1}
 	r := &run{Plan: nullPlan(), region: regionBytes, mem: m, next: make([]int, 2)}

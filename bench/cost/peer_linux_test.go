@@ -46,7 +46,7 @@ func TestPeersWriteAsMuchAsTheySay(t *testing.T) {
 	}
 }
 
-// programs are those of a PATH of its own, scripts for sh.
+// programs makes scripts for sh the only programs in PATH.
 func programs(t *testing.T, scripts map[string]string) {
 	t.Helper()
 	dir := t.TempDir()

@@ -113,7 +113,7 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// endless is a file without end, and counts what was read of it.
+// endless is a file without end. It counts the bytes that were read.
 type endless struct {
 	text string
 	read int
@@ -150,7 +150,7 @@ func TestReadOfAFileWithoutEndEnds(t *testing.T) {
 	}
 }
 
-// Races are added up as they come: a gigabyte of them takes no more memory than one.
+// Races are added up as they are read: a gigabyte of them takes no more memory than one.
 func TestEqualRacesAreAddedUp(t *testing.T) {
 	const n = 1000
 	var res Results
@@ -168,7 +168,7 @@ func TestEqualRacesAreAddedUp(t *testing.T) {
 	}
 }
 
-// Who names a file twice, or a file and a copy that goes on, counts nothing twice.
+// A file that is named twice, or a copy with more Records, counts no Record twice.
 func TestARecordThatIsReadTwiceIsOne(t *testing.T) {
 	other := strings.Replace(raceLine, `"writes":9`, `"writes":11`, 1)
 	file := raceLine + "\n" + costLine + "\n"
@@ -229,7 +229,7 @@ func TestRoundsOfRunsAreNotMixed(t *testing.T) {
 	}
 }
 
-// Whose memory was tracked in one file was in both.
+// Tracked is added up as well, so that it stays equal to Writes.
 func TestRacesByTrackingStayTrackedWhenAddedUp(t *testing.T) {
 	race := Repro{Strategy: stablewrite.Verify, Detect: stablewrite.ByTracking, Mutator: mutator.ABA, Gate: true, Size: 4096, Writes: 9, Overlapped: 9, Tracked: 9}
 	var res Results

@@ -35,7 +35,7 @@ func TestOnlyWhatWasCreatedIsRemoved(t *testing.T) {
 	}
 }
 
-// If somebody put another file in its place, that one is not ours.
+// A file that another program put in its place is not ours.
 func TestAFileThatWasReplacedIsLeft(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "f")
 	f, err := Open(name, false, false)

@@ -15,13 +15,13 @@ var floors = []string{"stablepages/stablewrite/internal/ring", "stablepages/crcg
 
 const benchFloor = "stablepages/bench"
 
-// testsOnly is what the tests of every floor may import, and no program.
+// testsOnly is a package that tests of every floor may import, and no program.
 const testsOnly = "stablepages/bench/testenv"
 
 // benchOrder is the order within bench: a package imports only those before it.
 var benchOrder = []string{"testenv", "mutator", "record", "scratch", "aio", "guard", "watch", "repro", "probe", "cost", "evaluate", "victim", "kernel", "prove", "chart", "findings", "report"}
 
-// libraries are all that the packages of the three lowest floors may need.
+// libraries are the only modules that packages of the three lowest floors may import.
 var libraries = []string{"golang.org/x/sys/", "github.com/klauspost/crc32"}
 
 type listed struct {

@@ -53,9 +53,9 @@ func exitCode(ts *testscript.TestScript, command []string) int {
 	return 0
 }
 
-// judges is exits for watch, whose verdict is inconclusive where it missed a write, or
-// where threads of the kernel queued writes of other programs, as happens on a busy
-// machine (see its documentation): then the command runs again.
+// judges is exits for watch. On a busy machine watch may miss a write, or threads of the
+// kernel may queue writes of other programs, and its verdict is inconclusive: then the
+// command runs again.
 func judges(ts *testscript.TestScript, neg bool, args []string) {
 	for try := 1; ; try++ {
 		got := exitCode(ts, args[1:])
@@ -86,7 +86,7 @@ func only(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// alone takes every command out of reach but for this program.
+// alone takes every command except this program out of reach.
 func alone(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("PATH", filepath.SplitList(ts.Getenv("PATH"))[0])
 }
@@ -118,7 +118,7 @@ func TestCommandLineTracking(t *testing.T) {
 	})
 }
 
-// Scripts that need file systems of their own, mounted by root.
+// Scripts that need new file systems, mounted by root.
 func TestCommandLineOnMounts(t *testing.T) {
 	testenv.Long(t)
 	testenv.Tool(t, "mount", "losetup", "mkfs.ext4", "mkfs.btrfs", "findmnt", "chattr")
@@ -192,7 +192,7 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
-// command is this program as a user starts it, in a new process group.
+// command is this program, as a user starts it, in a new process group.
 func command(dir string, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	var out bytes.Buffer
 	cmd := &exec.Cmd{
@@ -202,8 +202,8 @@ func command(dir string, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	return cmd, &out
 }
 
-// family is a process and its children, which have process groups of their own.
-// Those whose parent died belong to nobody; running finds them by their program.
+// family lists a process and its children, which have other process groups. It does not
+// find children whose parent died; running does.
 func family(parent int) (pids []int) {
 	for pid, st := range running() {
 		if pid == parent || st.parent == parent {
@@ -215,7 +215,7 @@ func family(parent int) (pids []int) {
 
 type stat struct{ parent int }
 
-// running are the processes that run this test's program.
+// running lists the processes that run the program of this test.
 func running() map[int]stat {
 	self, _ := os.Readlink("/proc/self/exe")
 	found := map[int]stat{}
@@ -292,9 +292,8 @@ func await(t *testing.T, name string, size int64) {
 	}
 }
 
-// Ctrl-C reaches the whole process group. The program of 2011, which has no
-// planned end, gives its verdict; a run that had one says that it was
-// interrupted.
+// Ctrl-C reaches the whole process group. The program of 2011, which has no planned end,
+// then gives its verdict. A run with a planned end says that it was interrupted.
 func TestSIGINTToTheProcessGroupEndsWithTheVerdictSoFar(t *testing.T) {
 	for _, tc := range []struct {
 		args []string
@@ -394,12 +393,10 @@ func TestSIGINTEndsAnEvaluation(t *testing.T) {
 	}
 }
 
-// SIGINT at any moment, before there is a child or while it starts, is an
-// interrupt and nothing else.
+// SIGINT interrupts at any moment, also before there is a child and while a child starts.
 func TestSIGINTAtAnyMomentIsNoFailure(t *testing.T) {
 	dir := testenv.DirectDir(t)
-	// The program as users have it: a signal at start-up once crashed the
-	// runtime of the race detector, which may be in this one.
+	// Without the race detector, whose runtime may crash by a signal at start-up.
 	program := filepath.Join(dir, "stablewrite")
 	build := exec.Command("go", "build", "-o", program, ".")
 	build.Env = append(build.Environ(), "CGO_ENABLED=0")
@@ -416,14 +413,14 @@ func TestSIGINTAtAnyMomentIsNoFailure(t *testing.T) {
 		time.Sleep(time.Duration(i) * 500 * time.Microsecond)
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
 		cmd.Wait()
-		// Before the program has asked for the signal it has its usual effect.
+		// Until the program has asked for the signal, the signal has its usual effect.
 		if ws := cmd.ProcessState.Sys().(syscall.WaitStatus); !ws.Signaled() && ws.ExitStatus() != exitInterrupted {
 			t.Errorf("after %d half milliseconds: %v\n%s", i, cmd.ProcessState, out)
 		}
 	}
 }
 
-// A pipe that nobody reads ends the program; its file is gone by then.
+// A pipe that nobody reads ends the program, after it removed its file.
 func TestABrokenPipeLeavesNothingBehind(t *testing.T) {
 	dir := testenv.DirectDir(t)
 	r, w, err := os.Pipe()
@@ -442,8 +439,8 @@ func TestABrokenPipeLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// A terminal gets a line that says how far things are, and takes it away; what is
-// no terminal, or cannot replace a line, does not.
+// A terminal gets a line of progress, which is erased at the end. Other writers, and
+// terminals that cannot replace lines, do not.
 func TestProgressIsForTerminals(t *testing.T) {
 	for _, tc := range []struct {
 		args  []string
@@ -468,7 +465,7 @@ func TestProgressIsForTerminals(t *testing.T) {
 	}
 }
 
-// onTerminal is what a run writes to a terminal that is its standard error.
+// onTerminal returns the output of a run to a terminal that is its standard error.
 func onTerminal(t *testing.T, term string, args ...string) []byte {
 	t.Helper()
 	terminal, name := pty(t)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Colours are for terminals, and for those who want them.
+// Colors are for terminals, unless the user forbids them.
 func TestAReportHasColorsOnATerminalOnly(t *testing.T) {
 	const record = `{"kind":"repro","strategy":"raw","mutator":"storm","gate":true,"detect":"digest","in":"process","size":4096,"writes":9,"overlapped":9,"torn":7,"read_errors":0,"write_errors":0,"refused":0,"version":1}`
 	for _, tc := range []struct {
