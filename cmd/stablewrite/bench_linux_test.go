@@ -21,7 +21,7 @@ func TestSIGINTEndsABenchWithTheTablesSoFar(t *testing.T) {
 	awaitFile(t, filepath.Join(dir, "results", "results.jsonl"))
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
 	cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(out.String(), "interrupted; Records until then: results") || !strings.Contains(out.String(), "All that was timed on a file") {
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(out.String(), "interrupted; Records until then: results") || !strings.Contains(out.String(), " on a file, hot buffers") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
 	results, err := os.ReadFile(filepath.Join(dir, "results", "results.jsonl"))
