@@ -1,9 +1,9 @@
 package cost
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,7 +99,15 @@ func pattern(n int) []byte {
 	return p
 }
 
-func fill(p []byte) { rand.NewChaCha8([32]byte{}).Read(p) }
+func fill(p []byte) {
+	x := uint64(88172645463325252) // xorshift64: a third of the time of math/rand/v2.ChaCha8
+	for i := 0; i+8 <= len(p); i += 8 {
+		x ^= x << 13
+		x ^= x >> 7
+		x ^= x << 17
+		binary.LittleEndian.PutUint64(p[i:], x)
+	}
+}
 
 // lastLevelCache adds up the caches of the highest level in dir, 0 if they are not known
 // (Documentation/ABI/testing/sysfs-devices-system-cpu).
