@@ -54,7 +54,7 @@ func watchSection(run []record.Watch) Section {
 		s.Lists = append(s.Lists, List{f.Program + ":", f.Said})
 	}
 	if outcome == watch.Changed {
-		s.Lists = append(s.Lists, List{"What to do, the first that is possible:", watch.Advice})
+		s.Lists = append(s.Lists, List{"What to do, the first that is possible:", watch.Advice(run)})
 	}
 	s.Notes = append(s.Notes, watch.Coverage(run))
 	return s

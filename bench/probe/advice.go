@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"stablepages/bench/record"
+	"stablepages/bench/watch"
 	"stablepages/stablewrite"
 )
 
@@ -56,7 +57,12 @@ func Advise(p record.Probe) (a Advice) {
 		a.Said = append(a.Said, "This makes the media consistent, not a program's own checksums: the kernel may copy other bytes than those the program summed before. A Go program gets a sum of the bytes on the media from stablewrite with strategy bounce.")
 		return a
 	}
-	a.Remedies = remedies(p)
+	fs, needs := "", false
+	if p.System != nil {
+		fs = p.System.FileSystem
+		needs = p.System.StableWrites != nil && *p.System.StableWrites || strings.Contains(p.System.Below, "DIF")
+	}
+	a.Remedies = watch.Remedies(watch.Kernel(fs, needs))
 	return a
 }
 
@@ -127,31 +133,4 @@ func attributes(p record.Probe) string {
 		return "queue/stable_writes is 0, yet " + p.System.Below + " below needs stable pages."
 	}
 	return ""
-}
-
-func remedies(p record.Probe) []string {
-	return []string{
-		"the program's own switch for buffered I/O, or checksums on: cache=writeback (QEMU), innodb_log_file_buffering=ON (MariaDB)",
-		"a layer that copies: qemu-nbd over a socket, a loop device without direct I/O",
-		"stablewrite run -- COMMAND, which opens the program's files without O_DIRECT",
-		kernelRemedy(p),
-		"in a Go program the library: strategy bounce; verify where memory is scarce and changes are rare and never restored",
-	}
-}
-
-// kernelRemedy names the kernel that bounces on a stack like this one.
-func kernelRemedy(p record.Probe) string {
-	fs, asks := "", false
-	if p.System != nil {
-		fs = p.System.FileSystem
-		asks = p.System.StableWrites != nil && *p.System.StableWrites || strings.Contains(p.System.Below, "DIF")
-	}
-	switch {
-	case fs == "btrfs":
-		return "a kernel that bounces: Linux 7.3"
-	case fs == "xfs" && asks:
-		return "a kernel that bounces: Linux 7.0, on dm-integrity 7.3"
-	default:
-		return "a kernel that bounces: none does on this stack; 7.3 does for btrfs with data checksums, and for xfs on a device that says it needs stable pages"
-	}
 }

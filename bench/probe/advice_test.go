@@ -1,10 +1,12 @@
 package probe
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"stablepages/bench/record"
+	"stablepages/bench/watch"
 	"stablepages/stablewrite"
 )
 
@@ -56,15 +58,27 @@ func TestAdvise(t *testing.T) {
 func TestTheKernelThatBouncesIsThatOfTheStack(t *testing.T) {
 	on := true
 	for want, s := range map[string]*record.System{
-		"a kernel that bounces: Linux 7.3":       {FileSystem: "btrfs"},
-		"a kernel that bounces: Linux 7.0":       {FileSystem: "xfs", Below: "sda: T10-DIF-TYPE1-CRC"},
-		"on dm-integrity 7.3":                    {FileSystem: "xfs", StableWrites: &on},
-		"none does on this stack":                {FileSystem: "ext4", StableWrites: &on},
-		"none does on this stack; 7.3 does for ": {FileSystem: "xfs", Below: "md0: raid1"},
+		"Linux 6.15 and later, through the page cache, and 7.3 and later, by bouncing": {FileSystem: "btrfs"},
+		"A kernel that copies: Linux 7.0 and later":                                    {FileSystem: "xfs", Below: "sda: T10-DIF-TYPE1-CRC"},
+		"on dm-integrity 7.3":                            {FileSystem: "xfs", StableWrites: &on},
+		"none up to Linux 7.3 does on this stack":        {FileSystem: "ext4", StableWrites: &on},
+		"does on this stack. Linux 7.3 bounces on btrfs": {FileSystem: "xfs", Below: "md0: raid1"},
 	} {
 		p := record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 1, Reached: 1, System: s}
-		if got := strings.Join(Advise(p).Remedies, "\n"); !strings.Contains(got, want) {
+		got := Advise(p).Remedies
+		if !strings.Contains(strings.Join(got, "\n"), want) {
 			t.Errorf("%+v: %q, want %q", s, got, want)
+		}
+		// watch says the same of a stack.
+		layers := []record.Layer{{Name: s.FileSystem}, {Name: "disk", Device: "sda"}}
+		if s.StableWrites != nil && *s.StableWrites {
+			layers[1].Name = "dm integrity D"
+		} else if strings.Contains(s.Below, "DIF") {
+			layers[1].Name = "T10 PI"
+		}
+		seen := []record.Watch{{Direct: stablewrite.DirectYes, Changed: 1, Layers: layers}}
+		if advice := watch.Advice(seen); !slices.Equal(advice, got) {
+			t.Errorf("%+v: probe says %q, watch %q", s, got, advice)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 const kernelTypes = "/sys/kernel/btf/vmlinux"
 
-// check finds what stands against watching before anything is tried.
+// check returns an error if this machine certainly cannot be watched.
 func check() error {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
@@ -26,7 +26,8 @@ func check() error {
 	return unable(unix.ByteSliceToString(u.Release[:]), os.Geteuid() == 0, string(lockdown), err == nil)
 }
 
-// unable says why nothing can be watched on a kernel of this release, and what to do.
+// unable returns an error, with what to do about it, unless a kernel of this release can
+// be watched.
 func unable(release string, root bool, lockdown string, types bool) error {
 	var major, minor int
 	n, _ := fmt.Sscanf(release, "%d.%d", &major, &minor)
@@ -43,7 +44,7 @@ func unable(release string, root bool, lockdown string, types bool) error {
 	return nil
 }
 
-// explain adds to an error of loading what to do about it.
+// explain adds advice to an error of loading.
 func explain(err error) error {
 	var refused *ebpf.VerifierError
 	switch {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 
 	"stablepages/bench/record"
 	"stablepages/bench/testenv"
@@ -145,7 +146,7 @@ func TestNamesDoNotSteerTerminals(t *testing.T) {
 	if len(its) != 1 || its[0].Comm != evil || its[0].Changed == 0 {
 		t.Fatalf("%+v", its)
 	}
-	for _, text := range []string{Table(its, 10), Line(its[0]), fmt.Sprint(Findings(its))} {
+	for _, text := range []string{Program(its[0]), Line(its[0]), fmt.Sprint(Findings(its))} {
 		if strings.ContainsAny(text, "\x1b\u202e") || !strings.Contains(text, "<b>") {
 			t.Errorf("%q", text)
 		}
@@ -213,8 +214,8 @@ func TestADeviceThatVanishes(t *testing.T) {
 	if its := of(stop(t, w), cmd.Process.Pid); len(its) != 1 || its[0].Device != filepath.Base(dev) || its[0].Changed != 0 {
 		t.Errorf("%+v", its)
 	}
-	if layers := layersOf(numberOf(4095, 1)); layers != nil || deviceName(numberOf(4095, 1)) != "4095:1" {
-		t.Errorf("a device that is gone is %s, %v", deviceName(numberOf(4095, 1)), layers)
+	if layers := layersOf(numberOf(unix.Mkdev(4095, 1))); layers != nil || deviceName(numberOf(unix.Mkdev(4095, 1))) != "4095:1" {
+		t.Errorf("a device that is gone is %s, %v", deviceName(numberOf(unix.Mkdev(4095, 1))), layers)
 	}
 }
 

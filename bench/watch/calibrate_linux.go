@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
-	"strings"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -19,10 +17,12 @@ import (
 
 const (
 	pageSize = 4096
-	// calibrationPages are written to. Each of those that are seen proves what was
-	// found.
+	// calibrationPages is how many pages calibrate allocates. Each page that it sees
+	// confirms the constants.
 	calibrationPages = 64
-	gibibyte         = 1 << 30
+	// mostMemory is the most memory that a kernel with page tables of 4 levels maps, in
+	// GiB (Documentation/arch/x86/x86_64/mm.rst).
+	mostMemory = 64 << 10
 )
 
 // question mirrors struct question of bpf/watch.bpf.c.
@@ -36,14 +36,14 @@ type question struct {
 // calibrate finds the two constants by which the kernel turns a page struct
 // into an address: where page structs begin, and where memory begins.
 //
-// Nothing is written for that. New pages of this process are seen when the kernel
-// allocates them. Which is which of them the kernel notes in their structs (a page of
-// anonymous memory has the number of its place there), and /proc/self/pagemap says
-// which frames they are: so every struct tells where the structs begin, and all must
-// agree. Frames that follow each other would also agree if they were taken for their
-// neighbors. Memory begins at a multiple of 1 GiB, so only as many addresses can be
-// right as there are GiB of memory: the one where the random bytes of a page are
-// found. Then every page must be found by both constants, from its struct.
+// It needs no write to a device. A program in the kernel sees the pages that the kernel
+// allocates for this process. The struct of a page of anonymous memory has the number of
+// the page in its mapping, and /proc/self/pagemap has the number of its frame. So each
+// struct gives an address where the structs begin, and all must agree. (Consecutive
+// frames that were taken for their neighbors would agree, too.) Memory begins at a
+// multiple of 1 GiB, so calibrate tries these, from a struct task downwards, until one
+// leads to the random bytes of a page. Then both constants must lead from the struct of
+// every page to its bytes.
 func (k *kernel) calibrate() error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -83,16 +83,12 @@ func (k *kernel) calibrate() error {
 		}
 		begin = b
 	}
-	memory, err := memoryGiB()
-	if err != nil {
-		return err
-	}
-	first, err := k.ask(question{Frame: frames[0], Tries: memory + 1}, mem)
+	first, err := k.ask(question{Frame: frames[0], Tries: mostMemory}, mem)
 	if err != nil {
 		return err
 	}
 	if first.Answer == 0 {
-		return fmt.Errorf("a page of this process was not found in %d GiB of memory", memory)
+		return errors.New("no address where memory may begin leads to a page of this process")
 	}
 	if err := errors.Join(k.Variables["vmemmap"].Set(begin), k.Variables["direct_map"].Set(first.Answer)); err != nil {
 		return err
@@ -109,21 +105,21 @@ func (k *kernel) calibrate() error {
 	return nil
 }
 
-// ask has the kernel's side answer a question about a page of this process.
+// ask asks the program in the kernel about a page of this process.
 func (k *kernel) ask(q question, page []byte) (question, error) {
 	for i := range q.Begins {
 		q.Begins[i] = binary.LittleEndian.Uint64(page[8*i:])
 	}
 	_, err := k.Programs["calibrate"].Run(&ebpf.RunOptions{Context: &q, ContextOut: &q})
 	if err == nil && q.PID != uint32(os.Getpid()) {
-		err = errors.New("this process is in a PID namespace, as in a container, where processes cannot be told: run it outside, or with the host's (docker run --pid=host)")
+		err = errors.New("this process is in a PID namespace, as in a container, where PIDs differ from the kernel's: run it outside, or with the namespace of the host (docker run --pid=host)")
 	}
 	return q, err
 }
 
-// structsOf returns the addresses of the structs of pages of mem, by their number in
-// it. Of the pages that were given to this process others are for its page tables, and
-// some may have gone by unseen.
+// structsOf returns the addresses of the structs of pages of mem, by the number of the
+// page in mem. The kernel's side also saw pages for other uses, such as page tables, and
+// may have missed some.
 func (k *kernel) structsOf(mem []byte) (map[int]uint64, error) {
 	var given struct {
 		N, _ uint32
@@ -171,29 +167,6 @@ func framesOf(mem []byte) ([]uint64, error) {
 		all = append(all, frame)
 	}
 	return all, nil
-}
-
-// memoryGiB is how many GiB of addresses memory extends over.
-func memoryGiB() (uint32, error) {
-	b, err := os.ReadFile("/proc/iomem")
-	if err != nil {
-		return 0, err
-	}
-	var end uint64
-	for line := range strings.Lines(string(b)) {
-		if span, what, ok := strings.Cut(strings.TrimSpace(line), " : "); ok && strings.HasPrefix(what, "System RAM") {
-			_, last, _ := strings.Cut(span, "-")
-			n, err := strconv.ParseUint(last, 16, 64)
-			if err != nil {
-				return 0, fmt.Errorf("/proc/iomem: %w", err)
-			}
-			end = max(end, n)
-		}
-	}
-	if end == 0 {
-		return 0, errors.New("/proc/iomem hides where memory is: run as root, with CAP_SYS_ADMIN")
-	}
-	return uint32(end/gibibyte + 1), nil
 }
 
 func addressOf(mem []byte) uintptr { return uintptr(unsafe.Pointer(&mem[0])) }

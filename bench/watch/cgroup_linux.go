@@ -13,8 +13,8 @@ import (
 // ID of a control group.
 const fileidKernfs = 0xfe
 
-// cgroupPath is the path of a control group below its mount; "" for none, its ID if
-// it is gone.
+// cgroupPath returns the path of a control group below its mount, "" for ID 0, and the
+// ID of a control group that is gone.
 func cgroupPath(id uint64) string {
 	if id == 0 {
 		return ""
@@ -39,22 +39,16 @@ func cgroupPath(id uint64) string {
 	return strconv.FormatUint(id, 10)
 }
 
-// cgroupMounts are the hierarchies that bios can be of: that of version 1's blkio,
-// or else that of version 2.
+// cgroupMounts returns the mounts of control groups that bios belong to: version 1's
+// blkio first, then version 2.
 func cgroupMounts() []string {
 	var v1, v2 []string
-	table, _ := os.ReadFile("/proc/self/mountinfo")
-	for line := range strings.Lines(string(table)) {
-		before, after, _ := strings.Cut(line, " - ")
-		head, tail := strings.Fields(before), strings.Fields(after)
-		if len(head) < 5 || len(tail) < 3 {
-			continue
-		}
+	for m := range mounts() {
 		switch {
-		case tail[0] == "cgroup" && strings.Contains(tail[2], "blkio"):
-			v1 = append(v1, head[4])
-		case tail[0] == "cgroup2":
-			v2 = append(v2, head[4])
+		case m.fileSystem == "cgroup" && strings.Contains(m.options, "blkio"):
+			v1 = append(v1, m.point)
+		case m.fileSystem == "cgroup2":
+			v2 = append(v2, m.point)
 		}
 	}
 	return append(v1, v2...)

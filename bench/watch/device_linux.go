@@ -1,33 +1,42 @@
 package watch
 
 import (
-	"bufio"
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// The kernel's numbers of devices are 12 bits of major and 20 of minor
+// minorBits is how many bits of the kernel's number of a device are the minor number
 // (include/linux/kdev_t.h).
 const minorBits = 20
 
-func numberOf(major, minor uint32) uint32 { return major<<minorBits | minor }
+// numberOf returns the kernel's number of a device, from that of stat(2).
+func numberOf(dev uint64) uint32 { return unix.Major(dev)<<minorBits | unix.Minor(dev) }
 
-// sysDir is where sysfs describes a device, "" if it is gone.
+// numbers returns the major and minor number of a device as sysfs shows them.
+func numbers(dev uint32) string { return fmt.Sprintf("%d:%d", dev>>minorBits, dev&(1<<minorBits-1)) }
+
+// blockDevice returns the number of a block device, by its path.
+func blockDevice(path string) (dev uint32, ok bool) {
+	var st unix.Stat_t
+	ok = unix.Stat(path, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK
+	return numberOf(st.Rdev), ok
+}
+
+// sysDir returns the directory of a device in sysfs, "" if the device is gone.
 func sysDir(dev uint32) string {
-	dir, err := filepath.EvalSymlinks(fmt.Sprintf("/sys/dev/block/%d:%d", dev>>minorBits, dev&(1<<minorBits-1)))
+	dir, err := filepath.EvalSymlinks("/sys/dev/block/" + numbers(dev))
 	if err != nil {
 		return ""
 	}
 	return dir
 }
 
-// deviceName is the name of a device in /dev, or its numbers if it is gone.
+// deviceName returns the name of a device in /dev, its numbers if the device is gone, and
+// "" for device 0.
 func deviceName(dev uint32) string {
 	if dir := sysDir(dev); dir != "" {
 		return strings.ReplaceAll(filepath.Base(dir), "!", "/")
@@ -35,28 +44,29 @@ func deviceName(dev uint32) string {
 	if dev == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d:%d", dev>>minorBits, dev&(1<<minorBits-1))
+	return numbers(dev)
 }
 
-// attribute is a file of sysfs, without its end of line; "" if there is none.
+// attribute returns a file of sysfs without its end of line, "" if there is no such file.
 func attribute(path ...string) string {
 	b, _ := os.ReadFile(filepath.Join(path...))
 	return strings.TrimSpace(string(b))
 }
 
-// numbersOf are the devices named, their partitions, and what is made of them: a
-// write counts once, at the highest.
-func numbersOf(names []string) ([]uint32, error) {
+// numbersOf returns the numbers of the named devices, of their partitions, and of the
+// devices on top of them: a write is counted at the highest device.
+func numbersOf(names []string) (all []uint32, err error) {
 	seen := map[uint32]bool{}
-	var all []uint32
 	var add func(dir string)
 	add = func(dir string) {
 		var major, minor uint32
-		if n, _ := fmt.Sscanf(attribute(dir, "dev"), "%d:%d", &major, &minor); n != 2 || seen[numberOf(major, minor)] {
+		n, _ := fmt.Sscanf(attribute(dir, "dev"), "%d:%d", &major, &minor)
+		dev := major<<minorBits | minor
+		if n != 2 || seen[dev] {
 			return
 		}
-		seen[numberOf(major, minor)] = true
-		all = append(all, numberOf(major, minor))
+		seen[dev] = true
+		all = append(all, dev)
 		partitions, _ := filepath.Glob(filepath.Join(dir, "*", "partition"))
 		for _, p := range partitions {
 			add(filepath.Dir(p))
@@ -73,29 +83,18 @@ func numbersOf(names []string) ([]uint32, error) {
 		if !strings.Contains(name, "/") {
 			path = "/dev/" + name
 		}
-		var st unix.Stat_t
-		if err := unix.Stat(path, &st); err != nil {
-			return nil, fmt.Errorf("%s: %w: name a block device", path, err)
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("%w: name a block device", err)
 		}
-		if st.Mode&unix.S_IFMT != unix.S_IFBLK {
+		dev, ok := blockDevice(path)
+		if !ok {
 			return nil, fmt.Errorf("%s is not a block device", path)
 		}
-		dir := sysDir(numberOf(unix.Major(st.Rdev), unix.Minor(st.Rdev)))
+		dir := sysDir(dev)
 		if dir == "" {
 			return nil, fmt.Errorf("%s: there is no such device", path)
 		}
 		add(dir)
 	}
 	return all, nil
-}
-
-// statusField is a field of /proc/PID/status, "" if there is none.
-func statusField(pid int, name string) string {
-	b, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	for lines := bufio.NewScanner(bytes.NewReader(b)); lines.Scan(); {
-		if value, ok := strings.CutPrefix(lines.Text(), name+":"); ok {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
 }

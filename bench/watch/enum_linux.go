@@ -8,10 +8,10 @@ import (
 	"errors"
 )
 
-// enumerators returns the constants of the first enumeration without a name that
-// has the one named, from the kernel's types as /sys/kernel/btf/vmlinux has them
-// (Documentation/bpf/btf.rst). The library that reads types finds them by name only,
-// and making all of them to look through takes it a hundred times as long.
+// enumerators returns the constants of the first enumeration that has no name and has
+// the named constant. types are the kernel's, as in /sys/kernel/btf/vmlinux
+// (Documentation/bpf/btf.rst). The library that reads types finds them by name only; to
+// make it read all of them takes a hundred times as long.
 func enumerators(types []byte, name string) (map[string]uint32, error) {
 	errShort := errors.New("the kernel's types (BTF) are cut short")
 	le := binary.LittleEndian
@@ -36,9 +36,11 @@ func enumerators(types []byte, name string) (map[string]uint32, error) {
 		return string(s)
 	}
 	const record, kindEnum = 12, 6
-	// Bytes that follow the record of a type, for each kind: some, and some for each
-	// member.
-	follow := map[uint32][2]int{1: {4, 0}, 3: {12, 0}, 4: {0, 12}, 5: {0, 12}, kindEnum: {0, 8}, 13: {0, 8}, 14: {4, 0}, 15: {0, 12}, 17: {4, 0}, 19: {0, 12}}
+	// For each kind: how many bytes follow the record of a type, and how many more for
+	// each member.
+	follow := map[uint32][2]int{
+		1: {4, 0}, 3: {12, 0}, 4: {0, 12}, 5: {0, 12}, kindEnum: {0, 8}, 13: {0, 8}, 14: {4, 0}, 15: {0, 12}, 17: {4, 0}, 19: {0, 12},
+	}
 	for len(all) >= record {
 		info := le.Uint32(all[4:])
 		kind, members := info>>24&0x1f, int(info&0xffff)

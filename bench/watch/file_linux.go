@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mostDescriptors bounds what is looked at of a process.
+// mostDescriptors is how many descriptors of a process fileOf looks at.
 const mostDescriptors = 4096
 
-// fileOf is the file of a process that has a sector of dev, of those that it has
-// open for direct I/O; "" if there is none.
+// fileOf returns which file, of those that a process has open for direct I/O, has a
+// sector of dev; "" if none has.
 func fileOf(pid int, dev uint32, sector uint64) string {
 	dir := "/proc/" + strconv.Itoa(pid)
 	fds, err := os.Open(dir + "/fd")
@@ -44,40 +44,38 @@ func direct(dir, fd string) bool {
 	return err == nil && flags&unix.O_DIRECT != 0
 }
 
-// hasSector reports whether the file that name leads to lies on dev, or is it, and
-// has its sector, which counts from the start of the disk.
+// hasSector reports whether the file that name leads to is dev, or lies on dev and has
+// the sector. Sectors count from the start of the disk.
 func hasSector(name string, dev uint32, sector uint64) bool {
 	var st unix.Stat_t
 	if unix.Stat(name, &st) != nil {
 		return false
 	}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFBLK:
-		return numberOf(unix.Major(st.Rdev), unix.Minor(st.Rdev)) == dev
-	case unix.S_IFREG:
-	default:
+	if st.Mode&unix.S_IFMT == unix.S_IFBLK {
+		return numberOf(st.Rdev) == dev
+	}
+	// Files on btrfs are on no device by number, and their extents are not addresses of a
+	// device.
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || numberOf(st.Dev) != dev {
 		return false
 	}
-	start, _ := strconv.ParseUint(attribute(sysDir(dev), "start"), 10, 64) // of a partition, in sectors
 	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOATIME, 0)
 	if err != nil {
 		return false
 	}
 	defer unix.Close(fd)
-	if numberOf(unix.Major(st.Dev), unix.Minor(st.Dev)) != dev { // as of btrfs, whose addresses are no device's
-		return false
-	}
+	start, _ := strconv.ParseUint(attribute(sysDir(dev), "start"), 10, 64) // of a partition, in sectors
 	return mapsTo(fd, (sector-start)*512)
 }
 
 const (
-	fiemapHeader = 32
-	fiemapBatch  = 256
-	fiemapMost   = 64 // batches, of a file that lies in many pieces
-	fiemapLast   = 1
+	fsIocFiemap = 3<<30 | 32<<16 | 'f'<<8 | 11 // FS_IOC_FIEMAP of include/uapi/linux/fs.h
+	fiemapLast  = 1                            // FIEMAP_EXTENT_LAST
+	fiemapBatch = 256                          // extents of a request
+	fiemapMost  = 64                           // requests, for a file in many pieces
 )
 
-// mapsTo reports whether a file has the byte of its device at address
+// mapsTo reports whether a file has the byte at an address of its device
 // (Documentation/filesystems/fiemap.rst).
 func mapsTo(fd int, address uint64) bool {
 	type extent struct {
@@ -111,6 +109,3 @@ func mapsTo(fd int, address uint64) bool {
 	}
 	return false
 }
-
-// fsIocFiemap is FS_IOC_FIEMAP of include/uapi/linux/fs.h.
-const fsIocFiemap = 3<<30 | fiemapHeader<<16 | 'f'<<8 | 11

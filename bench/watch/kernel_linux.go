@@ -5,9 +5,9 @@ package watch
 import (
 	"bytes"
 	_ "embed"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 
@@ -21,7 +21,7 @@ import (
 //go:embed watch.bpf.o
 var object []byte
 
-// What follows mirrors bpf/watch.bpf.c.
+// The types below mirror those of bpf/watch.bpf.c.
 
 const frames = 32 // of a stack
 
@@ -37,7 +37,7 @@ type row struct {
 	FirstChanged                                      uint64 // CLOCK_MONOTONIC
 }
 
-// event is a bio that changed.
+// event is a bio whose pages changed.
 type event struct {
 	Who                      who
 	InFlight, Sector, At     uint64
@@ -45,42 +45,25 @@ type event struct {
 	Stack                    [frames]uint64
 }
 
-type counts struct {
-	Seen, Below, Unsampled, Other, Tracked, Finished uint64
-	NoRoom, Unreadable, Replaced, Nobody             uint64
-	RowsFull, EventsLost                             uint64
-}
+// counts is a struct counts, of one processor or of all.
+type counts [12]uint64
 
-func (c *counts) add(d counts) {
-	c.Seen += d.Seen
-	c.Below += d.Below
-	c.Unsampled += d.Unsampled
-	c.Other += d.Other
-	c.Tracked += d.Tracked
-	c.Finished += d.Finished
-	c.NoRoom += d.NoRoom
-	c.Unreadable += d.Unreadable
-	c.Replaced += d.Replaced
-	c.Nobody += d.Nobody
-	c.RowsFull += d.RowsFull
-	c.EventsLost += d.EventsLost
-}
+// Indices into counts. Nothing here uses the others.
+const (
+	countSeen, countBelow                                    = 0, 1
+	countNoRoom, countUnreadable, countReplaced, countNobody = 6, 7, 8, 9
+)
 
-// decode reads what the kernel's side wrote.
-func decode(b []byte, to any) error {
-	return binary.Read(bytes.NewReader(b), binary.NativeEndian, to)
-}
-
-// kernel is the object in the kernel. Nothing of it outlives this process.
+// kernel is the object in the kernel, which frees it when this process ends.
 type kernel struct {
 	*ebpf.Collection
 	links      []link.Link
 	pageStruct uint64 // bytes of a struct page
 }
 
-// load loads the programs named and calibrate's, with these values of variables and
-// sizes of maps, and calibrates them. None is attached.
-func load(set map[string]any, sizes map[string]uint32, programs ...string) (_ *kernel, err error) {
+// load loads and calibrates the named programs and those of calibrate. It sets
+// variables, and the sizes of maps where they are not 0. It attaches no program.
+func load(set map[string]any, sizes map[string]uint32, programs ...string) (*kernel, error) {
 	if err := check(); err != nil {
 		return nil, err
 	}
@@ -96,8 +79,6 @@ func load(set map[string]any, sizes map[string]uint32, programs ...string) (_ *k
 	if err := types.TypeByName("page", &page); err != nil {
 		return nil, fmt.Errorf("the kernel's types (BTF): %w", err)
 	}
-	k := &kernel{pageStruct: uint64(page.Size)}
-	values := map[string]any{"self": uint32(os.Getpid())}
 	raw, err := os.ReadFile(kernelTypes)
 	if err != nil {
 		return nil, err
@@ -106,30 +87,29 @@ func load(set map[string]any, sizes map[string]uint32, programs ...string) (_ *k
 	if err != nil {
 		return nil, err
 	}
-	values["bio_cloned"] = uint32(1) << flags["BIO_CLONED"]
+	values := map[string]any{"self": uint32(os.Getpid()), "bio_cloned": uint32(1) << flags["BIO_CLONED"]}
 	if bit, ok := flags["BIO_PAGE_PINNED"]; ok {
 		values["bio_page_pinned"] = uint32(1) << bit
 	}
-	for name, value := range set {
-		values[name] = value
-	}
+	maps.Copy(values, set)
 	for name, value := range values {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	for name, size := range sizes {
-		spec.Maps[name].MaxEntries = size
-	}
-	programs = append(programs, "on_alloc", "calibrate")
-	for name := range spec.Programs {
-		if !slices.Contains(programs, name) {
-			delete(spec.Programs, name)
+		if size != 0 {
+			spec.Maps[name].MaxEntries = size
 		}
 	}
-	if k.Collection, err = ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{KernelTypes: types}}); err != nil {
+	programs = append(programs, "on_alloc", "calibrate")
+	maps.DeleteFunc(spec.Programs, func(name string, _ *ebpf.ProgramSpec) bool { return !slices.Contains(programs, name) })
+	options := ebpf.CollectionOptions{Programs: ebpf.ProgramOptions{KernelTypes: types}}
+	loaded, err := ebpf.NewCollectionWithOptions(spec, options)
+	if err != nil {
 		return nil, explain(err)
 	}
+	k := &kernel{Collection: loaded, pageStruct: uint64(page.Size)}
 	if err := k.calibrate(); err != nil {
 		k.Close()
 		return nil, fmt.Errorf("calibration: %w", err)
@@ -137,7 +117,7 @@ func load(set map[string]any, sizes map[string]uint32, programs ...string) (_ *k
 	return k, nil
 }
 
-// attach attaches programs, in order.
+// attach attaches programs in this order.
 func (k *kernel) attach(programs ...string) error {
 	for _, name := range programs {
 		l, err := link.AttachTracing(link.TracingOptions{Program: k.Programs[name]})
@@ -149,7 +129,7 @@ func (k *kernel) attach(programs ...string) error {
 	return nil
 }
 
-// detach detaches all.
+// detach detaches all programs.
 func (k *kernel) detach() (err error) {
 	for _, l := range k.links {
 		err = errors.Join(err, l.Close())
@@ -158,7 +138,7 @@ func (k *kernel) detach() (err error) {
 	return err
 }
 
-// Close detaches and unloads all.
+// Close detaches and unloads all programs.
 func (k *kernel) Close() error {
 	err := k.detach()
 	k.Collection.Close()

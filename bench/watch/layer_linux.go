@@ -1,8 +1,6 @@
 package watch
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/binary"
 	"os"
 	"path/filepath"
@@ -15,17 +13,11 @@ import (
 	"stablepages/bench/record"
 )
 
-// layersOf are what a write to dev passes, the highest first: the file system that
-// is mounted from it, and devices down to disks.
-func layersOf(dev uint32) []record.Layer {
-	var all []record.Layer
-	if fs := mountedFrom(dev); fs != "" {
-		all = append(all, record.Layer{Name: fs})
-	}
-	return devicesBelow(all, dev, 0)
-}
+// layersOf returns what a write to dev passes, the highest first: the file system that
+// is mounted from dev, and devices down to disks.
+func layersOf(dev uint32) []record.Layer { return devicesBelow(mountedFrom(nil, dev), dev, 0) }
 
-// deepest bounds what is followed: loop devices can be made of each other.
+// deepest is how many levels of devices are followed: loop devices can form a circle.
 const deepest = 16
 
 func devicesBelow(all []record.Layer, dev uint32, depth int) []record.Layer {
@@ -33,19 +25,18 @@ func devicesBelow(all []record.Layer, dev uint32, depth int) []record.Layer {
 	if dir == "" || depth > deepest {
 		return all
 	}
-	if _, err := os.Stat(filepath.Join(dir, "partition")); err == nil {
+	exists := func(sub string) bool {
+		_, err := os.Stat(filepath.Join(dir, sub))
+		return err == nil
+	}
+	if exists("partition") {
 		dir = filepath.Dir(dir)
 	}
 	name := filepath.Base(dir)
 	add := func(layer string) {
-		l := record.Layer{Name: layer, Device: name}
-		if !slices.Contains(all, l) {
+		if l := (record.Layer{Name: layer, Device: name}); !slices.Contains(all, l) {
 			all = append(all, l)
 		}
-	}
-	exists := func(sub string) bool {
-		_, err := os.Stat(filepath.Join(dir, sub))
-		return err == nil
 	}
 	switch {
 	case exists("dm"):
@@ -62,60 +53,44 @@ func devicesBelow(all []record.Layer, dev uint32, depth int) []record.Layer {
 		add(how)
 		var st unix.Stat_t
 		if unix.Stat(attribute(dir, "loop/backing_file"), &st) == nil {
-			below := numberOf(unix.Major(st.Dev), unix.Minor(st.Dev))
-			if st.Mode&unix.S_IFMT == unix.S_IFBLK {
-				below = numberOf(unix.Major(st.Rdev), unix.Minor(st.Rdev))
-			} else if fs := mountedFrom(below); fs != "" {
-				all = append(all, record.Layer{Name: fs})
+			below := numberOf(st.Rdev)
+			if st.Mode&unix.S_IFMT != unix.S_IFBLK {
+				below = numberOf(st.Dev)
+				all = mountedFrom(all, below)
 			}
 			all = devicesBelow(all, below, depth+1)
 		}
-	case strings.HasPrefix(name, "drbd"), strings.HasPrefix(name, "bcache"), strings.HasPrefix(name, "nbd"), strings.HasPrefix(name, "zram"):
+	case slices.Contains([]string{"drbd", "bcache", "nbd", "zram"}, strings.TrimRight(name, "0123456789")):
 		add(strings.TrimRight(name, "0123456789"))
+	case !slices.Contains([]string{"", "none", "nop"}, attribute(dir, "integrity/format")) && attribute(dir, "integrity/write_generate") == "1":
+		add("T10 PI") // the block layer makes the tags (Documentation/ABI/stable/sysfs-block)
 	default:
-		// An integrity profile that the block layer makes tags for
-		// (Documentation/ABI/stable/sysfs-block).
-		if f := attribute(dir, "integrity/format"); f != "" && f != "none" && f != "nop" && attribute(dir, "integrity/write_generate") == "1" {
-			add("T10 PI")
-		} else {
-			add("disk")
-		}
+		add("disk")
 	}
 	slaves, _ := filepath.Glob(filepath.Join(dir, "slaves", "*"))
 	for _, s := range slaves {
-		var st unix.Stat_t
-		if unix.Stat("/dev/"+filepath.Base(s), &st) == nil {
-			all = devicesBelow(all, numberOf(unix.Major(st.Rdev), unix.Minor(st.Rdev)), depth+1)
+		if below, ok := blockDevice("/dev/" + filepath.Base(s)); ok {
+			all = devicesBelow(all, below, depth+1)
 		}
 	}
 	return all
 }
 
-// mountedFrom is the type of the file system that is mounted from dev, "" if there
-// is none. btrfs files have a device number that no device has, so its source is
-// compared, too.
-func mountedFrom(dev uint32) string {
-	table, _ := os.ReadFile("/proc/self/mountinfo")
-	for lines := bufio.NewScanner(bytes.NewReader(table)); lines.Scan(); {
-		before, after, _ := strings.Cut(lines.Text(), " - ")
-		head, tail := strings.Fields(before), strings.Fields(after)
-		if len(head) < 5 || len(tail) < 2 {
-			continue
-		}
-		var st unix.Stat_t
-		if unix.Stat(tail[1], &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFBLK && numberOf(unix.Major(st.Rdev), unix.Minor(st.Rdev)) == dev {
-			return tail[0]
-		}
-		if dir := sysDir(dev); dir != "" && head[2] == attribute(dir, "dev") {
-			return tail[0]
+// mountedFrom adds the file system that is mounted from dev, if there is any. Files on
+// btrfs have a device number that no device has, so sources are compared, too.
+func mountedFrom(all []record.Layer, dev uint32) []record.Layer {
+	for m := range mounts() {
+		source, ok := blockDevice(m.source)
+		if ok && source == dev || m.device == numbers(dev) {
+			return append(all, record.Layer{Name: m.fileSystem})
 		}
 	}
-	return ""
+	return all
 }
 
-// targetsOf are the kinds of a device mapper's targets, from a request of
-// include/uapi/linux/dm-ioctl.h, for dm-integrity with its mode. They are not known
-// if the device mapper cannot be asked.
+// targetsOf returns the kinds of the targets of a device-mapper device, with the mode of
+// dm-integrity, by a request of include/uapi/linux/dm-ioctl.h. Its result is "target" if
+// the request fails.
 func targetsOf(dev uint32) (kinds []string) {
 	const (
 		header, spec, room = 312, 40, 16 << 10

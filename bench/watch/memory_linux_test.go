@@ -123,7 +123,7 @@ func TestALoopDeviceIsCountedOnce(t *testing.T) {
 		if its := of(all, pid); len(its) != 1 || !allOf(its[0], writes) || its[0].Device != filepath.Base(dev) || its[0].File != dev && scribble || scribble != (its[0].Changed > 0) {
 			t.Errorf("%+v", its)
 		}
-		if c.Below == c0.Below {
+		if c[countBelow] == c0[countBelow] {
 			t.Error("nothing was seen below the loop device")
 		}
 		for _, r := range all {

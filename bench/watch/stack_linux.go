@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"bufio"
 	"debug/elf"
 	"fmt"
 	"os"
@@ -9,8 +8,8 @@ import (
 	"strings"
 )
 
-// symbols names the addresses of a stack of a process, the innermost first: function
-// or object and offset. Of a process that has ended only addresses are left.
+// symbols names the addresses of a stack of a process, the innermost first, by function
+// or object and offset. If the process has ended it returns the addresses.
 func symbols(pid int, stack []uint64) (lines []string) {
 	objects := map[string][]elf.Symbol{}
 	maps := readMaps(pid)
@@ -25,12 +24,10 @@ func symbols(pid int, stack []uint64) (lines []string) {
 			}
 			at := pc - m.from + m.offset
 			line = fmt.Sprintf("%s+%#x", filepath.Base(m.name), at)
-			all, ok := objects[m.name]
-			if !ok {
-				all = functions(fmt.Sprintf("/proc/%d/map_files/%x-%x", pid, m.from, m.to))
-				objects[m.name] = all
+			if _, ok := objects[m.name]; !ok {
+				objects[m.name] = functions(fmt.Sprintf("/proc/%d/map_files/%x-%x", pid, m.from, m.to))
 			}
-			for _, s := range all {
+			for _, s := range objects[m.name] {
 				if at >= s.Value && at < s.Value+s.Size {
 					line = fmt.Sprintf("%s+%#x (%s)", s.Name, at-s.Value, filepath.Base(m.name))
 					break
@@ -42,32 +39,28 @@ func symbols(pid int, stack []uint64) (lines []string) {
 	return lines
 }
 
-// mapping is a part of an object that a process can execute.
+// mapping is a mapping of an object from which a process can execute.
 type mapping struct {
 	from, to, offset uint64
 	name             string
 }
 
 func readMaps(pid int) (all []mapping) {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/maps", pid))
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	for line := range strings.Lines(string(text)) {
 		var m mapping
 		var access, device string
 		var inode uint64
-		n, _ := fmt.Sscanf(lines.Text(), "%x-%x %s %x %s %d", &m.from, &m.to, &access, &m.offset, &device, &inode)
+		n, _ := fmt.Sscanf(line, "%x-%x %s %x %s %d", &m.from, &m.to, &access, &m.offset, &device, &inode)
 		if n == 6 && strings.Contains(access, "x") && inode != 0 {
-			_, m.name, _ = strings.Cut(lines.Text(), "/")
+			_, m.name, _ = strings.Cut(strings.TrimSuffix(line, "\n"), "/")
 			all = append(all, m)
 		}
 	}
 	return all
 }
 
-// functions are those of an object, at their offsets in its file.
+// functions returns the functions of an object, by their offsets in its file.
 func functions(name string) (all []elf.Symbol) {
 	f, err := elf.Open(name)
 	if err != nil {

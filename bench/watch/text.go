@@ -5,34 +5,39 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"stablepages/bench/record"
 	"stablepages/stablewrite"
 )
 
-// Outcome is what Records of one run come to.
+// Outcome is the result of a run.
 type Outcome int
 
 const (
-	Clean        Outcome = iota // direct writes were looked at, all that were to be, and none was seen to change
+	Clean        Outcome = iota // there were direct writes, none was missed, and none changed
 	Changed                     // a direct write changed in flight
 	Inconclusive                // neither
 )
 
-// Judge judges the Records of one run and says why.
+// isDirect reports whether r has direct writes.
+func isDirect(r record.Watch) bool { return r.Direct == stablewrite.DirectYes }
+
+// changedDirect returns the Records of programs that changed direct writes.
+func changedDirect(all []record.Watch) []record.Watch {
+	return slices.DeleteFunc(slices.Clone(all), func(r record.Watch) bool { return !isDirect(r) || r.Changed == 0 })
+}
+
+// Judge returns the Outcome of the Records of one run, and the reason.
 func Judge(all []record.Watch) (Outcome, string) {
 	var n, changed int64
+	var run record.Watch
 	for _, r := range all {
-		if r.Direct == stablewrite.DirectYes {
+		run = r
+		if isDirect(r) {
 			n += r.Writes
 			changed += r.Changed
 		}
-	}
-	run := record.Watch{}
-	if len(all) > 0 {
-		run = all[0]
 	}
 	looked := "direct writes"
 	if run.Sample > 1 {
@@ -42,42 +47,18 @@ func Judge(all []record.Watch) (Outcome, string) {
 	case changed > 0:
 		return Changed, fmt.Sprintf("%d of %d %s changed in flight.", changed, n, looked)
 	case run.Bios == 0:
-		return Inconclusive, "Inconclusive: no write came to a block device. NFS, FUSE and tmpfs have none, and buffered writes come later, or at a sync."
+		return Inconclusive, "Inconclusive: no write came to a block device. Writes to NFS, FUSE and tmpfs never do, and buffered writes do so later, or at a sync."
 	case n == 0:
-		return Inconclusive, fmt.Sprintf("Inconclusive: no direct write was looked at. Of all programs %d writes came to block devices.", run.Bios)
+		return Inconclusive, fmt.Sprintf("Inconclusive: no direct write was looked at. All programs together made %d writes to block devices.", run.Bios)
 	case run.Untraced > 0:
 		return Inconclusive, fmt.Sprintf("Inconclusive: 0 of %d %s were seen to change, but %d more were missed. Look at fewer: --sample, --max-blocks, --dev.", n, looked, run.Untraced)
 	case run.Unnamed > 0:
-		return Inconclusive, fmt.Sprintf("Inconclusive: 0 of %d %s were seen to change, but threads of the kernel queued %d more, as under I/O throttling, whose program is not known. Watch all programs instead.", n, looked, run.Unnamed)
+		return Inconclusive, fmt.Sprintf("Inconclusive: 0 of %d %s were seen to change, but threads of the kernel queued %d more, as under I/O throttling, and their program is not known. Watch all programs instead.", n, looked, run.Unnamed)
 	}
 	return Clean, fmt.Sprintf("0 of %d %s were seen to change after queueing: fewer than %s %% do (95 %% confidence).", n, looked, percent(min(3/float64(n), 1)))
 }
 
-// Table is a table of what was seen, of at most so many rows.
-func Table(all []record.Watch, rows int) string {
-	var b strings.Builder
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	shown := 0
-	for _, r := range all {
-		if r.Writes == 0 {
-			continue
-		}
-		if shown == 0 {
-			fmt.Fprintln(t, "writes\tchanged\tshare\tblocks\tchanged\t  program")
-		}
-		if shown++; shown > rows {
-			continue
-		}
-		fmt.Fprintf(t, "%d\t%d\t%s\t%d\t%d\t  %s, %s, %s\n", r.Writes, r.Changed, Share(r.Changed, r.Writes), r.Blocks, r.BlocksChanged, Program(r), r.Memory, record.Printable(r.Device))
-	}
-	t.Flush()
-	if shown > rows {
-		fmt.Fprintf(&b, "and %d more\n", shown-rows)
-	}
-	return b.String()
-}
-
-// Program names whose writes r are, fit for a terminal.
+// Program names the program of r, fit for a terminal.
 func Program(r record.Watch) string {
 	switch {
 	case r.PID != 0:
@@ -90,21 +71,21 @@ func Program(r record.Watch) string {
 	return "kernel"
 }
 
-// Share is n of so many in percent.
-func Share(n, of int64) string {
+// Share returns n as a share of all, in percent.
+func Share(n, all int64) string {
 	if n == 0 {
 		return "0"
 	}
-	return percent(float64(n)/float64(of)) + " %"
+	return percent(float64(n)/float64(all)) + " %"
 }
 
-// percent is a share in percent, of two digits.
+// percent returns a share in percent, with two significant digits.
 func percent(share float64) string {
 	short, _ := strconv.ParseFloat(strconv.FormatFloat(100*share, 'e', 1, 64), 64)
 	return strconv.FormatFloat(short, 'f', -1, 64)
 }
 
-// Line says of a program that it was first seen to change a direct write.
+// Line reports the first change of a direct write by a program.
 func Line(r record.Watch) string {
 	line := fmt.Sprintf("%s changes what it writes to %s", Program(r), record.Printable(r.Device))
 	if r.File != "" {
@@ -121,32 +102,27 @@ func duration(ns int64) string {
 	return d.Round(max(d/1000, 1)).String()
 }
 
-// Finding is what is said of a program that changed direct writes.
+// Finding describes a program that changed direct writes.
 type Finding struct {
 	Program string
-	Said    []string // the file, an example, what of that below minds, the program's switch
+	Said    []string // the file, an example, which layer below needs stable pages, the program's switch
 }
 
-// Findings are those of the programs that changed direct writes. Processes of one
-// name that wrote to one file are one.
+// Findings describe the programs that changed direct writes. Processes with one name
+// that wrote to one file are one Finding.
 func Findings(all []record.Watch) (found []Finding) {
 	type key struct{ comm, device, file string }
-	processes := map[key][]record.Watch{}
-	var order []key
-	for _, r := range all {
-		if r.Direct != stablewrite.DirectYes || r.Changed == 0 {
-			continue
-		}
+	processes := map[key]int{}
+	var first []record.Watch // of each key
+	for _, r := range changedDirect(all) {
 		k := key{r.Comm, r.Device, r.File}
-		if processes[k] == nil {
-			order = append(order, k)
+		if processes[k]++; processes[k] == 1 {
+			first = append(first, r)
 		}
-		processes[k] = append(processes[k], r)
 	}
-	for _, k := range order {
-		r := processes[k][0]
+	for _, r := range first {
 		f := Finding{Program: Program(r), Said: about(r)}
-		if n := len(processes[k]) - 1; n > 0 {
+		if n := processes[key{r.Comm, r.Device, r.File}] - 1; n > 0 {
 			f.Program += fmt.Sprintf(" and %d more", n)
 		}
 		found = append(found, f)
@@ -154,8 +130,8 @@ func Findings(all []record.Watch) (found []Finding) {
 	return found
 }
 
-// about says where r changed, what of that below minds, and which switch its program
-// has.
+// about says what r changed, which layer below needs stable pages, and which switch the
+// program has.
 func about(r record.Watch) (said []string) {
 	if r.File != "" {
 		said = append(said, "file: "+record.Printable(r.File))
@@ -165,7 +141,8 @@ func about(r record.Watch) (said []string) {
 		if e.Blocks > 1 {
 			more = fmt.Sprintf(" and %d more", e.Blocks-1)
 		}
-		said = append(said, fmt.Sprintf("example: sector %d of %s, %d bytes, block %d%s, within %s", e.Sector, record.Printable(r.Device), e.Bytes, e.Block, more, duration(e.InFlightNS)))
+		said = append(said, fmt.Sprintf("example: sector %d of %s, %d bytes, block %d%s, within %s",
+			e.Sector, record.Printable(r.Device), e.Bytes, e.Block, more, duration(e.InFlightNS)))
 		if len(e.Stack) > 0 {
 			said = append(said, "submitted by: "+record.Printable(strings.Join(e.Stack, " < ")))
 		}
@@ -173,22 +150,22 @@ func about(r record.Watch) (said []string) {
 	return append(said, "below: "+Below(r.Layers), "its own switch: "+switchOf(r.Comm))
 }
 
-// effects say which layers mind that a write changes, and how it shows; and which
-// copy first, so that nothing below them sees a change.
+// effects say how a write that changes shows on the layers that need stable pages, and
+// which layers copy first, so that no layer below them sees a change.
 var effects = map[string]struct {
 	how    string
 	copies bool
 }{
-	"btrfs":          {"btrfs minds, if the file has data checksums: they do not match, and reads fail (EIO)", false},
-	"T10 PI":         {"T10 PI minds: the write fails (EILSEQ), or reads of it do", false},
-	"dm integrity D": {"dm-integrity minds: its tags do not match, and reads fail (EILSEQ)", false},
-	"dm integrity B": {"dm-integrity minds: its tags do not match, and reads fail (EILSEQ)", false},
-	"dm integrity":   {"dm-integrity minds, but in its mode J: its tags do not match, and reads fail (EILSEQ)", false},
-	"md raid1":       {"md raid1 minds: its disks differ (mismatch_cnt), and reads return one or the other", false},
-	"md raid10":      {"md raid10 minds: its disks differ (mismatch_cnt), and reads return one or the other", false},
-	"dm mirror":      {"dm-mirror minds: its disks differ, and reads return one or the other", false},
-	"dm raid":        {"dm-raid minds, if it mirrors: its disks differ, and reads return one or the other", false},
-	"drbd":           {"DRBD minds: its nodes differ, and it only warns", false},
+	"btrfs":          {"btrfs needs stable pages if the file has data checksums: the checksums do not match, and reads fail (EIO)", false},
+	"T10 PI":         {"T10 PI needs stable pages: the write fails (EILSEQ), or later reads fail", false},
+	"dm integrity D": {"dm-integrity needs stable pages: its tags do not match, and reads fail (EILSEQ)", false},
+	"dm integrity B": {"dm-integrity needs stable pages: its tags do not match, and reads fail (EILSEQ)", false},
+	"dm integrity":   {"dm-integrity needs stable pages, except in mode J: its tags do not match, and reads fail (EILSEQ)", false},
+	"md raid1":       {"md raid1 needs stable pages: its disks differ (mismatch_cnt), and reads return one or the other", false},
+	"md raid10":      {"md raid10 needs stable pages: its disks differ (mismatch_cnt), and reads return one or the other", false},
+	"dm mirror":      {"dm-mirror needs stable pages: its disks differ, and reads return one or the other", false},
+	"dm raid":        {"dm-raid needs stable pages if it mirrors: its disks differ, and reads return one or the other", false},
+	"drbd":           {"DRBD needs stable pages: its nodes differ, and DRBD only warns", false},
 	"bcachefs":       {"bcachefs copies first, if it has data checksums", false},
 	"loop, buffered": {"the loop device copies first, into the page cache", true},
 	"dm crypt":       {"dm-crypt copies first, as it encrypts", true},
@@ -198,10 +175,10 @@ var effects = map[string]struct {
 	"md raid6":       {"md raid6 copies first, into its stripes", true},
 }
 
-// Below says which of the layers, the highest first, mind that a write changes.
+// Below says which of the layers, the highest first, need stable pages.
 func Below(layers []record.Layer) string {
 	var path, said []string
-	minds := false
+	needs := false
 	for _, l := range layers {
 		name := l.Name
 		if l.Device != "" {
@@ -213,14 +190,14 @@ func Below(layers []record.Layer) string {
 		e, ok := effects[l.Name]
 		if ok && !slices.Contains(said, e.how) {
 			said = append(said, e.how)
-			minds = minds || !e.copies
+			needs = needs || !e.copies
 		}
 		if e.copies {
 			break
 		}
 	}
-	if !minds {
-		said = append(said, "no layer here sums or mirrors what it takes from the program: the media hold old and new bytes mixed, which only checksums of the program show")
+	if !needs {
+		said = append(said, "no layer here sums or mirrors the program's data: the media hold old and new bytes mixed, which only checksums of the program show")
 	}
 	if len(path) == 0 {
 		path = []string{"a device that is gone"}
@@ -228,8 +205,8 @@ func Below(layers []record.Layer) string {
 	return strings.Join(path, ", ") + ": " + strings.Join(said, "; ")
 }
 
-// switches are those of programs that are known to change what they write, by how
-// their names begin.
+// switches are settings of programs that change pages in flight, by the prefix of the
+// program's name.
 var switches = []struct{ program, how string }{
 	{"qemu", "cache=writeback (or writethrough) for its drives"},
 	{"kvm", "cache=writeback (or writethrough) for its drives"},
@@ -245,20 +222,10 @@ func switchOf(comm string) string {
 			return s.how
 		}
 	}
-	return "for buffered I/O, if it has one; its manual tells"
+	return "for buffered I/O, if it has one: see its manual"
 }
 
-// Advice is what can be done about a program that changes what it writes, the best
-// first.
-var Advice = []string{
-	"The program's own switch for buffered I/O, or for checksums that it takes of a copy.",
-	"A copy in between: qemu-nbd over a socket, or a loop device without direct I/O.",
-	"stablewrite run -- COMMAND, which takes O_DIRECT away from it.",
-	"A kernel that copies: for btrfs with data checksums 6.15, for xfs on devices that need stable pages 7.0.",
-	"If its source is yours, the library: go doc stablepages/stablewrite.",
-}
-
-// Coverage says how much was looked at.
+// Coverage says how many writes a run looked at and missed.
 func Coverage(all []record.Watch) string {
 	if len(all) == 0 {
 		return ""
@@ -278,7 +245,7 @@ func Coverage(all []record.Watch) string {
 	}
 	said += fmt.Sprintf("; missed: %d", run.Untraced)
 	if run.Unnamed > 0 {
-		said += fmt.Sprintf("; queued by threads of the kernel, whose program is not known: %d", run.Unnamed)
+		said += fmt.Sprintf("; queued by threads of the kernel for programs that are not known: %d", run.Unnamed)
 	}
-	return said + ". A change is seen if it is there when the write completes."
+	return said + ". A change that is restored before the write completes is not seen."
 }

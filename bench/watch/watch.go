@@ -6,30 +6,30 @@ import (
 	"stablepages/bench/record"
 )
 
-// MostBlocks is the most that Options.MaxBlocks can be: a completion, often in an
-// interrupt, looks at no more.
+// MostBlocks is the limit of Options.MaxBlocks. It bounds the time of a completion, which
+// is often in an interrupt.
 const MostBlocks = 256
 
-// Options say what is watched. The zero value is every direct write of every
+// Options say which writes are watched. The zero value is every direct write of every
 // program.
 type Options struct {
-	PID       int      // a process, with what it starts from now on; 0: all
-	Children  bool     // what this process starts from now on, instead
-	Comm      string   // programs of this name only, as ps(1) shows it, at most 15 bytes
-	Devices   []string // writes to these only, and to what is made of them; names as in /dev
+	PID       int      // only this process, and those that it starts from now on; 0: all
+	Children  bool     // only the processes that this process starts from now on
+	Comm      string   // only programs with this name, as ps(1) shows it, at most 15 bytes
+	Devices   []string // only writes to these devices, by their names in /dev, and to devices on top of them
 	All       bool     // look at writes that are not direct, too
-	Sample    int      // look at one write of so many, by chance; 0: at each
-	MaxBlocks int      // look at so many blocks of a write, from a random one on; 0: MostBlocks
-	Stacks    bool     // keep where a program submitted a write that changed
+	Sample    int      // look at one write of so many, at random; 0: at each
+	MaxBlocks int      // look at so many blocks of a write, from a random block on; 0: MostBlocks
+	Stacks    bool     // keep the stack that submitted a changed write
 
-	// OnChanged is called for each program, when it is first seen to change a
-	// direct write, from a goroutine of the Watcher. It may be nil.
+	// OnChanged, if not nil, is called by a goroutine of the Watcher for the first changed
+	// direct write of each program.
 	OnChanged func(record.Watch)
 
-	rows, inFlight uint32 // that there is room for; 0: 4096 programs, 8192 writes
+	rows, inFlight uint32 // room for so many programs and writes; 0: 4096 and 8192
 }
 
-// Validate refuses what cannot be watched, and sets defaults.
+// Validate refuses options that make no sense, and sets defaults.
 func (o *Options) Validate() error {
 	if o.Sample == 0 {
 		o.Sample = 1
@@ -39,11 +39,11 @@ func (o *Options) Validate() error {
 	}
 	switch {
 	case o.PID < 0:
-		return fmt.Errorf("PID %d is no process", o.PID)
+		return fmt.Errorf("PID %d: the number must be 1 or more", o.PID)
 	case o.Sample < 0:
-		return fmt.Errorf("one write of %d cannot be looked at: the number must be 1 or more", o.Sample)
+		return fmt.Errorf("a sample of one write of %d: the number must be 1 or more", o.Sample)
 	case o.MaxBlocks < 0 || o.MaxBlocks > MostBlocks:
-		return fmt.Errorf("%d blocks cannot be looked at: the number must be from 1 to %d", o.MaxBlocks, MostBlocks)
+		return fmt.Errorf("%d blocks of a write: the number must be from 1 to %d", o.MaxBlocks, MostBlocks)
 	case len(o.Comm) > 15:
 		return fmt.Errorf("%q is longer than the 15 bytes that the kernel keeps of a name", o.Comm)
 	}

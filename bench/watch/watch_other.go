@@ -10,23 +10,21 @@ import (
 	"stablepages/stablewrite"
 )
 
-// errPlatform is why nothing is watched here.
 var errPlatform = fmt.Errorf("watching needs Linux on amd64: %w", errors.ErrUnsupported)
 
 // Watcher watches writes until Stop.
 type Watcher struct{}
 
-// Start begins to watch. What stands against it is the error, with what to do
-// about it.
+// Start begins to watch.
 func Start(o Options) (*Watcher, error) { return nil, errors.Join(o.Validate(), errPlatform) }
 
-// Records returns what was seen so far.
+// Records returns the results so far.
 func (w *Watcher) Records() ([]record.Watch, error) { return nil, errPlatform }
 
-// Stop returns what was seen.
+// Stop returns the results.
 func (w *Watcher) Stop() ([]record.Watch, error) { return nil, errPlatform }
 
-// Close detaches everything.
+// Close ends the watch.
 func (w *Watcher) Close() error { return errPlatform }
 
 // HowWritten says how a write is made.

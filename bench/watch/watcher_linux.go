@@ -4,10 +4,14 @@ package watch
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,14 +23,16 @@ import (
 	"stablepages/stablewrite"
 )
 
-// memories are the kinds of memory, by the number that the kernel's side has for
-// them.
+// memories are the kinds of memory, by their numbers in bpf/watch.bpf.c.
 var memories = [...]record.Memory{1: record.Anonymous, record.Mapped, record.Shared, record.Swap, record.PageCache, record.Metadata, record.KernelOwn}
 
-// hooks are attached in this order: of each, the levels one after the other, and
-// nothing is queued that could complete unseen.
+// hooks are the programs in the order in which they are attached: the levels of each
+// one after the other, and completions before submissions, so that no write is queued
+// whose completion is not seen.
 var hooks = []string{
-	"on_rq_complete", "on_rq_complete_2", "on_rq_complete_3", "on_bio_complete", "on_bio_complete_2", "on_bio_complete_3", "on_queue", "on_queue_2", "on_queue_3",
+	"on_rq_complete", "on_rq_complete_2", "on_rq_complete_3",
+	"on_bio_complete", "on_bio_complete_2", "on_bio_complete_3",
+	"on_queue", "on_queue_2", "on_queue_3",
 }
 
 // Watcher watches writes until Stop.
@@ -36,26 +42,24 @@ type Watcher struct {
 	began  uint64 // CLOCK_MONOTONIC
 	events *ringbuf.Reader
 	read   chan struct{} // closed when all events were read
-
-	mu    sync.Mutex
-	known map[who]*known
-	names map[uint32]place // by device
+	known  sync.Map      // the known of each who that changed
+	places sync.Map      // the place of each number of a device
 }
 
-// known is what was found out about a row when it was first seen to change.
+// known is what the first change of a row showed.
 type known struct {
 	change record.Change
 	file   string
 }
 
-// place is where writes went.
+// place is a device and what writes to it pass.
 type place struct {
 	name   string
 	layers []record.Layer
 }
 
-// Start begins to watch. What stands against it is the error, with what to do
-// about it.
+// Start begins to watch. Its errors say why this machine cannot be watched, and what to
+// do about it.
 func Start(o Options) (_ *Watcher, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -69,29 +73,17 @@ func Start(o Options) (_ *Watcher, err error) {
 			return nil, err
 		}
 	}
-	sizes := map[string]uint32{}
-	if o.rows != 0 {
-		sizes["rows"] = o.rows
-	}
-	if o.inFlight != 0 {
-		sizes["in_flight"] = o.inFlight
-	}
 	var comm [16]byte
 	copy(comm[:], o.Comm)
-	flag := func(on bool) uint8 {
-		if on {
-			return 1
-		}
-		return 0
-	}
 	k, err := load(map[string]any{
-		"sample": uint32(o.Sample), "most": uint32(o.MaxBlocks), "every_kind": flag(o.All), "stacks": flag(o.Stacks),
-		"by_process": flag(o.PID != 0 || o.Children), "by_comm": flag(o.Comm != ""), "only_comm": comm, "by_device": flag(len(o.Devices) > 0),
-	}, sizes, append([]string{"on_fork", "on_exit"}, hooks...)...)
+		"sample": uint32(o.Sample), "most": uint32(o.MaxBlocks), "every_kind": o.All, "stacks": o.Stacks,
+		"by_process": o.PID != 0 || o.Children, "by_comm": o.Comm != "", "only_comm": comm,
+		"by_device": len(o.Devices) > 0,
+	}, map[string]uint32{"rows": o.rows, "in_flight": o.inFlight}, append([]string{"on_fork", "on_exit"}, hooks...)...)
 	if err != nil {
 		return nil, err
 	}
-	w := &Watcher{o: o, k: k, read: make(chan struct{}), known: map[who]*known{}, names: map[uint32]place{}}
+	w := &Watcher{o: o, k: k, read: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, k.Close())
@@ -99,10 +91,10 @@ func Start(o Options) (_ *Watcher, err error) {
 	}()
 	for _, dev := range devices {
 		if err := k.Maps["devices"].Put(dev, uint8(1)); err != nil {
-			return nil, fmt.Errorf("more devices than can be told apart: %w", err)
+			return nil, fmt.Errorf("too many devices: %w: name fewer", err)
 		}
 	}
-	for m := range memories[1:] { // for programs that there is no room for
+	for m := range memories[1:] { // rows for the programs that have no row because the map is full
 		if err := k.Maps["rows"].Put(who{Memory: uint32(m + 1)}, row{}); err != nil {
 			return nil, err
 		}
@@ -132,14 +124,14 @@ func Start(o Options) (_ *Watcher, err error) {
 
 // isProcess refuses a number that no process has.
 func isProcess(pid int) error {
-	switch tgid := statusField(pid, "Tgid"); tgid {
-	case "":
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/[0-9]*/task/%d", pid))
+	if len(tasks) == 0 {
 		return fmt.Errorf("no process has the PID %d", pid)
-	case fmt.Sprint(pid):
-		return nil
-	default:
-		return fmt.Errorf("%d is a thread of process %s: name that", pid, tgid)
 	}
+	if process := strings.Split(tasks[0], "/")[2]; process != strconv.Itoa(pid) {
+		return fmt.Errorf("%d is a thread of process %s: name the process", pid, process)
+	}
+	return nil
 }
 
 func monotonic() uint64 {
@@ -157,20 +149,16 @@ func (w *Watcher) readEvents() {
 			return
 		}
 		var e event
-		if err := decode(rec.RawSample, &e); err != nil {
-			continue // never: the kernel's side writes nothing else
+		if _, err := binary.Decode(rec.RawSample, binary.NativeEndian, &e); err == nil {
+			w.keep(e)
 		}
-		w.keep(e)
 	}
 }
 
-// keep keeps e as the example of its row, if it is the first, and finds out what a
-// process that has ended cannot tell any more.
+// keep keeps e as the example of its row if e is the first, and looks up the file now:
+// the process may end soon.
 func (w *Watcher) keep(e event) {
-	w.mu.Lock()
-	_, again := w.known[e.Who]
-	w.mu.Unlock()
-	if again {
+	if _, again := w.known.Load(e.Who); again {
 		return
 	}
 	k := &known{change: record.Change{
@@ -183,52 +171,45 @@ func (w *Watcher) keep(e event) {
 	if direct && e.Who.TGID != 0 {
 		k.file = fileOf(int(e.Who.TGID), e.Who.Device, e.Sector+e.At/512)
 	}
-	w.mu.Lock()
-	w.known[e.Who] = k
-	w.mu.Unlock()
+	w.known.Store(e.Who, k)
 	if direct && w.o.OnChanged != nil {
 		w.o.OnChanged(w.record(e.Who, row{Writes: 1, Changed: 1, Blocks: uint64(e.Blocks), BlocksChanged: uint64(e.Changed)}))
 	}
 }
 
-// placeOf is what is known of a device; its name stays when it goes.
+// placeOf returns the place of a device, also when the device has gone since.
 func (w *Watcher) placeOf(dev uint32) place {
-	w.mu.Lock()
-	p, ok := w.names[dev]
-	w.mu.Unlock()
+	p, ok := w.places.Load(dev)
 	if !ok {
-		p = place{deviceName(dev), layersOf(dev)}
-		w.mu.Lock()
-		w.names[dev] = p
-		w.mu.Unlock()
+		p, _ = w.places.LoadOrStore(dev, place{deviceName(dev), layersOf(dev)})
 	}
-	return p
+	return p.(place)
 }
 
-// record is the Record of a row, without what is of the whole run.
+// record returns the Record of a row, without the fields of the whole run.
 func (w *Watcher) record(of who, r row) record.Watch {
 	at := w.placeOf(of.Device)
 	memory := memories[of.Memory]
 	rec := record.Watch{
-		Kind: record.KindWatch, Comm: unix.ByteSliceToString(of.Comm[:]), PID: int(of.TGID), Cgroup: cgroupPath(of.Cgroup),
+		Kind: record.KindWatch,
+		Comm: unix.ByteSliceToString(of.Comm[:]), PID: int(of.TGID), Cgroup: cgroupPath(of.Cgroup),
 		Memory: memory, Direct: memory.Directness(), Device: at.name, Layers: at.layers,
-		Writes: int64(r.Writes), Changed: int64(r.Changed), Blocks: int64(r.Blocks), BlocksChanged: int64(r.BlocksChanged), Truncated: int64(r.Truncated),
+		Writes: int64(r.Writes), Changed: int64(r.Changed),
+		Blocks: int64(r.Blocks), BlocksChanged: int64(r.BlocksChanged), Truncated: int64(r.Truncated),
 		Sample: w.o.Sample, MaxBlocks: w.o.MaxBlocks, Version: record.Version,
 	}
 	if r.FirstChanged != 0 {
 		s := float64(r.FirstChanged-w.began) / 1e9
 		rec.FirstSeconds = &s
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if k := w.known[of]; k != nil {
-		rec.Example, rec.File = &k.change, k.file
+	if k, ok := w.known.Load(of); ok {
+		rec.Example, rec.File = &k.(*known).change, k.(*known).file
 	}
 	return rec
 }
 
-// Records returns what was seen so far: a Record of each program, kind of memory
-// and device, those with the most direct writes that changed first.
+// Records returns the results so far: a Record for each program, kind of memory and
+// device. Direct writes come first, then the most changed writes.
 func (w *Watcher) Records() ([]record.Watch, error) {
 	var all []record.Watch
 	var of who
@@ -240,70 +221,59 @@ func (w *Watcher) Records() ([]record.Watch, error) {
 		}
 		all = append(all, w.record(of, r))
 	}
-	if err := rows.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) { // aborted: rows come while they are read
+	if err := rows.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) { // aborted: rows were added meanwhile
 		return nil, err
 	}
+	rank := func(r record.Watch) int {
+		if isDirect(r) {
+			return 0
+		}
+		return 1
+	}
 	slices.SortFunc(all, func(a, b record.Watch) int {
-		return cmp.Or(compareDirect(a, b), cmp.Compare(b.Changed, a.Changed), cmp.Compare(b.Writes, a.Writes), cmp.Compare(a.PID, b.PID), cmp.Compare(a.Device, b.Device))
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Changed, a.Changed), cmp.Compare(b.Writes, a.Writes),
+			cmp.Compare(a.PID, b.PID), cmp.Compare(a.Device, b.Device))
 	})
 	c, err := w.counts()
 	if err != nil {
 		return nil, err
 	}
-	missed, err := w.missed()
+	// A bio was missed if its processor was busy with other bios on all levels.
+	last, err := w.k.Programs["on_queue_3"].Stats()
 	if err != nil {
 		return nil, err
 	}
-	if len(all) == 0 { // that there was nothing is a result, too
+	if len(all) == 0 { // no writes is a result, too
 		all = []record.Watch{{Kind: record.KindWatch, Sample: w.o.Sample, MaxBlocks: w.o.MaxBlocks, Version: record.Version}}
 	}
 	system, seconds := record.SystemOf(nil), float64(monotonic()-w.began)/1e9
 	for i := range all {
 		all[i].System, all[i].Seconds = system, seconds
-		all[i].Bios, all[i].Unnamed = int64(c.Seen-c.Below), int64(c.Nobody)
-		all[i].Untraced = int64(c.NoRoom + c.Unreadable + c.Replaced + missed)
+		all[i].Bios, all[i].Unnamed = int64(c[countSeen]-c[countBelow]), int64(c[countNobody])
+		all[i].Untraced = int64(c[countNoRoom] + c[countUnreadable] + c[countReplaced] + last.RecursionMisses)
 	}
 	return all, nil
 }
 
-// compareDirect puts direct writes first.
-func compareDirect(a, b record.Watch) int {
-	yes := stablewrite.DirectYes
-	switch {
-	case a.Direct == yes && b.Direct != yes:
-		return -1
-	case a.Direct != yes && b.Direct == yes:
-		return 1
-	}
-	return 0
-}
-
-// counts adds up what every processor counted.
+// counts returns the sum of the counts of all processors.
 func (w *Watcher) counts() (sum counts, err error) {
 	var each []counts
 	if err := w.k.Maps["counters"].Lookup(uint32(0), &each); err != nil {
 		return sum, err
 	}
 	for _, c := range each {
-		sum.add(c)
+		for i, n := range c {
+			sum[i] += n
+		}
 	}
 	return sum, nil
 }
 
-// missed is how many queued bios were not seen, since a processor was at another.
-func (w *Watcher) missed() (uint64, error) {
-	stats, err := w.k.Programs["on_queue_3"].Stats()
-	if err != nil {
-		return 0, err
-	}
-	return stats.RecursionMisses, nil
-}
-
-// drain is how long Stop waits for writes that are in flight.
+// drain is how long Stop waits for writes in flight.
 const drain = 2 * time.Second
 
-// Stop takes up no more writes, waits for those in flight, two seconds at most,
-// and returns what was seen. Writes still in flight then count as untraced.
+// Stop looks at no further writes, waits for those in flight, two seconds at most, and
+// returns the results. Writes that are still in flight then count as untraced.
 func (w *Watcher) Stop() ([]record.Watch, error) {
 	if err := w.k.Variables["stopping"].Set(uint8(1)); err != nil {
 		return nil, errors.Join(err, w.Close())
@@ -322,7 +292,7 @@ func (w *Watcher) Stop() ([]record.Watch, error) {
 	return all, errors.Join(err, err2, w.Close())
 }
 
-// inFlight counts the writes that were looked at once.
+// inFlight counts the writes that were queued and have not completed.
 func (w *Watcher) inFlight() (n int) {
 	var key, next uint64
 	in := w.k.Maps["in_flight"]
@@ -333,7 +303,7 @@ func (w *Watcher) inFlight() (n int) {
 	return n
 }
 
-// Close detaches everything. It may be called more than once.
+// Close detaches all programs. It may be called more than once.
 func (w *Watcher) Close() error {
 	err := w.events.Close()
 	<-w.read

@@ -7,7 +7,7 @@ import (
 	"stablepages/stablewrite"
 )
 
-// HowFileIsWritten says how direct writes to target are made, by HowWritten. It
+// HowFileIsWritten finds out, by HowWritten, how direct writes to target are made. It
 // overwrites the first 64 KiB.
 func HowFileIsWritten(target *os.File) (stablewrite.Directness, error) {
 	return HowWritten(func(p []byte) error {

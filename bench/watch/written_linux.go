@@ -13,16 +13,15 @@ import (
 	"stablepages/stablewrite"
 )
 
-// HowWritten says how a write is made: whose pages its bios hold, at the highest
-// device that they come to. write is called once, with 64 KiB of memory that
-// begins at a page and is gone afterwards. It must write all of it, as it came and
-// to where its pages stay whole (with O_DIRECT they do), and sync what it wrote.
-// Bios are told by what is in them, so it does not matter who submits them. Where
-// none holds it (NFS, FUSE, tmpfs; compression, encryption by the file system) how
-// it is written is unknown.
+// HowWritten finds out how a write is made, by whose pages its bios hold at the highest
+// device. It calls write once, with 64 KiB of page-aligned memory, which it unmaps
+// afterwards. write must write all of the memory unchanged, to an offset that keeps pages
+// whole (with O_DIRECT all do), and sync. HowWritten recognizes bios by their content, so
+// any thread may submit them. Its result is unknown if no bio has the content (NFS, FUSE,
+// tmpfs; compression or encryption by the file system).
 //
-// An error of write is returned unchanged. Any other says why nothing can be watched
-// here, as Start does, and write was not called.
+// HowWritten returns an error of write unchanged. Any other error says, as those of Start,
+// why nothing can be watched here; then write was not called.
 func HowWritten(write func(p []byte) error) (stablewrite.Directness, error) {
 	mem, err := unix.Mmap(-1, 0, writtenPages*pageSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
@@ -38,37 +37,37 @@ func HowWritten(write func(p []byte) error) (stablewrite.Directness, error) {
 		copy(mem[at:], mem[:8*len(mark)])
 	}
 	k, err := load(map[string]any{"mark": mark}, nil, "how_written")
-	if err == nil {
-		defer k.Close()
-		err = k.attach("how_written")
-	}
 	if err != nil {
 		return stablewrite.DirectUnknown, err
 	}
-	err = write(mem)
-	if err := errors.Join(err, k.detach()); err != nil {
+	defer k.Close()
+	if err := k.attach("how_written"); err != nil {
 		return stablewrite.DirectUnknown, err
 	}
-	seen := map[record.Memory]uint64{}
-	for i := range memories {
-		var each []uint64
+	if err := errors.Join(write(mem), k.detach()); err != nil {
+		return stablewrite.DirectUnknown, err
+	}
+	seen := map[stablewrite.Directness]uint64{}
+	for i, memory := range memories {
+		var each []uint64 // by processor
 		if err := k.Maps["found"].Lookup(uint32(i), &each); err != nil {
 			return stablewrite.DirectUnknown, err
 		}
+		how := memory.Directness()
+		if memory == record.KernelOwn { // it holds the content of mem, so it is a copy
+			how = stablewrite.DirectBounced
+		}
 		for _, n := range each {
-			seen[memories[i]] += n
+			seen[how] += n
 		}
 	}
-	switch {
-	case seen[record.Anonymous]+seen[record.Mapped]+seen[record.Shared] > 0:
-		return stablewrite.DirectYes, nil
-	case seen[record.PageCache]+seen[record.Metadata] > 0:
-		return stablewrite.DirectNo, nil
-	case seen[record.KernelOwn] > 0:
-		return stablewrite.DirectBounced, nil
+	for _, how := range []stablewrite.Directness{stablewrite.DirectYes, stablewrite.DirectNo, stablewrite.DirectBounced} {
+		if seen[how] > 0 {
+			return how, nil
+		}
 	}
 	return stablewrite.DirectUnknown, nil
 }
 
-// writtenPages are enough for every logical block of a device.
+// writtenPages are enough for a logical block of any device.
 const writtenPages = 16

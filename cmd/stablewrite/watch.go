@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -95,7 +96,7 @@ func (f *watchFlags) check(cmd *cobra.Command, args []string) error {
 	return f.o.Validate()
 }
 
-// tick is the time between updates of the table on a terminal.
+// tick is the interval in which a terminal shows the results so far.
 const tick = time.Second
 
 func (f *watchFlags) run(cmd *cobra.Command, args []string) error {
@@ -115,7 +116,7 @@ func (f *watchFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	defer w.Close()
-	failed, err := f.wait(ctx, cmd, w, shown, args)
+	failed, err := f.wait(ctx, cmd, args, func() error { return f.show(shown, w) })
 	shown.clear()
 	if err != nil {
 		return err
@@ -143,23 +144,44 @@ func (f *watchFlags) run(cmd *cobra.Command, args []string) error {
 }
 
 func (f *watchFlags) print(out io.Writer, all []record.Watch) error {
+	if !f.json {
+		return printWatch(out, all)
+	}
+	for _, r := range all {
+		if err := record.Write(out, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printWatch(out io.Writer, all []record.Watch) error {
 	var found record.Results
 	for _, r := range all {
 		found.Add(r)
-		if f.json {
-			if err := record.Write(out, r); err != nil {
-				return err
-			}
-		}
-	}
-	if f.json {
-		return nil
 	}
 	return report.Text(out, findings.Of(found))
 }
 
-// wait waits for the end, and shows the table meanwhile. failed says how COMMAND failed.
-func (f *watchFlags) wait(ctx context.Context, cmd *cobra.Command, w *watch.Watcher, shown *status, args []string) (failed, err error) {
+// show shows on a terminal as much of the results so far as it has rows for. Reading the
+// Records also makes w keep the names of devices, which may go.
+func (f *watchFlags) show(shown *status, w *watch.Watcher) error {
+	all, err := w.Records()
+	if err != nil {
+		return err
+	}
+	var text strings.Builder
+	if err := printWatch(&text, all); err != nil {
+		return err
+	}
+	lines := strings.SplitAfter(text.String(), "\n")
+	_, rows := shown.size()
+	shown.show("%s", strings.Join(lines[:min(len(lines), max(rows-2, 0))], ""))
+	return nil
+}
+
+// wait waits for the end, and calls renew in intervals. failed says how COMMAND failed.
+func (f *watchFlags) wait(ctx context.Context, cmd *cobra.Command, args []string, renew func() error) (failed, err error) {
 	ended, forward := make(chan error, 1), make(chan os.Signal, 1)
 	var c *exec.Cmd
 	if f.o.Children {
@@ -178,7 +200,7 @@ func (f *watchFlags) wait(ctx context.Context, cmd *cobra.Command, w *watch.Watc
 		planned = time.After(f.duration)
 	}
 	interrupt := ctx.Done()
-	for renew := time.NewTicker(tick); ; {
+	for ticker := time.NewTicker(tick); ; {
 		select {
 		case err := <-ended:
 			if err != nil {
@@ -193,13 +215,10 @@ func (f *watchFlags) wait(ctx context.Context, cmd *cobra.Command, w *watch.Watc
 			if interrupt = nil; !f.o.Children { // COMMAND may take its time
 				return nil, nil
 			}
-		case <-renew.C:
-			all, err := w.Records() // also notes the names of devices before they go
-			if err != nil {
+		case <-ticker.C:
+			if err := renew(); err != nil {
 				return nil, err
 			}
-			_, rows := shown.size()
-			shown.show("%s", watch.Table(all, max(rows-4, 1)))
 		}
 	}
 }
