@@ -17,7 +17,7 @@ type Context struct {
 	pin runtime.Pinner // the kernel holds cb and the memory until the completion
 }
 
-// iocb and ioEvent are those of include/uapi/linux/aio_abi.h on little-endian machines.
+// iocb and ioEvent mirror those of include/uapi/linux/aio_abi.h on little-endian machines.
 type iocb struct {
 	_      uint64 // aio_data
 	_, _   uint32 // aio_key, aio_rw_flags
@@ -39,11 +39,18 @@ type ioEvent struct {
 
 const pwriteCommand = 1 // IOCB_CMD_PWRITE
 
+// Direct reports whether a descriptor has O_DIRECT. The descriptor of a file that was
+// opened with O_DIRECT lacks it if another program took it away.
+func Direct(f *os.File) bool {
+	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	return err == nil && flags&unix.O_DIRECT != 0
+}
+
 // New makes a Context. The caller must Close it.
 func New() (*Context, error) {
 	c := new(Context)
 	if _, _, errno := unix.Syscall(unix.SYS_IO_SETUP, 1, uintptr(unsafe.Pointer(&c.id)), 0); errno != 0 {
-		return nil, fmt.Errorf("io_setup, without which nothing can be changed in flight: %w", errno)
+		return nil, fmt.Errorf("io_setup, which a change in flight needs: %w", errno)
 	}
 	return c, nil
 }

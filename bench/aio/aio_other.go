@@ -10,6 +10,8 @@ import (
 // Context needs Linux.
 type Context struct{}
 
+func Direct(*os.File) bool { return false }
+
 func New() (*Context, error) { return nil, errors.ErrUnsupported }
 
 func (*Context) Submit(*os.File, []byte, int64) error { return errors.ErrUnsupported }

@@ -21,8 +21,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stablepages/bench/aio"
 	"stablepages/bench/record"
 	"stablepages/bench/testenv"
+	"stablepages/stablewrite"
 )
 
 // TestMain also makes this program the guarded one: as "guarded REPORT COMMAND" it
@@ -38,6 +40,12 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		case "receive":
 			receive(os.Args[2])
+			os.Exit(0)
+		case "race":
+			if err := changeInFlight(os.Args[2]); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
 			os.Exit(0)
 		}
 	}
@@ -774,6 +782,52 @@ func TestProgramsWriteThroughThePageCache(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a program stores into its buffer after it submitted a write reaches the media, and
+// under a guard does not.
+func TestChangesInFlightDoNotReachTheMedia(t *testing.T) {
+	name := filepath.Join(testenv.DirectDir(t), "f")
+	for _, guarded := range []bool{false, true} {
+		command(t, guarded, self(), "race", name).run(t)
+		media := testenv.Media(t, name)
+		if len(media) != racedWrites<<20 || bytes.Count(media, []byte{'a'})+bytes.Count(media, []byte{'b'}) != len(media) {
+			t.Fatalf("guarded %v: %d bytes, some of which were never written", guarded, len(media))
+		}
+		if changed := bytes.Count(media, []byte{'b'}); (changed > 0) == guarded {
+			t.Errorf("guarded %v: %d of %d bytes are those that were stored in flight", guarded, changed, len(media))
+		}
+	}
+}
+
+const racedWrites = 20
+
+// changeInFlight writes each MiB of a file from a buffer of 'a', and stores 'b' into all
+// of the buffer after the submission and before the completion.
+func changeInFlight(name string) error {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|unix.O_DIRECT, 0o666)
+	if err != nil {
+		return err
+	}
+	if err := f.Truncate(racedWrites << 20); err != nil { // a write that extends the file is not in flight when it was submitted
+		return err
+	}
+	c, err := aio.New()
+	if err != nil {
+		return err
+	}
+	buf, after := stablewrite.AlignedBuffer(1<<20), bytes.Repeat([]byte{'b'}, 1<<20)
+	for i := range racedWrites {
+		copy(buf, bytes.Repeat([]byte{'a'}, len(buf)))
+		if err := c.Submit(f, buf, int64(i)<<20); err != nil {
+			return err
+		}
+		copy(buf, after)
+		if n, err := c.Reap(); n != len(buf) || err != nil {
+			return fmt.Errorf("%d bytes written: %w", n, err)
+		}
+	}
+	return nil
 }
 
 // residentPages counts the pages of a file that are in the page cache: direct writes

@@ -15,12 +15,12 @@ func Text(all []record.Guard, files int) string {
 		add(&sum, g)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "O_DIRECT was taken from %s", counted(sum.Opens, "open"))
+	fmt.Fprintf(&b, "O_DIRECT was taken from %s", record.Counted(sum.Opens, "open"))
 	if sum.Cleared > 0 {
-		fmt.Fprintf(&b, " and from %s opened in another way", counted(sum.Cleared, "descriptor"))
+		fmt.Fprintf(&b, " and from %s opened in another way", record.Counted(sum.Cleared, "descriptor"))
 	}
 	if sum.Refused > 0 {
-		fmt.Fprintf(&b, "; refused with ENOSYS: %s", counted(sum.Refused, "call"))
+		fmt.Fprintf(&b, "; refused with ENOSYS: %s", record.Counted(sum.Refused, "call"))
 	}
 	shown := 0
 	for _, g := range all {
@@ -40,7 +40,7 @@ func Text(all []record.Guard, files int) string {
 		fmt.Fprintf(&b, "\n  %d  %s", g.Taken()+g.Refused, name)
 	}
 	if shown > files {
-		fmt.Fprintf(&b, "\n  and %s more", counted(shown-files, "file"))
+		fmt.Fprintf(&b, "\n  and %s more", record.Counted(shown-files, "file"))
 	}
 	return b.String()
 }
@@ -50,11 +50,4 @@ func add(sum *record.Guard, g record.Guard) {
 	sum.Opens += g.Opens
 	sum.Cleared += g.Cleared
 	sum.Refused += g.Refused
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

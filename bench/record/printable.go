@@ -1,6 +1,7 @@
 package record
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 )
@@ -13,4 +14,12 @@ func Printable(name string) string {
 		}
 		return unicode.ReplacementChar
 	}, name)
+}
+
+// Counted returns "1 write", or "2 writes".
+func Counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

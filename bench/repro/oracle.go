@@ -8,6 +8,7 @@ import (
 	"slices"
 	"syscall"
 
+	"stablepages/bench/aio"
 	"stablepages/bench/scratch"
 	"stablepages/crcguard"
 	"stablepages/stablewrite"
@@ -27,11 +28,15 @@ func newOracle(target *os.File, off int64, size int) (*oracle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the file for the oracle, with O_DIRECT: %w", err)
 	}
+	if !aio.Direct(f) {
+		f.Close()
+		return nil, errors.New("inconclusive: this file was opened with O_DIRECT and the descriptor no longer has it: is this program guarded by stablewrite run?")
+	}
 	return &oracle{f: f, off: off, buf: stablewrite.AlignedBuffer(size), sums: make([]uint32, crcguard.Blocks(size))}, nil
 }
 
-// judge compares the media with the block sums of a receipt. If they cannot be read the
-// write is torn, and readErr says why. No race causes err.
+// judge compares the media with the block sums of a receipt. If the media cannot be read,
+// the write is torn and readErr is the cause. err is an error that no race causes.
 func (o *oracle) judge(want []uint32) (torn bool, readErr, err error) {
 	n, err := o.f.ReadAt(o.buf, o.off)
 	switch {
@@ -46,8 +51,8 @@ func (o *oracle) judge(want []uint32) (torn bool, readErr, err error) {
 	return !slices.Equal(o.sums, want), nil, nil
 }
 
-// selfTest writes and reads the same range with memory that nobody changes. If that
-// fails, an earlier failure says nothing about the race.
+// selfTest writes and reads the same range with memory that nobody changes. If selfTest
+// fails, the race is not the cause of earlier failures.
 func (o *oracle) selfTest() error {
 	_, err := o.f.WriteAt(o.buf, o.off)
 	if err == nil {
@@ -56,6 +61,5 @@ func (o *oracle) selfTest() error {
 	return err
 }
 
-// isMedia reports whether err is an error of a layer that needs stable pages and did
-// not get them.
+// isMedia reports whether err is an error that a layer returns if pages were not stable.
 func isMedia(err error) bool { return errors.Is(err, syscall.EIO) || errors.Is(err, syscall.EILSEQ) }

@@ -33,11 +33,12 @@ func Judge(rec record.Repro) Verdict {
 		lines = append(lines, fmt.Sprintf("0 of %d such writes torn: the rate is below %s", n, Bound(n)))
 	}
 	if v.Outcome == Clean && !rec.Buffered && rec.Strategy != stablewrite.Raw {
+		const little = ": this result says little unless raw is torn here"
 		switch rec.Written {
 		case stablewrite.DirectUnknown:
-			lines = append(lines, "it is not known how the kernel writes this file: this means something only if raw is torn here")
+			lines = append(lines, "it is not known how the kernel writes this file"+little)
 		case stablewrite.DirectBounced:
-			lines = append(lines, "this kernel is assumed to copy the buffer before it writes this file: this means something only if raw is torn here")
+			lines = append(lines, "this kernel is assumed to copy the buffer before it writes this file"+little)
 		}
 	}
 	if n := rec.Writes - rec.Tracked; rec.Detect == stablewrite.ByTracking && n > 0 {
@@ -45,17 +46,17 @@ func Judge(rec record.Repro) Verdict {
 	}
 	failed := "no read"
 	if rec.ReadErrors > 0 {
-		failed = plural(rec.ReadErrors, "read")
+		failed = record.Counted(rec.ReadErrors, "read")
 	}
 	v.Text = strings.Join(append(lines, "verdict of the program of 2011, which only looks for failed reads: "+failed+" failed"), "\n")
 	return v
 }
 
-// Below is the upper bound of the rate of an event that did not happen in n trials,
-// with 95% confidence: the rule of three.
+// Below returns the upper bound, with 95% confidence, of the rate of an event that
+// happened in none of n trials: the rule of three.
 func Below(n int) string { return fmt.Sprintf("%.3g%%", min(100, 300/float64(max(1, n)))) }
 
-// Bound is Below and its rule.
+// Bound returns Below and names its rule.
 func Bound(n int) string { return Below(n) + " (3/n, 95%)" }
 
 func outcome(rec record.Repro) Outcome {
@@ -76,7 +77,7 @@ func counts(rec record.Repro) string {
 	if rec.Gate {
 		overlapped = "changed in flight"
 	}
-	text := fmt.Sprintf("%s, %d %s", plural(rec.Writes, "write"), rec.Overlapped, overlapped)
+	text := fmt.Sprintf("%s, %d %s", record.Counted(rec.Writes, "write"), rec.Overlapped, overlapped)
 	for _, c := range []struct {
 		n    int
 		what string
@@ -130,11 +131,4 @@ func Promised(rec record.Repro) bool {
 		return false
 	}
 	return promise.Holds(rec.Mutator.Restores(), rec.Tracked == rec.Writes)
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
