@@ -1,4 +1,4 @@
-// Package probe finds out whether buffers that change in flight are a danger on
-// a path: what the kernel and the device say, whose pages a write holds where root can
-// watch that, and what writes show that change in flight.
+// Package probe finds out whether buffers that change in flight are a danger on a path:
+// by what the kernel and the device tell, by the results of writes that change in flight,
+// and, as root, by whose pages a write has.
 package probe

@@ -27,90 +27,79 @@ const Writes = 64
 // if force is set, and never to an existing file.
 func Run(ctx context.Context, path string, force bool, writes int) (record.Probe, error) {
 	p := record.Probe{Kind: record.KindProbe, Path: path, Version: record.Version}
-	st, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return p, fmt.Errorf("%w: name an existing file, directory or block device", err)
-	} else if err != nil {
+	s, err := open(path, force)
+	defer s.subject.Close() // of a nil File it does nothing
+	defer s.target.Close()
+	if err == nil {
+		err = look(&p, s.subject)
+	}
+	switch {
+	case err != nil:
+		return p, err
+	case s.target == nil:
+		p.Unmeasured = "measuring overwrites the start of the device; --force permits that"
+	case s.target != s.subject:
+		p.Unmeasured, err = unlike(p, s.target)
+	}
+	if err != nil || p.Unmeasured != "" {
 		return p, err
 	}
-	switch mode := st.Mode(); {
-	case mode.IsDir():
-		err = directory(ctx, &p, path, writes)
-	case mode.IsRegular():
-		err = file(ctx, &p, path, writes)
-	case mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0:
-		err = device(ctx, &p, path, force, writes)
+	return p, measure(ctx, &p, s.target, s.on, writes)
+}
+
+// stage is where a probe looks and writes.
+type stage struct {
+	subject *os.File // the file or device that the Record describes
+	target  *os.File // the file or device that is written to; nil: none may be
+	on      string   // what target is
+}
+
+// open opens the stage for a path. It may return files with an error, too.
+func open(path string, force bool) (s stage, err error) {
+	st, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, fmt.Errorf("%w: name an existing file, directory or block device", err)
+	} else if err != nil {
+		return s, err
+	}
+	device := st.Mode()&fs.ModeDevice != 0 && st.Mode()&fs.ModeCharDevice == 0
+	switch {
+	case st.IsDir():
+		s.target, err = scratch.Temporary(path)
+		s.subject, s.on = s.target, "a scratch file in the directory"
+	case st.Mode().IsRegular():
+		s.on = "a scratch file beside it"
+		if s.subject, err = os.Open(path); err == nil {
+			s.target, err = scratch.Temporary(filepath.Dir(path))
+		}
+	case device && force:
+		var f *scratch.File
+		if f, err = scratch.Open(path, true, true); err == nil {
+			s = stage{f.File, f.File, "the device"}
+		}
+	case device:
+		s.subject, err = os.Open(path)
 	default:
 		err = fmt.Errorf("%s is neither a file nor a directory nor a block device", path)
 	}
-	return p, err
+	return s, err
 }
 
-func directory(ctx context.Context, p *record.Probe, path string, writes int) error {
-	target, err := scratch.Temporary(path)
-	if err != nil {
-		return err
-	}
-	defer target.Close()
-	if err := look(p, target); err != nil {
-		return err
-	}
-	return measure(ctx, p, target, "a scratch file in the directory", writes)
-}
-
-// file measures on a new file in the same directory, if the kernel writes that one
-// alike: the existing file may have other attributes.
-func file(ctx context.Context, p *record.Probe, path string, writes int) error {
-	subject, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer subject.Close()
-	if err := look(p, subject); err != nil {
-		return err
-	}
-	target, err := scratch.Temporary(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer target.Close()
-	var beside record.Probe
-	if err := look(&beside, target); err != nil {
-		return err
-	}
+// unlike says why measuring on target, a new file in the directory of an existing file,
+// would tell nothing about the existing file; "" if it tells.
+func unlike(p record.Probe, target *os.File) (string, error) {
 	if p.System.FileSystem == "btrfs" {
-		p.Unmeasured = "btrfs has no interface that tells whether an existing file has checksums; name the directory instead"
-		return nil
+		return "btrfs has no interface that tells whether an existing file has checksums; name the directory instead", nil
 	}
-	if beside.WrittenWhy != p.WrittenWhy || beside.OffsetAlign != p.OffsetAlign {
-		p.Unmeasured = fmt.Sprintf("a new file beside it would be written differently (%s: %s)", beside.Written, beside.WrittenWhy)
-		return nil
+	var beside record.Probe
+	err := look(&beside, target)
+	if err == nil && (beside.WrittenWhy != p.WrittenWhy || beside.OffsetAlign != p.OffsetAlign) {
+		return fmt.Sprintf("a new file beside it would be written differently (%s: %s)", beside.Written, beside.WrittenWhy), nil
 	}
-	return measure(ctx, p, target, "a scratch file beside it", writes)
+	return "", err
 }
 
-func device(ctx context.Context, p *record.Probe, path string, force bool, writes int) error {
-	if !force {
-		subject, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer subject.Close()
-		p.Unmeasured = "measuring overwrites the start of the device; --force permits that"
-		return look(p, subject)
-	}
-	target, err := scratch.Open(path, true, true)
-	if err != nil {
-		return err
-	}
-	defer target.Close()
-	if err := look(p, target.File); err != nil {
-		return err
-	}
-	return measure(ctx, p, target.File, "the device", writes)
-}
-
-// look fills in everything that is known without writing.
+// look fills in the fields that are known without writing.
 func look(p *record.Probe, subject *os.File) error {
 	p.System = record.SystemOf(subject)
 	f, err := stablewrite.New(subject, stablewrite.Options{})
@@ -129,9 +118,8 @@ func look(p *record.Probe, subject *os.File) error {
 
 // measure makes raw writes whose buffers change in flight, and counts the changes that
 // reached the media. Then it makes as many whose buffers change at any time, and
-// counts those that failed or cannot be read back: some devices, such as
-// scsi_debug with protection information, take the data at submission, before a
-// gated change can be made.
+// counts those that failed or cannot be read back: some devices, such as scsi_debug with
+// protection information, read the data at submission, before a gated change.
 func measure(ctx context.Context, p *record.Probe, target *os.File, on string, writes int) error {
 	cfg := repro.Config{
 		Target: target, Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true, Indirect: true,
@@ -150,25 +138,22 @@ func measure(ctx context.Context, p *record.Probe, target *os.File, on string, w
 	if err != nil {
 		return fmt.Errorf("measuring: %w", err)
 	}
-	held(p, target)
+	observe(p, target)
 	p.Measured = on
 	p.Writes, p.Reached, p.WriteErrors = gated.Overlapped, gated.Torn, gated.WriteErrors
 	p.Free, p.Failed = free.Overlapped, free.ReadErrors+free.WriteErrors
 	return nil
 }
 
-// held replaces the assumption about how the kernel writes by an observation: whose
-// pages the write holds. Where nothing can be watched (see watch.Start) the assumption
-// stays.
-func held(p *record.Probe, target *os.File) {
-	how, err := watch.HowFileIsWritten(target)
-	if err != nil || how == stablewrite.DirectUnknown {
-		return
+// observe replaces the assumption about how the kernel writes by an observation of whose
+// pages a write has. Where nothing can be watched (see watch.Start) the assumption stays.
+func observe(p *record.Probe, target *os.File) {
+	from := map[stablewrite.Directness]string{
+		stablewrite.DirectYes:     "from the program's own pages",
+		stablewrite.DirectNo:      "from the page cache",
+		stablewrite.DirectBounced: "from a copy that the kernel made",
 	}
-	p.Written = how
-	p.WrittenWhy = map[stablewrite.Directness]string{
-		stablewrite.DirectYes:     "watched: a write holds the program's own pages",
-		stablewrite.DirectNo:      "watched: a write holds pages of the page cache",
-		stablewrite.DirectBounced: "watched: a write holds pages of the kernel, a copy",
-	}[how]
+	if how, err := watch.HowFileIsWritten(target); err == nil && from[how] != "" {
+		p.Written, p.WrittenWhy = how, "a test write reached the block device "+from[how]+" (observed with eBPF)"
+	}
 }
