@@ -11,7 +11,7 @@ import (
 	"stablepages/bench/record"
 )
 
-// enter takes O_DIRECT away from a call; thread tid is stopped at its start. It reports
+// enter takes O_DIRECT away from the call at whose start thread tid is stopped. It reports
 // whether leave must be called when the call returns.
 func (t *tracer) enter(tid int) bool {
 	var regs unix.PtraceRegs
@@ -36,20 +36,16 @@ func (t *tracer) enter(tid int) bool {
 		}
 		*argument(&regs, 2) &^= unix.O_DIRECT
 	case nr == native.openat2:
-		how, err := readHow(tid, &regs)
-		if err != nil || how.flags&unix.O_DIRECT == 0 || how.flags&unix.O_PATH != 0 {
+		flags, mode, plain, err := readHow(tid, &regs)
+		if err != nil || flags&unix.O_DIRECT == 0 || flags&unix.O_PATH != 0 {
 			return false // the kernel refuses it, or it has no O_DIRECT to lose
 		}
-		if !how.plain {
+		if !plain || setNumber(tid, &regs, unix.SYS_OPENAT) != nil {
 			t.refuse(tid, &regs)
 			return false
 		}
-		*argument(&regs, 2), *argument(&regs, 3) = how.flags&^unix.O_DIRECT, how.mode
-		if setNumber(tid, &regs, unix.SYS_OPENAT) != nil {
-			t.refuse(tid, &regs)
-			return false
-		}
-	default: // a filter of the program stopped it, for another tracer
+		*argument(&regs, 2), *argument(&regs, 3) = flags&^unix.O_DIRECT, mode
+	default: // a filter of the program stopped the call, for another tracer
 		t.refuse(tid, &regs)
 		return false
 	}
@@ -67,8 +63,8 @@ func (t *tracer) refuse(tid int, regs *unix.PtraceRegs) {
 	}
 }
 
-// leave restores the registers that enter changed. The kernel keeps arguments, so a
-// program may rely on them, and a call that a signal interrupted is repeated with them.
+// leave restores the registers that enter changed: the kernel keeps the registers of
+// arguments, so a program may rely on them, and repeats an interrupted call with them.
 func (t *tracer) leave(tid int) {
 	before, ok := t.inCall[tid]
 	var regs unix.PtraceRegs
@@ -93,14 +89,9 @@ func (t *tracer) leave(tid int) {
 	t.count(tid, readLink(descriptor(tid, int(fd))), record.Guard{Opens: 1})
 }
 
-// how is a struct open_how.
-type how struct {
-	flags, mode uint64
-	plain       bool // openat can express it
-}
-
-// readHow reads the struct open_how of a call of openat2.
-func readHow(tid int, regs *unix.PtraceRegs) (how, error) {
+// readHow reads the struct open_how of a call of openat2. plain reports whether openat
+// can express the call.
+func readHow(tid int, regs *unix.PtraceRegs) (flags, mode uint64, plain bool, err error) {
 	b := make([]byte, unix.SizeofOpenHow)
 	local := unix.Iovec{Base: &b[0], Len: uint64(len(b))}
 	remote := unix.RemoteIovec{Base: uintptr(*argument(regs, 2)), Len: len(b)}
@@ -108,11 +99,14 @@ func readHow(tid int, regs *unix.PtraceRegs) (how, error) {
 	if err == nil && n < len(b) {
 		err = unix.EFAULT
 	}
-	h := how{flags: binary.NativeEndian.Uint64(b), mode: binary.NativeEndian.Uint64(b[8:])}
-	resolve := binary.NativeEndian.Uint64(b[16:])
-	const known = largeFile | unix.O_ACCMODE | unix.O_CREAT | unix.O_EXCL | unix.O_NOCTTY | unix.O_TRUNC | unix.O_APPEND | unix.O_NONBLOCK |
-		unix.O_SYNC | unix.O_ASYNC | unix.O_DIRECT | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NOATIME | unix.O_CLOEXEC | unix.O_TMPFILE
-	makes := h.flags&(unix.O_CREAT|unix.O_TMPFILE&^unix.O_DIRECTORY) != 0
-	h.plain = resolve == 0 && *argument(regs, 3) == uint64(len(b)) && h.flags&^known == 0 && (h.mode == 0 || makes && h.mode&^0o7777 == 0)
-	return h, err
+	var resolve uint64
+	for i, field := range []*uint64{&flags, &mode, &resolve} {
+		*field = binary.NativeEndian.Uint64(b[8*i:])
+	}
+	const known = largeFile | unix.O_ACCMODE | unix.O_CREAT | unix.O_EXCL | unix.O_NOCTTY | unix.O_TRUNC | unix.O_APPEND |
+		unix.O_NONBLOCK | unix.O_SYNC | unix.O_ASYNC | unix.O_DIRECT | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NOATIME |
+		unix.O_CLOEXEC | unix.O_TMPFILE
+	makes := flags&(unix.O_CREAT|unix.O_TMPFILE&^unix.O_DIRECTORY) != 0
+	plain = resolve == 0 && *argument(regs, 3) == uint64(len(b)) && flags&^known == 0 && (mode == 0 || makes && mode&^0o7777 == 0)
+	return flags, mode, plain, err
 }

@@ -16,10 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The guard is this program, started again. It starts itself once more, so that it is
-// not a child of COMMAND: a program that waits for any child must not find a child that
-// it never started. The guard answers on descriptor 3, a pipe; descriptor 4 is the
-// report.
+// The guard is this program, started again. It starts itself once more and so is not a
+// child of COMMAND: a program that waits for any child must not find a child that it never
+// started. The guard answers on descriptor 3, a pipe; descriptor 4 is the report.
 const (
 	guardEnv    = "STABLEWRITE_GUARD"
 	guardAnswer = 3
@@ -86,10 +85,8 @@ func start(o Options) error {
 	if err != nil {
 		return err
 	}
-	for {
-		if _, err := unix.Wait4(pid, nil, 0, nil); err != unix.EINTR {
-			break
-		}
+	for err = unix.EINTR; err == unix.EINTR; {
+		_, err = unix.Wait4(pid, nil, 0, nil)
 	}
 	text, err := io.ReadAll(answers)
 	switch {

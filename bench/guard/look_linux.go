@@ -3,7 +3,9 @@
 package guard
 
 import (
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,16 +20,14 @@ const (
 	share = 100 // looking takes at most one hundredth of the time
 )
 
-// lookNowAndThen looks at the descriptors of all guarded processes, for ever.
+// lookNowAndThen looks at the descriptors of all guarded processes in intervals, without
+// end.
 func (t *tracer) lookNowAndThen() {
 	for pause := often; ; {
 		time.Sleep(pause)
 		began := time.Now()
 		t.mu.Lock()
-		all := make([]int, 0, len(t.processes))
-		for pid := range t.processes {
-			all = append(all, pid)
-		}
+		all := slices.Collect(maps.Keys(t.processes))
 		t.mu.Unlock()
 		for _, pid := range all {
 			t.look(pid)
@@ -61,7 +61,8 @@ func (t *tracer) look(pid int) {
 		// Sockets, pipes and rings have names without a slash. Do not read the fdinfo of
 		// a ring or an epoll: that takes long.
 		file := readLink(descriptor(pid, fd))
-		if strings.HasPrefix(file, "/") && openFlags(procFile(pid, "fdinfo/"+name))&unix.O_DIRECT != 0 && direct(descriptor(pid, fd)) && clear(pidfd, fd) {
+		if strings.HasPrefix(file, "/") && openFlags(procFile(pid, "fdinfo/"+name))&unix.O_DIRECT != 0 &&
+			direct(descriptor(pid, fd)) && clear(pidfd, fd) {
 			t.count(pid, file, record.Guard{Cleared: 1})
 		}
 	}
@@ -90,15 +91,15 @@ func direct(descriptor string) bool {
 	return err != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO
 }
 
-// procFile is a file in /proc of a thread or process.
+// procFile returns the name of a file in /proc of a thread or process.
 func procFile(tid int, name string) string { return "/proc/" + strconv.Itoa(tid) + "/" + name }
 
 func descriptor(tid, fd int) string { return procFile(tid, "fd/"+strconv.Itoa(fd)) }
 
 func comm(pid int) string { return strings.TrimSuffix(readFile(procFile(pid, "comm")), "\n") }
 
-// openFlags are the flags that a file in fdinfo shows, 0 if it is gone. It is called for
-// every descriptor, so it reads once.
+// openFlags returns the flags in a file of fdinfo, 0 if the file is gone. It is called for
+// every descriptor, so it reads only once.
 func openFlags(fdinfo string) int {
 	var b [256]byte
 	fd, err := unix.Open(fdinfo, unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -111,7 +112,7 @@ func openFlags(fdinfo string) int {
 	return int(flags)
 }
 
-// statusField is a field of a file such as /proc/PID/status, "" if there is none.
+// statusField returns a field of a file such as /proc/PID/status, "" if it has none.
 func statusField(file, name string) string { return field(readFile(file), name) }
 
 func field(text, name string) string {

@@ -16,8 +16,8 @@ import (
 // restoreSignals makes this thread ignore and block the signals that were ignored and
 // blocked when the program started. The Go runtime handles all signals, and execve
 // resets handled signals to their default, though systemd, for instance, had ignored
-// SIGPIPE. The runtime keeps the former state in two unexported variables, which this
-// finds by the symbol table. Without a symbol table it restores nothing.
+// SIGPIPE. The runtime keeps the former state in two unexported variables, which
+// restoreSignals finds by the symbol table; without a symbol table it restores nothing.
 func restoreSignals() {
 	program, err := elf.Open("/proc/self/exe")
 	if err != nil {
@@ -31,17 +31,15 @@ func restoreSignals() {
 	defer memory.Close()
 	symbols, _ := program.Symbols()
 	var handlers [65]uint64 // by signal
-	var blocked *unix.Sigset_t
+	var blocked unix.Sigset_t
+	known := false
 	for _, s := range symbols {
 		value := io.NewSectionReader(memory, int64(s.Value), int64(s.Size))
 		switch {
 		case s.Name == "runtime.fwdSig" && int(s.Size) == binary.Size(handlers):
 			binary.Read(value, binary.NativeEndian, &handlers)
 		case s.Name == "runtime.initSigmask" && s.Size == 8:
-			set := new(unix.Sigset_t)
-			if binary.Read(value, binary.NativeEndian, &set.Val[0]) == nil {
-				blocked = set
-			}
+			known = binary.Read(value, binary.NativeEndian, &blocked.Val[0]) == nil
 		}
 	}
 	const ignored = 1 // SIG_IGN
@@ -50,7 +48,7 @@ func restoreSignals() {
 			signal.Ignore(syscall.Signal(sig))
 		}
 	}
-	if blocked != nil {
-		unix.PthreadSigmask(unix.SIG_SETMASK, blocked, nil)
+	if known {
+		unix.PthreadSigmask(unix.SIG_SETMASK, &blocked, nil)
 	}
 }

@@ -75,12 +75,10 @@ func (t *tracer) take() (all []record.Guard) {
 func (t *tracer) report() {
 	first := t.Process != 0
 	all := t.take()
-	if t.Report && len(all) > 0 {
-		for _, g := range all {
-			if err := record.Write(t.records, g); err != nil && first {
-				fmt.Fprintln(os.Stderr, "stablewrite run: the report:", err)
-				break
-			}
+	for i := 0; t.Report && i < len(all); i++ {
+		if err := record.Write(t.records, all[i]); err != nil && first {
+			fmt.Fprintln(os.Stderr, "stablewrite run: the report:", err)
+			break
 		}
 	}
 	if !first {
