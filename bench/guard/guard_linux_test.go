@@ -176,6 +176,7 @@ func root(t *testing.T) {
 
 // Every way to open gives what it gives without a guard, but for O_DIRECT.
 func TestEveryWayToOpenIsAsUnguardedButForODirect(t *testing.T) {
+	t.Parallel()
 	root(t) // chroot, open_by_handle_at
 	plain := strings.Split(command(t, false, self(), "ways", testenv.DirectDir(t)).run(t), "\n")
 	p := command(t, true, self(), "ways", testenv.DirectDir(t))
@@ -307,6 +308,7 @@ func direct1(fd int) bool {
 }
 
 func TestCProgramsLoseODirectAndNothingElse(t *testing.T) {
+	t.Parallel()
 	name := compile(t)
 	for _, tc := range []struct {
 		mode           []string
@@ -324,6 +326,7 @@ func TestCProgramsLoseODirectAndNothingElse(t *testing.T) {
 		{[]string{"childless", "f"}, "wait ECHILD\n", 0, 0},
 	} {
 		t.Run(tc.mode[0], func(t *testing.T) {
+			t.Parallel()
 			p := command(t, true, append([]string{name}, tc.mode...)...)
 			p.Dir = testenv.DirectDir(t)
 			if got := p.run(t); got != tc.want {
@@ -337,6 +340,7 @@ func TestCProgramsLoseODirectAndNothingElse(t *testing.T) {
 }
 
 func TestRegistersAndMemoryOfAnOpenAreKept(t *testing.T) {
+	t.Parallel()
 	p := command(t, true, compile(t), "registers", "f")
 	p.Dir = testenv.DirectDir(t)
 	if got := p.run(t); strings.Contains(got, "kept 0") || strings.Contains(got, "direct 1") {
@@ -345,6 +349,7 @@ func TestRegistersAndMemoryOfAnOpenAreKept(t *testing.T) {
 }
 
 func TestCallsOf32BitProgramsFailLoudlyAndOnlyWithODirect(t *testing.T) {
+	t.Parallel()
 	name, dir := compile(t), testenv.DirectDir(t)
 	if err := os.WriteFile(filepath.Join(dir, "f"), nil, 0o666); err != nil {
 		t.Fatal(err)
@@ -364,6 +369,7 @@ func TestCallsOf32BitProgramsFailLoudlyAndOnlyWithODirect(t *testing.T) {
 // A descriptor that was handed down is cleared before the program's first
 // instruction, and a descriptor that comes over a socket soon after.
 func TestDescriptorsFromElsewhereAreCleared(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(testenv.DirectDir(t), "f")
 	openDirect := func() *os.File {
 		f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|unix.O_DIRECT, 0o666)
@@ -428,6 +434,7 @@ func receive(socket string) {
 }
 
 func TestAStaticGoProgramIsGuarded(t *testing.T) {
+	t.Parallel()
 	dir := testenv.DirectDir(t)
 	source := `package main
 import ("fmt"; "os"; "sync"; "syscall")
@@ -463,6 +470,7 @@ func main() {
 }
 
 func TestExitCodesAndSignalsAreThoseOfTheProgram(t *testing.T) {
+	t.Parallel()
 	for script, want := range map[string]string{
 		"exit 0": "exit status 0", "exit 1": "exit status 1", "exit 42": "exit status 42", "exit 255": "exit status 255",
 		"kill -TERM $$": "signal: terminated", "kill -KILL $$": "signal: killed", "kill -USR1 $$": "signal: user defined signal 1",
@@ -479,6 +487,7 @@ func TestExitCodesAndSignalsAreThoseOfTheProgram(t *testing.T) {
 // The program is the very process that was started: it has its number, group and
 // input.
 func TestTheProgramIsTheProcessThatWasStarted(t *testing.T) {
+	t.Parallel()
 	p := command(t, true, "sh", "-c", "echo $$ $PPID; cat")
 	p.Stdin = strings.NewReader("input\n")
 	if got, want := p.run(t), fmt.Sprintf("%d %d\ninput\n", p.Process.Pid, os.Getpid()); got != want {
@@ -508,6 +517,7 @@ func awaitLine(t *testing.T, p *program, want string) io.Reader {
 }
 
 func TestStopsAndSignalsReachTheProgramAndItsParent(t *testing.T) {
+	t.Parallel()
 	for _, stop := range []unix.Signal{unix.SIGSTOP, unix.SIGTSTP} {
 		// A SIGSTOP between vfork and execve stops the child, and the parent never,
 		// guarded or not: the shell says that it is ready after that.
@@ -568,6 +578,7 @@ func guardOf(t *testing.T, pid int) int {
 }
 
 func TestWhenTheGuardIsKilledTheProgramGoesOnAndODirectFails(t *testing.T) {
+	t.Parallel()
 	p := command(t, true, compile(t), "outlive", "f")
 	p.Dir = testenv.DirectDir(t)
 	in, err := p.StdinPipe()
@@ -603,6 +614,7 @@ func TestWhenTheGuardIsKilledTheProgramGoesOnAndODirectFails(t *testing.T) {
 }
 
 func TestOrdinaryWritesStopNothing(t *testing.T) {
+	t.Parallel()
 	dir := testenv.DirectDir(t)
 	for _, writes := range []string{"1", "100000"} {
 		p := command(t, true, compile(t), "writes", "f", writes)
@@ -615,6 +627,7 @@ func TestOrdinaryWritesStopNothing(t *testing.T) {
 }
 
 func TestManyGuardsAtOnce(t *testing.T) {
+	t.Parallel()
 	name, dir := compile(t), testenv.DirectDir(t)
 	var all []*program
 	for i := range 8 {
@@ -638,6 +651,7 @@ func TestManyGuardsAtOnce(t *testing.T) {
 // What a program leaves behind is guarded on; who waits for the program, or for
 // the end of its output, does not wait for that.
 func TestADaemonLeftBehindIsGuardedOn(t *testing.T) {
+	t.Parallel()
 	dir := testenv.DirectDir(t)
 	p := command(t, true, "sh", "-c", "(until [ -e go ]; do sleep 0.02; done; "+compile(t)+" check f) >answer 2>&1 </dev/null &")
 	p.Dir = dir
@@ -661,6 +675,7 @@ func TestADaemonLeftBehindIsGuardedOn(t *testing.T) {
 // The first process of a PID namespace, as in a container, takes its guard with it
 // when it ends: the report comes before.
 func TestTheFirstProcessOfANamespace(t *testing.T) {
+	t.Parallel()
 	testenv.Tool(t, "unshare")
 	dir := testenv.DirectDir(t)
 	report := filepath.Join(dir, "report")
@@ -678,6 +693,7 @@ func TestTheFirstProcessOfANamespace(t *testing.T) {
 }
 
 func TestWithoutPrivileges(t *testing.T) {
+	t.Parallel()
 	root(t) // to have none
 	name, dir := compile(t), testenv.DirectDir(t)
 	for _, d := range []string{dir, filepath.Dir(name)} {
@@ -753,6 +769,7 @@ func TestWhatCannotBeGuardedIsRefusedBeforeItStarts(t *testing.T) {
 // Real programs, told to write directly, write what they should and nothing of it
 // directly.
 func TestProgramsWriteThroughThePageCache(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("fio"); err != nil {
 		testenv.Missing(t, "the command fio")
 	}
@@ -766,6 +783,7 @@ func TestProgramsWriteThroughThePageCache(t *testing.T) {
 		"fio threads":         fio("psync", "--thread", "--numjobs=4", "--size=1m", "--offset_increment=1m"),
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := testenv.DirectDir(t)
 			for _, guarded := range []bool{false, true} {
 				os.Remove(filepath.Join(dir, "f"))
@@ -787,6 +805,7 @@ func TestProgramsWriteThroughThePageCache(t *testing.T) {
 // What a program stores into its buffer after it submitted a write reaches the media, and
 // under a guard does not.
 func TestChangesInFlightDoNotReachTheMedia(t *testing.T) {
+	t.Parallel()
 	name := filepath.Join(testenv.DirectDir(t), "f")
 	for _, guarded := range []bool{false, true} {
 		command(t, guarded, self(), "race", name).run(t)
@@ -856,6 +875,7 @@ func residentPages(t *testing.T, name string) (n int) {
 
 // While a program runs, no descriptor of its file shows O_DIRECT.
 func TestDescriptorsOfARunningProgramShowNoODirect(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("fio"); err != nil {
 		testenv.Missing(t, "the command fio")
 	}
