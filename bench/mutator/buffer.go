@@ -23,11 +23,8 @@ func (b *buffer) change(store func()) {
 	b.ctl.changes.Add(1)
 }
 
-// letters fills buf as the writer of 2011 did once.
-func letters(buf []byte) { repeat(buf, bytes.Repeat([]byte{'a'}, crcguard.BlockSize)) }
-
-// fillLetter fills buf as the writer of 2011 did before each write.
-func fillLetter(buf []byte, _ uint64) { letters(buf) }
+// fillLetter fills buf as the writer of 2011 did.
+func fillLetter(buf []byte, _ uint64) { repeat(buf, bytes.Repeat([]byte{'a'}, crcguard.BlockSize)) }
 
 // fillNumber gives write n content that no other write has, so that a lost block shows
 // even if nothing changed it.
@@ -37,8 +34,8 @@ func fillNumber(buf []byte, n uint64) {
 	repeat(buf, page)
 }
 
-// repeat fills buf with copies of page, which nobody else changes. Under the race
-// detector, which does not know buf, that would take longer than a write.
+// repeat fills buf with copies of page, which nobody else changes. The race detector does
+// not see buf, and under it repeat would take longer than a write.
 //
 //go:norace
 func repeat(buf, page []byte) {

@@ -10,7 +10,7 @@ import (
 // bytes the CRC-32C of the bytes before them. CRC is linear, so the CRC-32C of the
 // whole page is the same in every version.
 func crcPage(b *buffer) func() {
-	version := b.rng.Uint64() | 1<<63 // the versions of stampPages are smaller
+	version := b.rng.Uint64() | 1<<63 // the versions of fillStamped are smaller
 	return func() {
 		b.change(func() {
 			for lo := 0; lo < len(b.buf); lo += crcguard.BlockSize {
@@ -21,14 +21,14 @@ func crcPage(b *buffer) func() {
 	}
 }
 
-// stampPages makes every page of buf valid, as the writer's content.
-func stampPages(buf []byte) {
+// fillStamped makes every page of buf valid.
+func fillStamped(buf []byte, _ uint64) {
 	for lo := 0; lo < len(buf); lo += crcguard.BlockSize {
 		stamp(buf[lo:lo+crcguard.BlockSize], uint64(lo))
 	}
 }
 
-// stamp makes page valid; without the race detector, as repeat.
+// stamp makes page valid. The race detector does not see page, as in repeat.
 //
 //go:norace
 func stamp(page []byte, version uint64) {

@@ -2,6 +2,7 @@ package mutator
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -28,9 +29,9 @@ const pace = 20 * time.Microsecond
 // kinds is the table of all mutators.
 var kinds = [...]struct {
 	name, about string
-	restores    bool // the mutator undoes its changes; the writer must leave the buffer alone
-	prepare     func(buf []byte)
-	fill        func(buf []byte, write uint64) // the writer, before each write; nil: it leaves the buffer alone
+	fill        func(buf []byte, write uint64) // the writer's content; write 0 is before the first
+	keeps       bool                           // the writer fills the buffer only before the first write
+	restores    bool                           // the mutator undoes its changes
 	new         func(*buffer) func()
 	pause       time.Duration // free-running: after each change
 }{
@@ -38,8 +39,8 @@ var kinds = [...]struct {
 	Stock:   {name: "stock", about: "the whole buffer, the next letter each second (the 2011 program)", fill: fillLetter, new: stock, pause: time.Second},
 	Storm:   {name: "storm", about: "the whole buffer, over and over", fill: fillNumber, new: storm},
 	Flip:    {name: "flip", about: "one random bit, stays", fill: fillNumber, new: flip, pause: pace},
-	ABA:     {name: "aba", about: "one random block changed, restored after --hold", restores: true, prepare: letters, new: aba, pause: pace},
-	CRCPage: {name: "crcpage", about: "every 4 KiB page rewritten with content that ends in its own CRC-32C", prepare: stampPages, new: crcPage},
+	ABA:     {name: "aba", about: "one random block changed, restored after --hold", fill: fillLetter, keeps: true, restores: true, new: aba, pause: pace},
+	CRCPage: {name: "crcpage", about: "every 4 KiB page rewritten with content that ends in its own CRC-32C", fill: fillStamped, keeps: true, new: crcPage},
 	Once:    {name: "once", about: "one random bit, once per write (free-running: at most once)", fill: fillNumber, new: flip},
 	Hint:    {name: "hint", about: "one bit set per 8 KiB page, never cleared (a database's hint bits)", fill: fillNumber, new: hint, pause: pace},
 }
@@ -66,8 +67,8 @@ func (k Kind) About() string { return kinds[k].about }
 // Restores reports whether k undoes its changes: A-B-A.
 func (k Kind) Restores() bool { return kinds[k].restores }
 
-// SelfSummed reports whether the pages that k writes end in their own CRC-32C, so that
-// CRC-32C cannot tell them apart.
+// SelfSummed reports whether the pages that k writes end in their own CRC-32C: all such
+// pages have the same CRC-32C.
 func (k Kind) SelfSummed() bool { return k == CRCPage }
 
 // MarshalText implements encoding.TextMarshaler.
@@ -78,11 +79,10 @@ func (k *Kind) UnmarshalText(text []byte) error { return parse(k, "mutator", tex
 
 // parse sets v to the value in all whose name is text.
 func parse[T fmt.Stringer](v *T, what string, text []byte, all []T) error {
-	for _, value := range all {
-		if value.String() == string(text) {
-			*v = value
-			return nil
-		}
+	i := slices.IndexFunc(all, func(value T) bool { return value.String() == string(text) })
+	if i < 0 {
+		return fmt.Errorf("unknown %s %q: there are %v", what, text, all)
 	}
-	return fmt.Errorf("unknown %s %q: there are %v", what, text, all)
+	*v = all[i]
+	return nil
 }

@@ -42,7 +42,7 @@ type Mutator struct {
 	end    func()        // waits for the end of what Start started
 	unmap  func() error
 	closed bool
-	// lastAsked is the write for which Change last asked.
+	// lastAsked is the write of the last Change.
 	lastAsked uint64
 }
 
@@ -56,30 +56,30 @@ func (m *Mutator) Buffer() []byte { return m.buf }
 // BeginWrite fills the buffer for the next write, as the writer would, unless the
 // mutator needs the old content.
 func (m *Mutator) BeginWrite() {
-	if fill := kinds[m.cfg.Kind].fill; fill != nil {
-		fill(m.buf, m.ctl.writes.Load()+1)
+	if k := &kinds[m.cfg.Kind]; !k.keeps {
+		k.fill(m.buf, m.ctl.writes.Load()+1)
 	}
 	m.ctl.writes.Add(1)
 }
 
-// Mark returns the present moment, for Overlapped and Quiet.
+// Mark returns the beginning of an interval for Overlapped and Quiet.
 func (m *Mutator) Mark() uint64 { return m.ctl.changes.Load() }
 
 // Overlapped reports whether the mutator began or ended a change between mark and now.
-// A change that began before mark and has not ended does not count: its process may
-// not be running.
+// A change that began before mark and has not ended does not count: the mutator may not
+// have run in between.
 func (m *Mutator) Overlapped(mark uint64) bool { return m.ctl.changes.Load() != mark }
 
-// Quiet reports whether certainly no change was under way between mark and now.
+// Quiet reports whether it is certain that no change was under way between mark and now.
 func (m *Mutator) Quiet(mark uint64) bool { return mark%2 == 0 && m.ctl.changes.Load() == mark }
 
 // patience is how long a mutator may take to answer, beyond its hold. Time in which
 // this process is stopped does not count.
 const patience = 10 * time.Second
 
-// Rouse makes a gated mutator wait for the next Change without giving up its
-// processor, and returns when it does. The change must come soon after the submission:
-// the transfer has begun by then, and takes about as long as scheduling a thread.
+// Rouse makes a gated mutator wait for the next Change without giving up its processor,
+// and returns when the mutator does so. The change must come soon after the submission:
+// the transfer has begun then, and takes about as long as scheduling a thread.
 func (m *Mutator) Rouse() error {
 	if m.cfg.Kind == None {
 		return nil

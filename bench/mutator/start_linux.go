@@ -33,14 +33,9 @@ func Start(cfg Config) (*Mutator, error) {
 	if cfg.Size <= 0 || cfg.Size%4096 != 0 {
 		return nil, fmt.Errorf("mutator: a buffer of %d bytes: use a multiple of 4096", cfg.Size)
 	}
-	var shared *os.File
-	var err error
 	inProcess := cfg.In == Process && cfg.Kind != None
-	if inProcess {
-		if shared, err = sharedMemory(cfg.Size); err == nil {
-			defer shared.Close()
-		}
-	}
+	shared, err := sharedMemory(inProcess, cfg.Size)
+	defer shared.Close() // of a nil File it does nothing
 	var mem []byte
 	if err == nil {
 		mem, err = mapMemory(shared, cfg.Size)
@@ -52,11 +47,7 @@ func Start(cfg Config) (*Mutator, error) {
 		cfg: cfg, ctl: (*control)(unsafe.Pointer(&mem[0])), buf: mem[controlBytes:],
 		ended: make(chan struct{}), end: func() {}, unmap: func() error { return unix.Munmap(mem) },
 	}
-	if prepare := kinds[cfg.Kind].prepare; prepare != nil {
-		prepare(m.buf)
-	} else {
-		kinds[cfg.Kind].fill(m.buf, 0)
-	}
+	kinds[cfg.Kind].fill(m.buf, 0)
 	switch {
 	case inProcess:
 		err = m.startProcess(shared)
@@ -72,9 +63,12 @@ func Start(cfg Config) (*Mutator, error) {
 	return m, nil
 }
 
-// sharedMemory makes a file of memory that another process can map. It cannot shrink:
-// that would kill whoever has it mapped.
-func sharedMemory(size int) (*os.File, error) {
+// sharedMemory makes a file of memory that another process can map, and returns nil if
+// none will. The file cannot shrink: that would kill the processes that have it mapped.
+func sharedMemory(wanted bool, size int) (*os.File, error) {
+	if !wanted {
+		return nil, nil
+	}
 	fd, err := unix.MemfdCreate("stablewrite-buffer", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, err
@@ -83,15 +77,11 @@ func sharedMemory(size int) (*os.File, error) {
 	if err = f.Truncate(int64(controlBytes + size)); err == nil {
 		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL)
 	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
+	return f, err
 }
 
-// mapMemory maps the control page and the buffer from f. If f is nil, they are private
-// memory, which the kernel can track.
+// mapMemory maps the control page and the buffer from f. If f is nil, the memory is
+// private, and the kernel can track it.
 func mapMemory(f *os.File, size int) ([]byte, error) {
 	fd, flags := -1, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS
 	if f != nil {
@@ -108,9 +98,9 @@ func (m *Mutator) startThread() {
 	m.end = func() { <-m.ended }
 }
 
-// startProcess starts the child and waits until it runs. Ctrl-C goes to the whole
-// process group, and may end a new child before the child ignores it. Then another
-// child is started, and the parent ends as the signal asks, with its verdict.
+// startProcess starts the child and waits until it runs. Ctrl-C goes to the whole process
+// group, and may end a new child before the child ignores the signal. Then startProcess
+// starts another child, and the parent ends with its verdict, as the signal asks.
 func (m *Mutator) startProcess(memory *os.File) error {
 	for tries := 0; ; tries++ {
 		err := m.startChild(memory)

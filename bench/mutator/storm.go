@@ -17,7 +17,7 @@ func storm(b *buffer) func() {
 	}
 }
 
-// words fills page with version; without the race detector, as repeat.
+// words fills page with version. The race detector does not see page, as in repeat.
 //
 //go:norace
 func words(page []byte, version uint64) {

@@ -1,6 +1,6 @@
 package mutator
 
-// Where says where a mutator runs. The zero value is Process.
+// Where is the place where a mutator runs. The zero value is Process.
 type Where uint8
 
 const (
@@ -9,12 +9,7 @@ const (
 )
 
 // String returns "process" or "thread".
-func (w Where) String() string {
-	if w == Thread {
-		return "thread"
-	}
-	return "process"
-}
+func (w Where) String() string { return [...]string{Process: "process", Thread: "thread"}[w] }
 
 // MarshalText implements encoding.TextMarshaler.
 func (w Where) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
