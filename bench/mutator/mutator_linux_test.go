@@ -188,24 +188,21 @@ func TestFlipReturnsToNoBitBeforeAllWereFlipped(t *testing.T) {
 }
 
 func TestABARestoresWhatItChanged(t *testing.T) {
-	m := start(t, Config{Kind: ABA, In: Thread, Gated: true, Hold: 20 * time.Millisecond, Size: 16 * 4096})
-	for range 5 {
+	for seed := range uint64(5) {
+		m := start(t, Config{Kind: ABA, In: Thread, Gated: true, Hold: time.Hour, Seed: seed, Size: 16 * 4096})
 		m.BeginWrite()
-		was, mark := slices.Clone(m.Buffer()), m.Mark()
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			change(t, m)
-		}()
-		for m.Mark() == mark {
-			time.Sleep(10 * time.Microsecond)
+		was := slices.Clone(m.Buffer())
+		if ok, err := m.Change(); err != nil || !ok {
+			t.Fatalf("Change = %v, %v", ok, err)
 		}
-		time.Sleep(5 * time.Millisecond) // a quarter of the hold
 		if m.Mark()%2 == 1 {
 			t.Error("a hold counts as a change that is being made")
 		}
 		held := slices.Clone(m.Buffer())
-		<-done
+		m.Hurry()
+		if err := m.Restored(); err != nil {
+			t.Fatal(err)
+		}
 		blocks := 0
 		for lo := 0; lo < len(was); lo += 4096 {
 			if !bytes.Equal(was[lo:lo+4096], held[lo:lo+4096]) {
