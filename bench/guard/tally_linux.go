@@ -22,12 +22,12 @@ const (
 
 // tally is what the guard did since the last report.
 type tally struct {
-	rows  map[record.Guard]*record.Guard // by Comm, PID and File
+	rows  map[record.Guard]record.Guard // counts, by Comm, PID and File
 	stops int
 	began time.Time
 }
 
-func newTally() tally { return tally{rows: map[record.Guard]*record.Guard{}, began: time.Now()} }
+func newTally() tally { return tally{rows: map[record.Guard]record.Guard{}, began: time.Now()} }
 
 // count adds done to the row of a file and of the process of a thread.
 func (t *tracer) count(tid int, file string, done record.Guard) {
@@ -36,24 +36,21 @@ func (t *tracer) count(tid int, file string, done record.Guard) {
 	key.Comm = comm(key.PID)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r := t.tally.rows[key]
-	if r == nil && len(t.tally.rows) >= maxRows {
+	if _, ok := t.tally.rows[key]; !ok && len(t.tally.rows) >= maxRows {
 		key = record.Guard{}
-		r = t.tally.rows[key]
 	}
-	if r == nil {
-		r = &key
-		t.tally.rows[key] = r
-	}
-	add(r, done)
+	sum := t.tally.rows[key]
+	add(&sum, done)
+	t.tally.rows[key] = sum
 }
 
 // take returns the Records since the last report.
 func (t *tracer) take() (all []record.Guard) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, r := range t.tally.rows {
-		all = append(all, *r)
+	for g, sum := range t.tally.rows {
+		add(&g, sum)
+		all = append(all, g)
 	}
 	slices.SortFunc(all, func(a, b record.Guard) int {
 		return cmp.Or(cmp.Compare(b.Taken(), a.Taken()), cmp.Compare(a.PID, b.PID), cmp.Compare(a.File, b.File))
@@ -71,7 +68,9 @@ func (t *tracer) take() (all []record.Guard) {
 }
 
 // report reports what the guard did since the last report. When COMMAND has ended it
-// also prints to standard error, but does not wait long: nobody may be reading.
+// also prints to standard error, but does not wait long, since nobody may be reading, and
+// closes what the guard has of COMMAND. The guard goes on for the processes that COMMAND
+// left behind.
 func (t *tracer) report() {
 	first := t.Process != 0
 	all := t.take()
@@ -100,11 +99,6 @@ func (t *tracer) report() {
 	case <-said:
 	case <-time.After(time.Second):
 	}
-}
-
-// release closes what the guard has of COMMAND, which has ended. The guard goes on for
-// the processes that COMMAND left behind.
-func (t *tracer) release() {
 	t.Process = 0
 	unix.Dup3(0, 2, unix.O_CLOEXEC) // /dev/null
 }

@@ -7,8 +7,8 @@ import (
 	"stablepages/bench/record"
 )
 
-// Text describes what guards did, with a line for each of the first files of all. The
-// last line does not end in a newline.
+// Text describes the work of guards, with a line for each of the first files. The last
+// line does not end in a newline.
 func Text(all []record.Guard, files int) string {
 	var sum record.Guard
 	for _, g := range all {

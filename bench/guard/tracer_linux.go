@@ -45,7 +45,10 @@ func guard(j job) error {
 	if err := ptrace(unix.PTRACE_SEIZE, j.Thread, 0, uintptr(options)); err != nil {
 		return errors.New(whyNot(err))
 	}
-	t := &tracer{job: j, records: os.NewFile(guardReport, "report"), thread: unix.Gettid(), inCall: map[int]unix.PtraceRegs{}, processes: map[int]bool{}, tally: newTally()}
+	t := &tracer{
+		job: j, records: os.NewFile(guardReport, "report"), thread: unix.Gettid(),
+		inCall: map[int]unix.PtraceRegs{}, processes: map[int]bool{}, tally: newTally(),
+	}
 	answer("ok")
 	go t.lookNowAndThen()
 	for {
@@ -62,7 +65,6 @@ func guard(j job) error {
 			// The parent of COMMAND does not know yet that COMMAND has ended: the report
 			// comes before the next prompt.
 			t.report()
-			t.release()
 		}
 		var ws unix.WaitStatus
 		if _, err := unix.Wait4(tid, &ws, unix.WALL, nil); err != nil {
@@ -122,7 +124,6 @@ func (t *tracer) stopped(tid int, ws unix.WaitStatus) {
 		t.look(tid)
 	case event == unix.PTRACE_EVENT_EXIT && tid == t.Process:
 		t.report()
-		t.release()
 	case event == unix.PTRACE_EVENT_STOP && sig != int(unix.SIGTRAP):
 		request = unix.PTRACE_LISTEN // stopped as by SIGSTOP, until SIGCONT
 	case event == 0:
