@@ -24,27 +24,34 @@ type gate struct {
 	broken error           // of the mutator or of landed, not of a write
 }
 
-// newGate opens the target once more; with O_DIRECT if direct. geo is the geometry of
-// the target.
-func newGate(cfg Config, direct bool, geo stablewrite.Geometry, m *mutator.Mutator) (*gate, error) {
-	f, err := scratch.Reopen(cfg.Target, os.O_RDWR, direct)
-	if err != nil {
-		return nil, err
+// openGate puts a gate in the place of the file; it writes with O_DIRECT only if direct.
+func (r *race) openGate(direct bool, opts stablewrite.Options) (err error) {
+	plain := r.file
+	g := &gate{geo: plain.Geometry(), m: r.m, landed: r.cfg.Landed}
+	if g.ctx, err = aio.New(); err != nil {
+		return err
 	}
-	ctx, err := aio.New()
-	if err != nil {
-		f.Close()
-		return nil, err
+	if g.File, err = scratch.Reopen(r.cfg.Target, os.O_RDWR, direct); err != nil {
+		g.ctx.Close()
+		return err
 	}
-	return &gate{File: f, geo: geo, ctx: ctx, m: m, landed: cfg.Landed}, nil
+	opts.SegmentBytes = r.cfg.Size // the gate takes one submission at a time
+	// The largest piece for a copy, a power of two, holds a write of any size.
+	opts.Pool = stablewrite.NewPool(4 * r.cfg.Size)
+	opts.RequireDirect = false // the file was checked
+	r.gate = g
+	if r.file, err = stablewrite.NewDevice(g, opts); err != nil {
+		err = errors.Join(err, g.Close())
+	}
+	return errors.Join(err, plain.Close())
 }
 
 // begin is called before each write.
 func (g *gate) begin() { g.made, g.calls = 0, 0 }
 
-// opens reports whether the mutator changes the buffer during a submission of p: it
-// does if p is memory of the buffer, and during the first submission of a write. A
-// change during a resubmission of private memory would show nothing new.
+// opens reports whether the mutator changes the buffer during a submission of p: during
+// the first submission of a write, and if p is memory of the buffer. A change during a
+// resubmission from private memory would show nothing new.
 func (g *gate) opens(p []byte) bool {
 	at, buf := uintptr(unsafe.Pointer(unsafe.SliceData(p))), g.m.Buffer()
 	base := uintptr(unsafe.Pointer(unsafe.SliceData(buf)))

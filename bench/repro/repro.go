@@ -41,9 +41,9 @@ type Config struct {
 	Writes          int
 	StopAtReadError bool
 
-	// Also, if not nil, is called after every write that succeeded. It looks at the
-	// media in another way (at a leg of a mirror, for instance), and reports whether
-	// they differ from the block sums of the receipt.
+	// Also, if not nil, is called after every write that succeeded. It reads the media in
+	// another way (a leg of a mirror, for instance), and reports whether they differ from
+	// the block sums of the receipt.
 	Also func(sums []uint32) (torn bool, err error)
 	// Landed, if not nil, is called by a gated race when a submission has completed; the
 	// first submission of a write is 1. Its error ends the race.
@@ -51,18 +51,18 @@ type Config struct {
 }
 
 // DefaultHold and DefaultGatedHold are how long ABA leaves a block changed by default.
-// A free-running change is torn and unseen if it begins and ends between the two looks
-// of the writer: on the disks of virtual machines, where a write of 1 MiB takes half a
-// millisecond, 200 us hits most often. For a gated change, a longer hold covers more of
-// the transfer.
+// A free-running change tears data unseen if it begins and ends between the two looks of
+// the writer. On the disks of virtual machines, where a write of 1 MiB takes half a
+// millisecond, 200 us hits most often. A longer hold of a gated change covers more of the
+// transfer.
 const (
 	DefaultHold      = 200 * time.Microsecond
 	DefaultGatedHold = time.Millisecond
 )
 
-// testEvery is how many writes may fail in a row before the device is tested with
-// memory that nobody changes. A device that asks for stable pages may refuse every
-// changed write and be sound; a device that vanished fails every write.
+// testEvery is how many writes may fail in a row before a test of the device with memory
+// that nobody changes. A sound device that needs stable pages may refuse every changed
+// write; a device that vanished fails every write.
 const testEvery = 100
 
 // Run runs the race and returns its counts, also if it fails. Torn writes are not an
@@ -112,8 +112,8 @@ func (r *race) open() (err error) {
 	}); err != nil {
 		return err
 	}
-	// The kernel does not track stores of another process for this one: then the
-	// buffer is not tracked, and the receipts say so.
+	// The kernel cannot track the stores of another process for this one. Then the buffer is
+	// not tracked, and the receipts say so.
 	if r.cfg.Detect == stablewrite.ByTracking && (r.cfg.In == mutator.Thread || r.cfg.Mutator == mutator.None) {
 		if r.untrack, err = stablewrite.Track(r.m.Buffer()); err != nil {
 			return err
@@ -126,22 +126,6 @@ func (r *race) open() (err error) {
 	}
 	r.w = stablewrite.Write{Buf: r.m.Buffer(), Off: r.cfg.Offset, Sums: make([]uint32, crcguard.Blocks(r.cfg.Size))}
 	return nil
-}
-
-// openGate puts a gate in the place of the file.
-func (r *race) openGate(direct bool, opts stablewrite.Options) (err error) {
-	opts.SegmentBytes = r.cfg.Size // the gate takes one submission at a time
-	// The largest piece for a copy, a power of two, holds a write of any size.
-	opts.Pool = stablewrite.NewPool(4 * r.cfg.Size)
-	opts.RequireDirect = false // the file was checked
-	plain := r.file
-	if r.gate, err = newGate(r.cfg, direct, plain.Geometry(), r.m); err != nil {
-		return err
-	}
-	if r.file, err = stablewrite.NewDevice(r.gate, opts); err != nil {
-		return errors.Join(err, r.gate.Close(), plain.Close())
-	}
-	return plain.Close()
 }
 
 // openFile opens target for the strategy; with O_DIRECT only if direct.
@@ -160,7 +144,7 @@ func openFile(target *os.File, direct bool, opts stablewrite.Options) (*stablewr
 	return f, err
 }
 
-// close closes everything. It does not repeat errors that are in cause.
+// close closes everything, and leaves out errors that are in cause.
 func (r *race) close(cause error) (err error) {
 	if r.file != nil {
 		// Close repeats the error of a failed Sync.
