@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 //
 // Sums the pages of write bios when they are queued and again when they
-// complete. The helpers it calls are for programs under the GPL only, so this
-// file is, unlike the Go program that loads it.
+// complete. It calls helpers that only programs under the GPL may call, so this
+// file is under the GPL, unlike the Go program that loads it.
 //
-// go generate makes the object. It runs on Linux 6.1 and later: the types below
-// have only the fields that are used, and are matched by name with those of the
-// running kernel. A name that ends in ___ and more is another kernel's idea of the
-// type before it.
+// go generate makes the object, which runs on Linux 6.1 and later. The types
+// below have only the fields that are used here. The loader matches them by name
+// with the types of the running kernel. A name with the suffix ___7 stands for
+// the same type in later kernels, without the suffix.
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -18,8 +18,8 @@ typedef long long s64;
 #define SEC(name) __attribute__((section(name), used))
 #define KERNEL __attribute__((preserve_access_index))
 #define INLINE static inline __attribute__((always_inline))
-// What hides from the compiler that it knows a value: it would drop a check that
-// the verifier needs.
+// Hides a value from the compiler, which would drop a check that the verifier
+// needs.
 #define OPAQUE(v) asm volatile("" : "+r"(v))
 #define ADD(to, n) __sync_fetch_and_add(&(to), n)
 
@@ -29,7 +29,7 @@ enum { USER_STACK = 1 << 8 };
 #define UINT(name, value) int (*name)[value]
 #define TYPE(name, type) type *name
 static void *(*lookup)(void *map, const void *key) = (void *)1;
-// In Linux 6.1 what update and delete return is an int, whose upper half says nothing.
+// In Linux 6.1 update and delete return an int: the upper half is undefined.
 static int (*update)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
 static int (*delete)(void *map, const void *key) = (void *)3;
 static u64 (*ktime)(void) = (void *)5;
@@ -92,39 +92,39 @@ enum req_flag_bits { __REQ_META, __REQ_SWAP };
 enum pageflags { PG_slab };         // before 6.10
 enum pagetype { PGTY_slab = 1 };    // since 6.12, in the highest byte of page_type
 
-// Of include/linux/blk_types.h, sched.h and uapi/linux/magic.h.
+// From include/linux/blk_types.h, sched.h and uapi/linux/magic.h.
 enum { OP_WRITE = 1, OP_ZONE_APPEND = 7, OP_MASK = 0xff };
 enum { PF_KTHREAD = 0x00200000 };
 enum { MAPPING_ANON = 1, MAPPING_MOVABLE = 2 };
 enum { TMPFS = 0x01021994, HUGETLBFS = 0x958458f6, BDEVFS = 0x62646576 };
 enum { PAGE = 4096 };
 
-// What the loader sets.
+// The loader sets these.
 enum { MOST = 256, SLOTS = MOST + 1 };
 const volatile u32 self;               // our process
 const volatile u32 bio_cloned, bio_page_pinned; // bits of bi_flags; the last 0 where there is none
 const volatile u32 sample = 1;         // one of so many bios is looked at
 const volatile u32 most = MOST;        // blocks of a bio that are looked at
-const volatile u8 every_kind;          // look at what is not a direct write, too
+const volatile u8 every_kind;          // look at writes that are not direct, too
 const volatile u8 by_process, by_comm, by_device;
 const volatile char only_comm[16];
 const volatile u8 stacks;
-const volatile u64 mark[3];            // how_written: what pages begin with
+const volatile u64 mark[3];            // how_written: pages begin with it
 u64 vmemmap, direct_map;               // addresses of the page structs and of memory, from calibration
-u8 stopping;                           // no more bios are taken up
+u8 stopping;                           // look at no further bios
 
-const volatile char made_by[] = "clang " __clang_version__; // what the build looks for
+const volatile char made_by[] = "clang " __clang_version__; // the build reads it
 
 // Memory that a write is made from.
 enum { ANONYMOUS = 1, MAPPED, SHARED, SWAP, PAGE_CACHE, METADATA, KERNEL_MEMORY };
 
 enum { FRAMES = 32 };    // of a stack
 enum { EXAMPLES = 8 };   // events of a row: the first ones
-enum { PAGES = 512 };    // that calibration sees
+enum { PAGES = 512 };    // calibration sees at most so many
 
-// who is what rows are told apart by.
+// who is the key of a row.
 struct who {
-	u64 started;              // of the process, in ns of boot time: a pid may come again
+	u64 started;              // of the process, in ns of boot time: pids are used again
 	u64 cgroup;               // of the bio, where a kernel thread submits it
 	u32 tgid, memory, dev, pad;
 	char comm[16];
@@ -141,11 +141,11 @@ struct state {
 	u64 queued;               // ktime
 	u64 sector, vec;
 	u32 size, idx, done;      // the iterator when it was queued
-	u32 from, looked;         // where the blocks begin that are looked at, and how many they are
+	u32 from, looked;         // offset of the first block that is looked at, and their number
 	u32 truncated;
 	u32 completed;            // bytes
 	u32 changed, unreadable;
-	u64 at;                   // offset of the first block that was seen to change
+	u64 at;                   // offset of the first changed block
 	u64 changes[(SLOTS + 63) / 64];
 	u64 stack[FRAMES];
 	u64 sum[SLOTS];
@@ -162,14 +162,14 @@ struct event {
 // counts, for each processor.
 struct counts {
 	u64 seen;         // bios that write data
-	u64 below;        // of these: a layer below submitted a bio that was counted above
-	u64 unsampled;    // asked for, and left out by chance
+	u64 below;        // of these: submitted by a layer below, counted above already
+	u64 unsampled;    // asked for, and left out at random
 	u64 other;        // not direct, and not asked for
 	u64 tracked;      // looked at
 	u64 finished;     // of tracked
 	u64 no_room, unreadable, replaced; // not looked at, or not to the end
-	u64 nobody;       // direct, from a kernel thread, where only some processes are asked for
-	u64 rows_full;    // counted in the row of nobody
+	u64 nobody;       // direct, from a kernel thread, while only some processes are asked for
+	u64 rows_full;    // counted in a row without a name
 	u64 events_lost;
 };
 
@@ -183,12 +183,12 @@ struct walk {
 	s64 lo, hi;               // the part
 };
 
-// A program that is running on a processor does not run there again: the kernel does
-// not call it for what interrupts it, nor, where programs can be preempted, as on Linux
-// 7.3, for what another task does meanwhile. So each is attached LEVELS times. Each
-// takes what those before it did not: what they took is noted on the processor until
-// the last of them. With one level 28 and 51 of 7,000 writes of a busy machine with
-// Linux 7.3 were missed, with three none and 3.
+// While a program runs on a processor, the kernel does not call the same program there
+// again: not for an interrupt, nor, where programs can be preempted, as on Linux 7.3, for
+// another task. So each program is attached LEVELS times. Each takes the events that those
+// before it did not take; taken notes, for each processor, which they took, until the last
+// level has run. With one level 28 and 51 of 7,000 writes of a busy machine with Linux 7.3
+// were missed, with three levels 0 and 3.
 enum { QUEUE, BIO, REQUEST, KINDS };
 enum { LEVELS = 3, DEEP = 8 };
 struct taken { u64 event[DEEP]; };
@@ -200,8 +200,8 @@ struct { UINT(type, HASH); UINT(max_entries, 8192); TYPE(key, u64); TYPE(value, 
 struct { UINT(type, HASH); UINT(max_entries, 4096); TYPE(key, struct who); TYPE(value, struct row); } rows SEC(".maps");
 struct { UINT(type, HASH); UINT(max_entries, 16384); TYPE(key, u32); TYPE(value, u8); } processes SEC(".maps");
 struct { UINT(type, HASH); UINT(max_entries, 1024); TYPE(key, u32); TYPE(value, u8); } devices SEC(".maps");
-// Tables of pages of bios that are in the hands of a driver that submits bios
-// itself: those have the same table.
+// The tables of pages of bios that a driver has which submits bios itself: its bios have
+// the same tables.
 struct { UINT(type, HASH); UINT(max_entries, 16384); TYPE(key, u64); TYPE(value, u64); } above SEC(".maps");
 // One for each program: a completion interrupts a submission.
 struct { UINT(type, PERCPU_ARRAY); UINT(max_entries, KINDS * LEVELS); TYPE(key, u32); TYPE(value, struct scratch); } scratches SEC(".maps");
@@ -219,8 +219,8 @@ INLINE u64 address(u64 page)
 
 #define MIX(lane, word) lane = (lane ^ (word)) * m, lane ^= lane >> 32
 
-// Four lanes, each a bijection of its words one after the other: a change in one
-// lane is always seen. A function of its own is verified once.
+// Four lanes, each a bijection of each of its words: a change of one word is always
+// seen. A separate function is verified only once.
 __attribute__((noinline)) u64 sum(struct block *b, u32 len)
 {
 	if (!b)
@@ -242,8 +242,8 @@ __attribute__((noinline)) u64 sum(struct block *b, u32 len)
 
 struct both { struct scratch *scratch; struct state *state; };
 
-// step goes on by a block, or a run of pages that is passed over. The state is in a
-// map: of a stack the verifier would follow every value.
+// step advances by a block, or by a run of pages that is passed over. The state is in a
+// map: on the stack the verifier would follow every value.
 static long step(u32 i, struct both *c)
 {
 	struct walk *w = &c->scratch->walk;
@@ -315,8 +315,8 @@ static long step(u32 i, struct both *c)
 	return 0;
 }
 
-// STEPS bounds the time of a walk, which may be in an interrupt: blocks looked
-// at, and before them runs of pages passed over.
+// STEPS bounds the time of a walk, which may be in an interrupt: blocks that are looked
+// at, and before them runs of pages that are passed over.
 enum { STEPS = SLOTS + 1024 };
 
 INLINE struct walk *walk_of(struct scratch *sc, struct state *s)
@@ -329,7 +329,7 @@ INLINE struct walk *walk_of(struct scratch *sc, struct state *s)
 	w->size = s->size;
 	w->from = s->from;
 	w->hi = 1LL << 40;
-	// What is not aligned to pages lies in one more than it has.
+	// Memory that is not aligned to pages lies in one page more.
 	w->limit = s->size / PAGE > most ? most : most + 1;
 	return w;
 }
@@ -350,12 +350,12 @@ INLINE u64 head(u64 page)
 		info = FIELD((struct page___7 *)p, compound_info);
 	if (!(info & 1))
 		return page;
-	// Of a tail the rest is its head, or since 7.x a mask that makes it.
+	// For a tail the rest is the head, or since 7.x a mask that gives the head.
 	return (s64)info > -(1LL << 32) ? page & info & ~1ULL : info - 1;
 }
 
-// slab reports whether the kernel's allocator has a page. It keeps other things
-// where the mapping would be.
+// slab reports whether a page belongs to the kernel's slab allocator, which uses the
+// field mapping for other things.
 INLINE int slab(struct page *head)
 {
 	if (HAS_ENUM(enum pagetype, PGTY_slab))
@@ -365,7 +365,7 @@ INLINE int slab(struct page *head)
 	return HAS_ENUM(enum pageflags, PG_slab) && flags >> ENUM(enum pageflags, PG_slab) & 1;
 }
 
-// memory_of says what memory a bio is made from, by its first page.
+// memory_of returns the kind of memory of a bio, by its first page.
 INLINE u32 memory_of(struct bio *bio, u64 page)
 {
 	u32 opf = bio->bi_opf, pinned = bio->bi_flags & bio_page_pinned;
@@ -390,9 +390,9 @@ INLINE u32 memory_of(struct bio *bio, u64 page)
 	return magic == BDEVFS ? METADATA : PAGE_CACHE;
 }
 
-// from_below reports whether a layer submits bio that was counted when it came to
-// that layer: inside of the submission of another, or as a copy that shares a
-// table of pages, from a kernel thread or beside the first.
+// from_below reports whether a layer submits bio for another bio that was counted before:
+// during the submission of that bio, or as a clone with the same table of pages, from a
+// kernel thread or beside the first.
 INLINE int from_below(struct bio *bio, struct task_struct *task)
 {
 	u64 vec = (u64)bio->bi_io_vec;
@@ -429,7 +429,7 @@ INLINE void attribute(struct who *who, struct bio *bio, struct task_struct *task
 	who->tgid = task->tgid;
 	who->started = leader->start_boottime;
 	READ(who->comm, &leader->comm);
-	// In kernel threads the pid says nothing: one kworker writes for many.
+	// The pid of a kernel thread says nothing: one kworker writes for many.
 	if (task->flags & PF_KTHREAD) {
 		if (HAS(bio, bi_blkg) && bio->bi_blkg)
 			who->cgroup = FIELD(FIELD(FIELD(FIELD(bio->bi_blkg, blkcg), css.cgroup), kn), id);
@@ -439,7 +439,7 @@ INLINE void attribute(struct who *who, struct bio *bio, struct task_struct *task
 	}
 }
 
-// enter returns the scratch for an event, or 0 if it was taken already.
+// enter returns the scratch for an event, or 0 if a level before took the event.
 INLINE struct scratch *enter(u32 kind, u32 level, u64 event)
 {
 	u32 program = kind * LEVELS + level;
@@ -454,8 +454,8 @@ INLINE struct scratch *enter(u32 kind, u32 level, u64 event)
 	return lookup(&scratches, &program);
 }
 
-// leave notes that an event was taken. What comes in between takes another place, and
-// a task that then goes on elsewhere leaves its own behind: so one may be taken over.
+// leave notes that an event was taken. Events in between take other places. A task that
+// moves to another processor leaves its place taken, so a place may be overwritten.
 INLINE void leave(u32 kind, u32 level, u64 event)
 {
 	struct taken *t = level < LEVELS - 1 ? lookup(&takens, &kind) : 0;
@@ -482,8 +482,8 @@ INLINE void leave(u32 kind, u32 level, u64 event)
 	LEVEL(name##_2, tracepoint, kind, 1, event, body) \
 	LEVEL(name##_3, tracepoint, kind, 2, event, body)
 
-// forget drops what had the address of a bio that is queued, and completed unseen.
-// Sums of another's pages must not stay even if the map cannot be changed now.
+// forget drops the state of a bio that had the same address and completed unseen. Its
+// sums must not stay, even if the map cannot be changed now.
 INLINE void forget(u64 key)
 {
 	struct state *s = lookup(&in_flight, &key);
@@ -494,7 +494,7 @@ INLINE void forget(u64 key)
 	COUNT(replaced);
 }
 
-// hand_down notes the table of a bio that its driver makes others of.
+// hand_down notes the table of a bio whose driver submits bios itself.
 INLINE void hand_down(struct bio *bio)
 {
 	u64 key = (u64)bio, vec = (u64)bio->bi_io_vec;
@@ -552,14 +552,14 @@ INLINE void queue(u64 *ctx, struct scratch *sc)
 	s->sector = bio->bi_iter.bi_sector;
 	s->size = size;
 	s->from = 0;
-	// Of a large bio not always the first blocks.
+	// Do not always look at the first blocks of a large bio.
 	u32 whole = size / PAGE;
 	if (whole > most)
 		s->from = prandom() % (whole - most + 1) * PAGE;
 	struct walk *w = walk_of(sc, s);
 	walk(sc, s);
 	if (w->n >= w->limit && w->off < size && whole <= most && !w->unreadable) {
-		s->from = prandom() % size; // it is made of many small pieces
+		s->from = prandom() % size; // the bio has many small pieces
 		w = walk_of(sc, s);
 		walk(sc, s);
 	}
@@ -595,7 +595,7 @@ INLINE void finish(struct state *s)
 		update(&rows, &s->who, &none, 1);
 		r = lookup(&rows, &s->who);
 	}
-	if (!r) { // no room: counted without a name, in rows that the loader made
+	if (!r) { // no room: count in the rows without a name that the loader made
 		struct who nobody = { .memory = s->who.memory };
 		COUNT(rows_full);
 		r = lookup(&rows, &nobody);
@@ -630,7 +630,7 @@ INLINE void finish(struct state *s)
 	submit(e, 0);
 }
 
-// complete compares a part of a bio, so many bytes from a position in its table.
+// complete compares a part of a bio: size bytes from a position in its table.
 INLINE void complete(u64 key, struct state *s, u32 idx, u32 done, u32 size, struct scratch *sc)
 {
 	struct walk *w = walk_of(sc, s);
@@ -642,7 +642,7 @@ INLINE void complete(u64 key, struct state *s, u32 idx, u32 done, u32 size, stru
 	if (w->unreadable)
 		s->unreadable = 1;
 	if (__sync_fetch_and_add(&s->completed, size) + size < s->size)
-		return; // who completes the last part counts
+		return; // the last part counts
 	if (s->unreadable)
 		COUNT(unreadable);
 	else
@@ -651,7 +651,7 @@ INLINE void complete(u64 key, struct state *s, u32 idx, u32 done, u32 size, stru
 	delete(&in_flight, &key);
 }
 
-// Of devices that are served by bios: dm, md, zram.
+// For devices that take bios: dm, md, zram.
 INLINE void bio_complete(u64 *ctx, struct scratch *sc)
 {
 	struct bio *bio = (void *)ctx[1];
@@ -684,7 +684,7 @@ static long each_bio(u32 i, struct part *p)
 		size = p->left;
 	p->left -= size;
 	struct state *s = lookup(&in_flight, &key);
-	if (!s && FIELD(bio, bi_flags) & bio_cloned) { // the front of one that was split
+	if (!s && FIELD(bio, bi_flags) & bio_cloned) { // the front of a bio that was split
 		key = (u64)FIELD(bio, bi_private);
 		s = lookup(&in_flight, &key);
 	}
@@ -699,7 +699,7 @@ static long each_bio(u32 i, struct part *p)
 	return 0;
 }
 
-// Of devices that are served by requests.
+// For devices that take requests.
 INLINE void rq_complete(u64 *ctx, struct scratch *sc)
 {
 	struct request *rq = (void *)ctx[0];
@@ -712,7 +712,7 @@ INLINE void rq_complete(u64 *ctx, struct scratch *sc)
 
 PROGRAM(on_rq_complete, "block_rq_complete", REQUEST, ctx[0], rq_complete)
 
-// What is asked for starts others, which are asked for too.
+// A process that is asked for starts others, which are then asked for, too.
 SEC("tp_btf/sched_process_fork")
 int on_fork(u64 *ctx)
 {
@@ -724,7 +724,7 @@ int on_fork(u64 *ctx)
 	return 0;
 }
 
-// The PID of a process that has no more threads may come again.
+// The PID of a process that has no more threads may be used again.
 SEC("tp_btf/sched_process_exit")
 int on_exit(u64 *ctx)
 {
@@ -735,8 +735,8 @@ int on_exit(u64 *ctx)
 	return 0;
 }
 
-// how_written looks for bios whose first page begins with the mark, and counts
-// them by whose page it is: found[ANONYMOUS..KERNEL_MEMORY].
+// how_written looks for bios whose first page begins with the mark, and counts them by
+// the kind of memory: found[ANONYMOUS..KERNEL_MEMORY].
 SEC("tp_btf/block_bio_queue")
 int how_written(u64 *ctx)
 {
@@ -775,14 +775,14 @@ int on_alloc(u64 *ctx)
 	return 0;
 }
 
-// What the loader asks of calibrate.
+// A question of the loader to calibrate.
 struct question {
 	u64 page;         // struct of a page
 	u64 frame;        // number of a page
-	u64 begins[4];    // with what it begins
-	u32 tries;        // how many GiB of memory there may be; 0: do both constants find page?
-	u32 pid;          // answer: our process, as the kernel has it
-	u64 index;        // answer: of page, which place in memory it was given for
+	u64 begins[4];    // the first words of the page
+	u32 tries;        // at how many multiples of 1 GiB memory may begin; 0: do both constants find page?
+	u32 pid;          // answer: our process, by the kernel's number
+	u64 index;        // answer: number of page in its mapping
 	u64 answer;       // where memory begins, 0 if not found
 };
 struct trial { struct question *q; u64 base, answer; };
@@ -804,8 +804,8 @@ static long try(u32 i, struct trial *t)
 	return 1;
 }
 
-// calibrate finds where in the address space memory begins: a multiple of 1 GiB
-// at most all of memory below a struct task, which lies in it.
+// calibrate finds where in the address space memory begins: at a multiple of 1 GiB below
+// a struct task, which is in memory.
 SEC("syscall")
 int calibrate(struct question *q)
 {
