@@ -82,10 +82,8 @@ func (f *watchFlags) check(cmd *cobra.Command, args []string) error {
 	switch {
 	case f.duration < 0:
 		return errors.New("--duration must not be negative")
-	case f.o.Sample < 1:
-		return errors.New("--sample must be 1 or more")
-	case f.o.MaxBlocks < 1 || f.o.MaxBlocks > watch.MostBlocks:
-		return fmt.Errorf("--max-blocks must be from 1 to %d", watch.MostBlocks)
+	case f.o.Sample == 0, f.o.MaxBlocks == 0: // for Options they are defaults
+		return fmt.Errorf("--sample must be 1 or more, and --max-blocks from 1 to %d", watch.MostBlocks)
 	case cmd.Flags().Changed("pid") && f.o.PID < 1:
 		return errors.New("--pid must be 1 or more")
 	case f.o.Children && f.o.PID != 0:
