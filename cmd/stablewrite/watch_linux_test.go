@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"stablepages/bench/testenv"
@@ -23,7 +24,7 @@ func TestTheTableOfWatchIsForTerminals(t *testing.T) {
 		writer.Wait()
 	}()
 	for _, term := range []string{"xterm", "dumb"} {
-		seen := onTerminal(t, term, "watch", "--comm", "exe", "--duration", "2500ms")
+		seen := onTerminal(t, term, "watch", "--pid", fmt.Sprint(writer.Process.Pid), "--duration", "2500ms")
 		if shown := bytes.Contains(seen, []byte("writes  changed")); shown != (term == "xterm") {
 			t.Errorf("on %s: %q", term, seen)
 		} else if shown && !bytes.HasSuffix(seen, []byte("\r\x1b[J")) {
