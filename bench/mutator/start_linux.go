@@ -35,9 +35,9 @@ func Start(cfg Config) (*Mutator, error) {
 	}
 	inProcess := cfg.In == Process && cfg.Kind != None
 	shared, err := sharedMemory(inProcess, cfg.Size)
-	defer shared.Close() // of a nil File it does nothing
 	var mem []byte
 	if err == nil {
+		defer shared.Close() // of a nil File it does nothing
 		mem, err = mapMemory(shared, cfg.Size)
 	}
 	if err != nil {
@@ -76,6 +76,9 @@ func sharedMemory(wanted bool, size int) (*os.File, error) {
 	f := os.NewFile(uintptr(fd), "memfd")
 	if err = f.Truncate(int64(controlBytes + size)); err == nil {
 		_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL)
+	}
+	if err != nil {
+		f.Close()
 	}
 	return f, err
 }

@@ -28,8 +28,7 @@ const Writes = 64
 func Run(ctx context.Context, path string, force bool, writes int) (record.Probe, error) {
 	p := record.Probe{Kind: record.KindProbe, Path: path, Version: record.Version}
 	s, err := open(path, force)
-	defer s.subject.Close() // of a nil File it does nothing
-	defer s.target.Close()
+	defer s.close()
 	if err == nil {
 		err = look(&p, s.subject)
 	}
@@ -52,6 +51,11 @@ type stage struct {
 	subject *os.File // the file or device that the Record describes
 	target  *os.File // the file or device that is written to; nil: none may be
 	on      string   // what target is
+}
+
+func (s stage) close() { // of a nil File it does nothing
+	s.subject.Close()
+	s.target.Close()
 }
 
 // open opens the stage for a path. It may return files with an error, too.
