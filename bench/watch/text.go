@@ -87,7 +87,7 @@ func percent(share float64) string {
 
 // Line reports the first change of a direct write by a program.
 func Line(r record.Watch) string {
-	line := fmt.Sprintf("%s changes what it writes to %s", Program(r), record.Printable(r.Device))
+	line := fmt.Sprintf("%s changes pages in flight to %s", Program(r), record.Printable(r.Device))
 	if r.File != "" {
 		line += ", " + record.Printable(r.File)
 	}

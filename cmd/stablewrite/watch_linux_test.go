@@ -30,7 +30,7 @@ func TestTheTableOfWatchIsForTerminals(t *testing.T) {
 		} else if shown && !bytes.HasSuffix(seen, []byte("\r\x1b[J")) {
 			t.Errorf("on %s it does not end with the table gone: %q", term, seen)
 		}
-		if !bytes.Contains(seen, []byte("changes what it writes to")) {
+		if !bytes.Contains(seen, []byte("changes pages in flight to")) {
 			t.Errorf("on %s: no line: %q", term, seen)
 		}
 	}
