@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -220,12 +221,8 @@ func childMain(spec string) error {
 		return err
 	}
 	go func() {
-		var b [1]byte
-		for {
-			if n, err := unix.Read(childLife, b[:]); n == 0 || err != nil && err != unix.EINTR {
-				os.Exit(0)
-			}
-		}
+		io.Copy(io.Discard, os.NewFile(childLife, "pipe"))
+		os.Exit(0)
 	}()
 	run((*control)(unsafe.Pointer(&mem[0])), mem[controlBytes:], cfg)
 	return nil
