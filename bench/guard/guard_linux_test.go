@@ -476,11 +476,14 @@ func TestExitCodesAndSignalsAreThoseOfTheProgram(t *testing.T) {
 		"kill -TERM $$": "signal: terminated", "kill -KILL $$": "signal: killed", "kill -USR1 $$": "signal: user defined signal 1",
 		"trap 'exit 3' INT; kill -INT $$": "exit status 3", "sh -c 'kill -KILL $$'; exit 5": "exit status 5",
 	} {
-		p := command(t, true, "sh", "-c", script)
-		p.Run()
-		if got := p.ProcessState.String(); got != want {
-			t.Errorf("%s: %s, want %s\n%s", script, got, want, p.errs)
-		}
+		t.Run(script, func(t *testing.T) {
+			t.Parallel()
+			p := command(t, true, "sh", "-c", script)
+			p.Run()
+			if got := p.ProcessState.String(); got != want {
+				t.Errorf("%s, want %s\n%s", got, want, p.errs)
+			}
+		})
 	}
 }
 
@@ -819,7 +822,7 @@ func TestChangesInFlightDoNotReachTheMedia(t *testing.T) {
 	}
 }
 
-const racedWrites = 20
+const racedWrites = 10
 
 // changeInFlight writes each MiB of a file from a buffer of 'a', and stores 'b' into all
 // of the buffer after the submission and before the completion.
