@@ -88,6 +88,7 @@ func TestAKilledWatcherLeavesNothing(t *testing.T) {
 }
 
 func TestTwoAtOnceSeeTheSame(t *testing.T) {
+	t.Parallel()
 	a, b := start(t, Options{}), start(t, Options{})
 	pid, _ := writer{File: filepath.Join(testenv.DirectDir(t), "f"), Bytes: 64 << 10, Writes: 100}.run(t)
 	for _, w := range []*Watcher{a, b} {
@@ -135,6 +136,7 @@ func TestWritesBeyondWhatIsKeptAreCountedAsUntraced(t *testing.T) {
 }
 
 func TestNamesDoNotSteerTerminals(t *testing.T) {
+	t.Parallel()
 	const evil = "\x1b[31m\u202e<b>"
 	w := start(t, Options{})
 	dir := filepath.Join(testenv.DirectDir(t), evil)

@@ -61,6 +61,7 @@ func of(all []record.Watch, pid int) (its []record.Watch) {
 }
 
 func TestAScribblerIsSeen(t *testing.T) {
+	t.Parallel()
 	w := start(t, Options{})
 	name := filepath.Join(testenv.DirectDir(t), "f")
 	pid, writes := writer{File: name, Bytes: 256 << 10, Writes: 200, Scribble: true}.run(t)
@@ -84,6 +85,7 @@ func TestAScribblerIsSeen(t *testing.T) {
 // One byte that changes is seen at the ends of each piece of memory that is not
 // aligned to pages, and counts as one block.
 func TestAChangeOfOneByteIsSeen(t *testing.T) {
+	t.Parallel()
 	w := start(t, Options{})
 	name := filepath.Join(testenv.DirectDir(t), "f")
 	const bytes, offset = 64 << 10, 512
@@ -99,6 +101,7 @@ func TestAChangeOfOneByteIsSeen(t *testing.T) {
 }
 
 func TestMemoryThatStandsStillIsNotSeenToChange(t *testing.T) {
+	t.Parallel()
 	w := start(t, Options{})
 	name := filepath.Join(testenv.DirectDir(t), "f")
 	pid, writes := writer{File: name, Bytes: 256 << 10, Writes: 500}.run(t)

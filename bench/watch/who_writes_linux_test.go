@@ -13,6 +13,7 @@ import (
 // programs/who-writes.c names the function that stores into the buffer of a write, and none
 // where nothing does.
 func TestWhoWritesNamesTheFunctionThatStores(t *testing.T) {
+	t.Parallel()
 	testenv.Tool(t, "gcc")
 	dir := testenv.DirectDir(t)
 	library, program := filepath.Join(dir, "who-writes.so"), filepath.Join(dir, "scribbler")

@@ -15,6 +15,7 @@ import (
 )
 
 func TestHowWritten(t *testing.T) {
+	t.Parallel()
 	testenv.EBPF(t)
 	file := func(dir string, flags int) func(*testing.T) func([]byte) error {
 		return func(t *testing.T) func([]byte) error {
@@ -38,6 +39,7 @@ func TestHowWritten(t *testing.T) {
 		"a copy in a pipe":           {throughPipe, stablewrite.DirectBounced},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			got, err := HowWritten(c.write(t))
 			if got != c.want || err != nil {
 				t.Errorf("%s, %v; want %s", got, err, c.want)
@@ -49,6 +51,7 @@ func TestHowWritten(t *testing.T) {
 // Kernels differ: what a direct write does on btrfs with checksums is what probe
 // asks for. It is one of the three, never unknown.
 func TestHowWrittenOnBtrfsWithChecksums(t *testing.T) {
+	t.Parallel()
 	testenv.EBPF(t)
 	dir := testenv.NewVolume(t, 128<<20, "", "mkfs.btrfs", "-q").Dir
 	got, err := HowWritten(func(p []byte) error { return writeSynced(filepath.Join(dir, "f"), unix.O_DIRECT, p) })
@@ -59,6 +62,7 @@ func TestHowWrittenOnBtrfsWithChecksums(t *testing.T) {
 }
 
 func TestHowWrittenReturnsTheErrorOfTheWrite(t *testing.T) {
+	t.Parallel()
 	testenv.EBPF(t)
 	want := errors.New("of the write")
 	if got, err := HowWritten(func([]byte) error { return want }); got != stablewrite.DirectUnknown || !errors.Is(err, want) {
