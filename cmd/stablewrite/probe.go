@@ -22,11 +22,14 @@ func newProbe() *cobra.Command {
 version changed that, and what to do. It shows kernel, file system and device;
 whether the device asks for stable pages, and which layer below needs them; the
 alignment of direct I/O, with its source; and how the kernel writes: directly,
-through the page cache, or bounced. It assumes that from version and file system,
-and measures it where it can: it changes buffers while raw writes of them are in
-flight, and counts the changes that reach the media; then at any time, and counts
-the writes that fail or cannot be read back. For that it needs an unnamed scratch
-file of 1 MiB in the directory, or, for a block device, --force.`,
+through the page cache, or bounced.
+
+How the kernel writes is assumed from version and file system, and as root observed
+with eBPF, by whose pages a test write has. To measure, probe changes buffers while
+raw writes of them are in flight, and counts the changes that reach the media; then
+it changes buffers at any time, and counts the writes that fail or cannot be read
+back. For that it needs an unnamed scratch file of 1 MiB in the directory, or, for a
+block device, --force.`,
 		Example: `  stablewrite probe /var/lib/postgresql
   stablewrite probe --json /dev/nvme1n1`,
 		Args: wants("name one file, directory or block device: stablewrite probe PATH", cobra.ExactArgs(1)),
