@@ -5,9 +5,9 @@ import (
 	"stablepages/bench/record"
 )
 
-// alike are the races that can be added up and compared: of each mutator those of
-// the size and hold that most writers were raced with. Others were made to vary
-// these, and are shown as holes.
+// alike are the races that can be added up and compared: for each mutator those with
+// the size and hold that most writers raced. The other races vary size and hold, and
+// holesSection shows them.
 func alike(recs []record.Repro) (kept []record.Repro) {
 	type column struct {
 		mutator mutator.Kind
@@ -17,14 +17,15 @@ func alike(recs []record.Repro) (kept []record.Repro) {
 		size int
 		hold int64
 	}
-	writers := func(recs []record.Repro) int { return len(parted(recs, record.Repro.Writer)) }
-	for _, of := range parted(recs, func(r record.Repro) column { return column{r.Mutator, r.Gate} }) {
-		ways, most := parted(of, func(r record.Repro) way { return way{r.Size, r.HoldNS} }), 0
-		for _, w := range ways {
-			most = max(most, writers(w))
+	for _, same := range parted(recs, func(r record.Repro) column { return column{r.Mutator, r.Gate} }) {
+		ways, most := parted(same, func(r record.Repro) way { return way{r.Size, r.HoldNS} }), 0
+		writers := make([]int, len(ways))
+		for i, w := range ways {
+			writers[i] = len(parted(w, writerOf))
+			most = max(most, writers[i])
 		}
-		for _, w := range ways {
-			if writers(w) == most {
+		for i, w := range ways {
+			if writers[i] == most {
 				kept = append(kept, w...)
 			}
 		}

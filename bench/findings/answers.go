@@ -2,7 +2,7 @@ package findings
 
 import (
 	"fmt"
-	"slices"
+	"strings"
 
 	"stablepages/bench/mutator"
 	"stablepages/bench/prove"
@@ -10,22 +10,22 @@ import (
 	"stablepages/stablewrite"
 )
 
-// headline is v in a line, and its state. Nothing is kept where nothing that is
-// promised was put to the test.
+// headline is the verdict of f in a line, and its state. A promise counts as kept only
+// if a race tested one.
 func headline(f Findings) (text string, state Mark) {
 	res := f.Results
 	tested, unseen := len(res.Proofs) > 0, false
 	for _, on := range f.On {
 		for _, s := range on.races.standings {
 			tested = tested || !s.control && s.tested()
-			unseen = unseen || s.strategy != stablewrite.Raw && !s.promise.Restored && s.restored.torn > 0
+			unseen = unseen || s.strategy != stablewrite.Raw && !s.promise.Restored && s.restored.k > 0
 		}
 	}
 	switch {
 	case len(f.Broken) > 0:
 		return "A promise was broken", Broken
 	case len(f.Inconclusive) > 0:
-		return "No promise was broken, and not all was shown", Open
+		return "No promise was broken, but not all was shown", Open
 	case tested && unseen:
 		return "Every promise was kept; verify does not see changes that are restored", Kept
 	case tested:
@@ -40,82 +40,119 @@ func headline(f Findings) (text string, state Mark) {
 	return "What was measured", Plain
 }
 
-// answers are those to the questions of a reader who has a minute; none where nothing
-// was measured.
+// questions are those of a reader who has a minute.
+var questions = [...]string{"Is this stack affected?", "Does the fix hold?", "What does it cost?", "What to choose?"}
+
+// said are the sentences that answer each of the questions.
+type said [len(questions)][]string
+
+// answers leaves out questions about which nothing was measured. An answer comes before
+// the name of its system, which is long.
 func answers(f Findings) (all []Answer) {
-	affected, holds := Answer{Question: "Is this stack affected?"}, Answer{Question: "Does the fix hold?"}
-	costs, choose := Answer{Question: "What does it cost?"}, Answer{Question: "What to choose?"}
-	for _, on := range f.On {
-		where := ""
-		if len(f.On) > 1 {
-			where = on.Name + ": "
-		}
-		say := func(a *Answer, format string, args ...any) {
-			a.Said = append(a.Said, where+fmt.Sprintf(format, args...))
-		}
-		if r := on.races.standings[raw]; r.all().judged > 0 {
-			how := "changed while they were in flight"
-			if !on.races.gated {
-				how = "were raced by a mutator that runs free"
+	sum := proofAnswers(f.Results.Proofs)
+	for i, question := range questions {
+		var here []string
+		for _, on := range f.On {
+			said := on.answers()[i]
+			if len(said) > 0 && len(f.On) > 1 {
+				said[len(said)-1] += " (" + on.Name + ")"
 			}
-			verdict := "Not seen"
-			if r.all().torn > 0 {
-				verdict = "Yes"
-			}
-			say(&affected, "%s: of %d plain direct writes whose buffers %s, %d were torn.", verdict, r.all().judged, how, r.all().torn)
+			here = append(here, said...)
 		}
-		fix, b := on.races.standings[verify], on.races.standings[bounce]
-		if fix.stays.judged > 0 && fix.restored.torn > 0 {
-			say(&holds, "In part.")
-		}
-		if fix.stays.judged > 0 {
-			say(&holds, "verify, the fix of 2011: %v torn where the change stayed.", fix.stays)
-		}
-		if fix.restored.judged > 0 {
-			say(&holds, "verify: %v torn where the change was restored.", fix.restored)
-		}
-		if b.all().judged > 0 {
-			say(&holds, "bounce, a copy of every write: %v torn.", b.all())
-			if b.all().torn == 0 {
-				say(&choose, "bounce: no change reaches its writes, and by design a crash tears none (not tried here).")
-			}
-		}
-		rest := costsAtRest(on.sets)
-		if v, b := rest.of[verify], rest.of[bounce]; v.ratios != nil && b.ratios != nil {
-			say(&costs, "With nothing changing verify has %s of the throughput of raw, and bounce %s. Seconds of processor time for each GiB, on top of raw, of writes of %s: verify %s, bounce %s.",
-				v.throughput(), b.throughput(), Size(rest.largest), v.added(), b.added())
-		}
-		if fix.restored.torn > 0 && len(choose.Said) > 0 {
-			say(&choose, "verify where memory is scarce and no change is restored: of writes whose change was restored, %v were torn.", fix.restored)
+		if here = append(here, sum[i]...); here != nil {
+			all = append(all, Answer{question, here})
 		}
 	}
-	if text := proofAnswer(f.Results.Proofs); text != "" {
-		affected.Said = append(affected.Said, text)
-	}
-	return slices.DeleteFunc([]Answer{affected, holds, costs, choose}, func(a Answer) bool { return len(a.Said) == 0 })
+	return all
 }
 
-// proofAnswer says what layers that need stable pages made of plain writes, and of
-// bounced ones.
-func proofAnswer(recs []record.Prove) string {
-	var plain, bounced trials
+// answers are those of the measurements on one system.
+func (on System) answers() (all said) {
+	affected, holds, costs, choose := &all[0], &all[1], &all[2], &all[3]
+	say := func(to *[]string, format string, args ...any) { *to = append(*to, fmt.Sprintf(format, args...)) }
+	if r := on.races.standings[raw].all(); r.n > 0 {
+		how, verdict := "when their buffers changed in flight", "Not seen"
+		if !on.races.gated {
+			how = "while a free-running mutator changed their buffers"
+		}
+		if r.k > 0 {
+			verdict = "Yes"
+		}
+		say(affected, "%s: %v plain direct writes were torn %s.", verdict, r, how)
+	}
+	fix, copied := on.races.standings[verify], on.races.standings[bounce].all()
+	switch {
+	case fix.stays.k > 0:
+		say(holds, "No.")
+	case fix.stays.n > 0 && fix.restored.k > 0:
+		say(holds, "In part.")
+	}
+	*holds = append(*holds, holding("", fix.stays, fix.restored, copied)...)
+	if copied.n > 0 && copied.k == 0 {
+		say(choose, "bounce: no change reaches its writes, and by design a crash tears none (not tried here).")
+		if fix.restored.k > 0 {
+			say(choose, "verify only where memory is scarce and no change is restored.")
+		}
+	}
+	rest := costsAtRest(on.sets)
+	switch v, b := rest.writers[verify], rest.writers[bounce]; {
+	case v.ratios == nil || b.ratios == nil:
+	case rest.set.noisy():
+		say(costs, "%s", noise)
+	default:
+		say(costs, "With nothing changing, throughput relative to raw: verify %s, bounce %s.", v.throughput(), b.throughput())
+		say(costs, "Processor time on top of raw, seconds per GiB in writes of %s: verify %s, bounce %s.", Size(rest.largest), v.added(), b.added())
+	}
+	return all
+}
+
+// holding says what became of writes by verify whose change stayed or was restored, and
+// of bounced ones.
+func holding(where string, stays, restored, copied tally) (all []string) {
+	var fix []string
+	if stays.n > 0 {
+		fix = append(fix, stays.torn()+" if the change stayed")
+	}
+	if restored.n > 0 {
+		fix = append(fix, restored.torn()+" if the change was restored")
+	}
+	if fix != nil {
+		all = append(all, "verify, the fix of 2011"+where+": "+strings.Join(fix, ", ")+".")
+	}
+	if copied.n > 0 {
+		all = append(all, "bounce, a copy of every write"+where+": "+copied.torn()+".")
+	}
+	return all
+}
+
+// proofAnswers are those of races inside stock kernels, on layers that need stable
+// pages, where the kernel made no copy.
+func proofAnswers(recs []record.Prove) (all said) {
+	var plain, bounced share // failed, by the layer's account
+	var stays, restored, copied tally
 	for _, r := range recs {
 		if !r.Needs || r.Scenario != record.Race || prove.Copied(r.Written) || r.Mutator == mutator.None {
 			continue
 		}
-		switch r.Strategy {
-		case stablewrite.Raw:
-			plain.add(r.Writes, prove.Failed(r))
-		case stablewrite.Bounce:
-			bounced.add(r.Writes, prove.Failed(r))
+		switch {
+		case r.Strategy == stablewrite.Raw:
+			plain.add(prove.Failed(r), r.Writes)
+		case r.Strategy == stablewrite.Bounce:
+			bounced.add(prove.Failed(r), r.Writes)
+			copied.add(r.Repro)
+		case r.Strategy == stablewrite.Verify && r.Detect == stablewrite.ByDigest && r.Mutator.Restores():
+			restored.add(r.Repro)
+		case r.Strategy == stablewrite.Verify && r.Detect == stablewrite.ByDigest:
+			stays.add(r.Repro)
 		}
 	}
-	switch {
-	case plain.n == 0:
-		return ""
-	case bounced.n == 0:
-		return fmt.Sprintf("Inside stock kernels, layers that need stable pages failed %d of %d plain writes whose buffers changed.", plain.failed, plain.n)
+	if plain.n > 0 {
+		text := fmt.Sprintf("Inside stock kernels, layers that need stable pages failed %v plain writes whose buffers changed", plain)
+		if bounced.n > 0 {
+			text += fmt.Sprintf(", and %v bounced ones", bounced)
+		}
+		all[0] = []string{text + "."}
 	}
-	return fmt.Sprintf("Inside stock kernels, layers that need stable pages failed %d of %d plain writes whose buffers changed, and %d of %d bounced ones.",
-		plain.failed, plain.n, bounced.failed, bounced.n)
+	all[1] = holding(", inside stock kernels", stays, restored, copied)
+	return all
 }

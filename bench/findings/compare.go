@@ -11,36 +11,36 @@ import (
 	"stablepages/stablewrite"
 )
 
-// Comparison is timings that differ by their round only, beside raw in the same rounds.
+// Comparison summarizes timings that differ only by round, and compares them with raw
+// in the same rounds. Times are medians of the rounds.
 type Comparison struct {
 	record.CostKey
 	N             int     // rounds
-	Throughput    float64 // bytes per second, median
-	CPU           float64 // seconds per GiB, user and system, median
-	CPUUser       float64 // of these
+	Throughput    float64 // bytes per second
+	CPU           float64 // seconds per GiB, user and system
+	CPUUser       float64
 	CPUSystem     float64
-	P50           float64 // ns, median of the rounds, as all that follow
-	P99           float64 // 0 where a round had fewer than 100 writes: it would be the slowest of them
-	P999          float64 // 0 where one had fewer than 1000
+	P50           float64 // ns, as P99 and P999
+	P99           float64 // 0 if a round had fewer than 100 writes: it would be the slowest of them
+	P999          float64 // 0 if a round had fewer than 1000
 	Amplification float64
 	PoolPeak      int // bytes, the largest
-	// As in record.Cost; "" where rounds differ.
+	// As in record.Cost; "" if rounds differ.
 	Backing, Private, Engine string
-	Extents                  int                    // of the file, the most; 0 where that cannot be asked
-	Written                  stablewrite.Directness // not known where rounds differ
-	// Ratio of throughput to raw's in the same round: median and 95% interval
-	// by order statistics, which assumes nothing of the distribution. It takes
-	// 6 rounds; with fewer Lo and Hi are infinite. All are 0 where raw was not
-	// timed.
+	Extents                  int                    // of the file, the most; 0 if the file system cannot tell
+	Written                  stablewrite.Directness // unknown if rounds differ
+	// Ratio is the throughput divided by that of raw in the same round: median and 95%
+	// interval by order statistics, which assumes no distribution. The interval takes
+	// 6 rounds; with fewer Lo and Hi are infinite. All are 0 if raw was not timed.
 	Ratio, Lo, Hi float64
-	// AgainLo and AgainHi are the interval of raw's ratio to raw itself (A/A), which
-	// is noise; 0 where that was not timed.
+	// AgainLo and AgainHi are the interval of raw against raw (A/A), which shows the
+	// noise; 0 if that was not timed.
 	AgainLo, AgainHi float64
-	// Noise: the interval of the ratio has 1 in it, or lies within that of A/A, so that
-	// this may differ from raw by nothing. Never set on raw itself, nor where A/A was not timed.
+	// Noise: the interval of the ratio contains 1, or lies within that of A/A, so the
+	// writer may be as fast as raw. Never set for raw itself, nor without A/A.
 	Noise bool
 	// Checked counts writes whose media were read back, and Torn those of them that
-	// were not what the receipt says.
+	// differ from their receipt.
 	Checked, Torn int64
 }
 
@@ -67,12 +67,12 @@ func Compare(recs []record.Cost) []Comparison {
 	return all
 }
 
-// byKind orders keys by all that does not tell writers of a kind apart.
+// byKind orders keys by all that the writers of a Kind have in common.
 func byKind(a, b record.CostKey) int {
 	return cmp.Or(byPlace(a, b), a.Size-b.Size, a.Depth-b.Depth, byChange(a, b))
 }
 
-// byPlace puts first keys with a disk below, and hot ones before cold.
+// byPlace puts disks before simulated targets, and hot buffers before cold ones.
 func byPlace(a, b record.CostKey) int {
 	targets := []record.Target{record.OnFile, record.OnDevice, record.OnDelay, record.OnNull}
 	return cmp.Or(slices.Index(targets, a.Target)-slices.Index(targets, b.Target), compareBool(a.Cold, b.Cold),
@@ -108,7 +108,7 @@ func byCell(recs []record.Cost) (cells map[record.CostKey]map[int]record.Cost, o
 	return cells, order
 }
 
-// ratios are those of throughput in the same rounds.
+// ratios divide the throughput by that of raw in the same round.
 func ratios(rounds, raw map[int]record.Cost) (all []float64) {
 	for round, r := range rounds {
 		if base, ok := raw[round]; ok {
@@ -119,46 +119,41 @@ func ratios(rounds, raw map[int]record.Cost) (all []float64) {
 }
 
 func compare(k record.CostKey, rounds, raw map[int]record.Cost) Comparison {
-	over := func(value func(record.Cost) float64) float64 {
+	median := func(value func(record.Cost) float64) float64 {
 		var values []float64
 		for _, r := range rounds {
 			values = append(values, value(r))
 		}
 		return summarize(values).Center
 	}
-	perGiB := func(seconds func(record.Cost) float64) float64 {
-		return over(func(r record.Cost) float64 { return seconds(r) / float64(r.Bytes) * (1 << 30) })
-	}
+	perGiB := func(r record.Cost, seconds float64) float64 { return seconds / float64(r.Bytes) * (1 << 30) }
 	c := Comparison{
 		CostKey: k, N: len(rounds),
-		Throughput:    over(speed),
-		CPU:           perGiB(func(r record.Cost) float64 { return r.CPUUserSeconds + r.CPUSystemSeconds }),
-		CPUUser:       perGiB(func(r record.Cost) float64 { return r.CPUUserSeconds }),
-		CPUSystem:     perGiB(func(r record.Cost) float64 { return r.CPUSystemSeconds }),
-		P50:           over(func(r record.Cost) float64 { return float64(r.P50NS) }),
-		P99:           over(func(r record.Cost) float64 { return float64(r.P99NS) }),
-		P999:          over(func(r record.Cost) float64 { return float64(r.P999NS) }),
-		Amplification: over(func(r record.Cost) float64 { return r.Amplification }),
+		Throughput:    median(speed),
+		CPU:           median(func(r record.Cost) float64 { return perGiB(r, r.CPUUserSeconds+r.CPUSystemSeconds) }),
+		CPUUser:       median(func(r record.Cost) float64 { return perGiB(r, r.CPUUserSeconds) }),
+		CPUSystem:     median(func(r record.Cost) float64 { return perGiB(r, r.CPUSystemSeconds) }),
+		P50:           median(func(r record.Cost) float64 { return float64(r.P50NS) }),
+		P99:           median(func(r record.Cost) float64 { return float64(r.P99NS) }),
+		P999:          median(func(r record.Cost) float64 { return float64(r.P999NS) }),
+		Amplification: median(func(r record.Cost) float64 { return r.Amplification }),
+		Written:       common(rounds, func(r record.Cost) stablewrite.Directness { return r.Written }),
+		Backing:       common(rounds, func(r record.Cost) string { return r.Backing }),
+		Private:       common(rounds, func(r record.Cost) string { return r.Private }),
+		Engine:        common(rounds, func(r record.Cost) string { return r.Engine }),
 	}
-	first := true
 	for _, r := range rounds {
-		if first {
-			c.Written, c.Backing, c.Private, c.Engine, first = r.Written, r.Backing, r.Private, r.Engine, false
+		n := max(r.Writes, r.Bytes/int64(r.Size)) // old Records have no Writes
+		if n < 100 {
+			c.P99 = 0
 		}
-		if n := writes(r); n < 1000 {
+		if n < 1000 {
 			c.P999 = 0
-			if n < 100 {
-				c.P99 = 0
-			}
 		}
 		c.PoolPeak = max(c.PoolPeak, r.PoolPeak)
 		if r.Extents != nil {
 			c.Extents = max(c.Extents, *r.Extents)
 		}
-		if r.Written != c.Written {
-			c.Written = stablewrite.DirectUnknown
-		}
-		c.Backing, c.Private, c.Engine = same(c.Backing, r.Backing), same(c.Private, r.Private), same(c.Engine, r.Engine)
 		c.Checked += r.Checked
 		c.Torn += r.Torn
 	}
@@ -169,15 +164,18 @@ func compare(k record.CostKey, rounds, raw map[int]record.Cost) Comparison {
 	return c
 }
 
-func same(a, b string) string {
-	if a != b {
-		return ""
+// common is the value that all rounds have, or the zero value.
+func common[V comparable](rounds map[int]record.Cost, value func(record.Cost) V) (v V) {
+	first := true
+	for _, r := range rounds {
+		if first {
+			v, first = value(r), false
+		} else if v != value(r) {
+			return *new(V)
+		}
 	}
-	return a
+	return v
 }
-
-// writes is how many r is of.
-func writes(r record.Cost) int64 { return max(r.Writes, r.Bytes/int64(r.Size)) } // Records of before there was a count have none
 
 // speed is bytes per second.
 func speed(r record.Cost) float64 { return float64(r.Bytes) / r.Seconds }

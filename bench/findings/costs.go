@@ -17,15 +17,21 @@ var (
 	bounce = stablewrite.Bounce.String()
 )
 
-// Kind is timings that differ by writer only: raw, and those that are compared with it.
-// Other programs come last.
+// fewRounds are the fewest whose 95% interval leaves out the lowest and the highest.
+const fewRounds = 9
+
+// noise is said of costs from fewer than fewRounds.
+var noise = fmt.Sprintf("Not known: costs from fewer than %d rounds are noise. For costs to rely on, run evaluate without --quick.", fewRounds)
+
+// Kind is timings that differ only by writer: raw, the writers compared with it, and
+// other programs last.
 type Kind struct {
 	record.CostKey // Strategy and Variant mean nothing
 	Rows           []Comparison
 }
 
-// of is the row of a writer, or nil.
-func (k Kind) of(writer string) *Comparison {
+// row is the row of a writer, or nil.
+func (k Kind) row(writer string) *Comparison {
 	i := slices.IndexFunc(k.Rows, func(c Comparison) bool { return c.Writer() == writer })
 	if i < 0 {
 		return nil
@@ -33,13 +39,13 @@ func (k Kind) of(writer string) *Comparison {
 	return &k.Rows[i]
 }
 
-// costSet is timings that differ by writer, size and depth only.
+// costSet is timings that differ only by writer, size and depth.
 type costSet struct {
 	record.CostKey // Strategy, Variant, Size and Depth mean nothing
 	kinds          []Kind
 }
 
-// costSets parts the timings of one system, in order.
+// costSets groups the timings of one system, in order.
 func costSets(recs []record.Cost) (all []costSet) {
 	for _, set := range parted(Compare(recs), func(c Comparison) record.CostKey { return wayOf(c.CostKey) }) {
 		s := costSet{CostKey: wayOf(set[0].CostKey)}
@@ -55,14 +61,14 @@ func costSets(recs []record.Cost) (all []costSet) {
 
 func peersLast(a, b Comparison) int { return compareBool(a.Variant.Peer(), b.Variant.Peer()) }
 
-// wayOf is where timings of k were made, and how the writes went.
+// wayOf is where and how the writes of k were made: the key of a costSet.
 func wayOf(k record.CostKey) record.CostKey {
 	k = k.Base()
 	k.Size, k.Depth = 0, 0
 	return k
 }
 
-// unchanged is the kind of k where nothing changes.
+// unchanged is the kind of k with nothing changing.
 func unchanged(k record.CostKey) record.CostKey {
 	k = k.Base()
 	k.Mutated, k.TwoSteps, k.ChangedBlocks = 0, false, 0
@@ -74,7 +80,7 @@ func (s costSet) where() string {
 	text := s.On() + ", " + s.Memory() + " buffers"
 	pages := map[string]bool{}
 	for _, c := range s.rows() {
-		if !c.Variant.Peer() && c.Variant != record.Huge { // they ask for others
+		if !c.Variant.Peer() && c.Variant != record.Huge { // these choose other pages
 			pages[c.Backing] = true
 		}
 	}
@@ -86,7 +92,7 @@ func (s costSet) where() string {
 	return text
 }
 
-// resting reports whether nothing changes and writes are as users have them.
+// resting reports whether nothing changes and writes take one step, as users' writes do.
 func (s costSet) resting() bool { return s.Mutated == 0 && !s.TwoSteps }
 
 // changing is "nothing changing", "10% of writes changed in flight".
@@ -104,7 +110,6 @@ func (s costSet) changing() string {
 	return text
 }
 
-// rows are all of s.
 func (s costSet) rows() (all []Comparison) {
 	for _, k := range s.kinds {
 		all = append(all, k.Rows...)
@@ -115,13 +120,17 @@ func (s costSet) rows() (all []Comparison) {
 // has reports whether so holds for a row of s.
 func (s costSet) has(so func(Comparison) bool) bool { return slices.ContainsFunc(s.rows(), so) }
 
-// writers are those of s for whom so holds, in order of appearance, other programs last.
+// noisy reports whether s has too few rounds.
+func (s costSet) noisy() bool { return s.has(func(c Comparison) bool { return c.N < fewRounds }) }
+
+// writers are the writers of s for which so holds, in order of appearance, other
+// programs last.
 func (s costSet) writers(so func(Comparison) bool) (names []string) {
 	rows := s.rows()
 	slices.SortStableFunc(rows, peersLast)
-	for _, of := range parted(rows, Comparison.Writer) {
-		if so(of[0]) {
-			names = append(names, of[0].Writer())
+	for _, same := range parted(rows, Comparison.Writer) {
+		if so(same[0]) {
+			names = append(names, same[0].Writer())
 		}
 	}
 	return names[:min(len(names), mostColumns)]
@@ -130,31 +139,30 @@ func (s costSet) writers(so func(Comparison) bool) (names []string) {
 // kindName is "64k, depth 4".
 func kindName(k record.CostKey) string { return fmt.Sprintf("%s, depth %d", Size(k.Size), k.Depth) }
 
-// perWrite is how many ns a write takes, from the throughput (Little's law).
+// perWrite is the time of a write in ns, from the throughput (Little's law).
 func perWrite(c Comparison) float64 {
 	return float64(c.Depth) * float64(c.Size) / c.Throughput * 1e9
 }
 
-// strategyCosts are what strategies cost in a set.
+// strategyCosts are the costs of strategies in a set.
 type strategyCosts struct {
 	set     *costSet // nil: nothing was timed
-	largest int      // bytes of the largest writes of which raw was timed
-	of      map[string]strategyCost
+	largest int      // bytes of the largest raw writes
+	writers map[string]strategyCost
 }
 
-// strategyCost is what one costs, over all sizes and depths.
+// strategyCost is the cost of one strategy, over all sizes and depths.
 type strategyCost struct {
 	ratios []float64
-	// cpu are s/GiB more than raw takes, of the largest size: of small writes the noise
-	// of a system call hides it.
+	// cpu are s/GiB on top of raw, of writes of the largest size: in small writes the
+	// noise of a system call hides it.
 	cpu []float64
 }
 
-// costs are those of s.
 func (s *costSet) costs() strategyCosts {
-	found := strategyCosts{set: s, of: map[string]strategyCost{}}
+	found := strategyCosts{set: s, writers: map[string]strategyCost{}}
 	for _, k := range slices.Backward(s.kinds) { // the largest first
-		raw := k.of(raw)
+		raw := k.row(raw)
 		if raw == nil {
 			continue
 		}
@@ -163,19 +171,19 @@ func (s *costSet) costs() strategyCosts {
 			if c.Variant != "" && c.Variant != record.Tracked && c.Variant != record.Unsummed || c.Ratio == 0 {
 				continue
 			}
-			cost := found.of[c.Writer()]
+			cost := found.writers[c.Writer()]
 			cost.ratios = append(cost.ratios, c.Ratio)
 			if c.Size == found.largest {
 				cost.cpu = append(cost.cpu, c.CPU-raw.CPU)
 			}
-			found.of[c.Writer()] = cost
+			found.writers[c.Writer()] = cost
 		}
 	}
 	return found
 }
 
-// costsAtRest are of the first of sets in which raw was timed with nothing changing.
-// Ratios on null, where raw does nothing, mean nothing.
+// costsAtRest are the costs in the first set with nothing changing in which raw was
+// timed. A ratio on null, where raw does nothing, means nothing.
 func costsAtRest(sets []costSet) strategyCosts {
 	for i := range sets {
 		if s := &sets[i]; s.resting() && s.Target != record.OnNull && s.has(func(c Comparison) bool { return c.Writer() == raw }) {
@@ -191,13 +199,13 @@ func (c strategyCost) throughput() string { return extent(ratioText, c.ratios) }
 // added is "+0.06 to +0.09".
 func (c strategyCost) added() string { return extent(signed, c.cpu) }
 
-// costPlace is what was timed in one place.
+// costPlace is the timings of one place.
 type costPlace struct {
 	sets       []costSet
 	crossovers []Crossover
 }
 
-// costPlaces parts the timings of one system by place.
+// costPlaces groups the timings of one system by place.
 func costPlaces(on System) (all []costPlace) {
 	place := func(k record.CostKey) record.CostKey { return unchanged(wayOf(k)) }
 	at := map[record.CostKey]int{}
@@ -211,18 +219,23 @@ func costPlaces(on System) (all []costPlace) {
 	return all
 }
 
-// sentences say what verify and bounce cost in p, at worst and at best.
+// sentences give the costs of verify and bounce in p, from the worst to the best, and
+// say what was read back.
 func (p costPlace) sentences() (said []string) {
-	for _, name := range []string{verify, bounce} {
+	names := []string{verify, bounce}
+	if slices.ContainsFunc(p.sets, costSet.noisy) {
+		said, names = append(said, noise), nil
+	}
+	for _, name := range names {
 		var parts []string
 		for i := range p.sets {
 			set := &p.sets[i]
-			switch cost := set.costs().of[name]; {
+			switch cost := set.costs().writers[name]; {
 			case cost.ratios == nil || !set.resting() && (set.Mutated < 1 || set.Target == record.OnNull):
 			case set.Target == record.OnNull:
 				parts = append(parts, "adds to a write with nothing changing: "+set.adds(name))
 			case set.resting():
-				parts = append(parts, cost.throughput()+" of raw's throughput with nothing changing")
+				parts = append(parts, cost.throughput()+" of the throughput of raw with nothing changing")
 			default:
 				parts = append(parts, cost.throughput()+" with every write changed in flight")
 			}
@@ -241,16 +254,16 @@ func (p costPlace) sentences() (said []string) {
 	case torn > 0:
 		said = append(said, fmt.Sprintf("TORN: %d of %d writes that were read back differ from their receipts.", torn, checked))
 	case checked > 0:
-		said = append(said, fmt.Sprintf("%d writes of runs in which buffers changed were read back, and are as their receipts say.", checked))
+		said = append(said, fmt.Sprintf("%d writes were read back after runs that changed buffers; all agree with their receipts.", checked))
 	}
 	return said
 }
 
-// adds is "4k +252 ns, 1M +37 µs": how much longer a writer takes for a write than raw.
+// adds is "4k +252 ns, 1M +37 µs": the time that a writer adds to a raw write.
 func (s costSet) adds(writer string) string {
 	var parts []string
 	for _, k := range s.kinds {
-		c, raw := k.of(writer), k.of(raw)
+		c, raw := k.row(writer), k.row(raw)
 		if c == nil || raw == nil || k.Depth != s.kinds[0].Depth {
 			continue
 		}
@@ -263,8 +276,8 @@ func (s costSet) adds(writer string) string {
 	return strings.Join(parts, ", ")
 }
 
-// broken are the writes that were read back after their buffers changed, and differ
-// from their receipts. Only writes that are promised to be healed are read back.
+// broken lists the timed writes that differ from their receipts. Only writes whose
+// strategy promises to heal them are read back.
 func (p costPlace) broken() (lines []string) {
 	for _, s := range p.sets {
 		for _, c := range s.rows() {

@@ -12,9 +12,9 @@ import (
 	"stablepages/stablewrite"
 )
 
-// costSection shows what writers cost in a place with nothing changing: the fix of 2011
-// beside plain writes and a copy of every write, then the others; and from which share
-// of changed writes on bounce costs less than verify.
+// costSection shows the costs of one place with nothing changing: the fix of 2011
+// beside plain writes and a copy of every write, then the other writers; and the share
+// of changed writes from which bounce is cheaper than verify.
 func costSection(p costPlace) Section {
 	s := Section{Title: "What it costs on " + p.sets[0].where(), Text: p.sentences()}
 	i := slices.IndexFunc(p.sets, costSet.resting)
@@ -23,7 +23,8 @@ func costSection(p costPlace) Section {
 		first := func(c Comparison) bool {
 			return c.Variant == "" && (c.Strategy == stablewrite.Verify || c.Strategy == stablewrite.Bounce) || c.Variant == record.Huge
 		}
-		summary := set.table("Throughput by raw's, in the same round, median and 95% interval, and CPU, user + system, s/GiB: nothing changing")
+		const what = "Throughput relative to raw in the same round, median and 95% interval"
+		summary := set.table(what + "; CPU, user + system, s/GiB: nothing changing")
 		set.column(&summary, "raw MB/s", raw, Comparison.megabytes)
 		for _, name := range set.writers(first) {
 			set.column(&summary, name, name, Comparison.brief)
@@ -33,9 +34,9 @@ func costSection(p costPlace) Section {
 		}
 		if len(p.crossovers) > 0 {
 			p.column(&summary, set)
-			s.Notes = append(s.Notes, "bounce cheaper: from which share of changed writes on, by the line between none and all.")
+			s.Notes = append(s.Notes, "bounce cheaper: from this share of changed writes on, by the line between none and all.")
 		}
-		others := set.table("Throughput by raw's, in the same round, median and 95% interval: other writers")
+		others := set.table(what + ": other writers")
 		for _, name := range set.writers(func(c Comparison) bool { return c.Writer() != raw && !first(c) }) {
 			set.column(&others, name, name, Comparison.brief)
 		}
@@ -43,27 +44,27 @@ func costSection(p costPlace) Section {
 			s.Tables = s.Tables[:1]
 		}
 		if set.has(func(c Comparison) bool { return c.Noise }) {
-			s.Notes = append(s.Notes, "~ may be noise: the interval has 1 in it, or lies within that of raw against raw (raw, again).")
+			s.Notes = append(s.Notes, "~ may be noise: the interval contains 1, or lies within that of raw against raw (raw, again).")
 		}
 		s.Figures = set.figures()
-		s.Notes = append(s.Notes, set.rest()...)
+		s.Notes = append(s.Notes, set.facts()...)
 	}
 	if len(p.crossovers) > 0 {
 		s.Tables = append(s.Tables, p.crossoverTable())
-		s.Notes = append(s.Notes, "by the line: between none changed and all (95%: between the ends of their intervals); measured: between all points.")
+		s.Notes = append(s.Notes, "crossover: on the line between none changed and all (95%: between the ends of their intervals); measured: on lines between all points.")
 	}
 	return s
 }
 
-// timedSection has all that was timed in p.
+// timedSection has all timings of p.
 func timedSection(p costPlace) Section {
-	s := Section{Title: "All that was timed on " + p.sets[0].where(), Detail: true}
+	s := Section{Title: "All timings on " + p.sets[0].where(), Detail: true}
 	for _, set := range p.sets {
 		s.Tables = append(s.Tables, set.all())
 	}
-	s.Notes = []string{"p50, p99, p99.9: of a write, without the Syncs between writes, each the median of the rounds; - where a round had too few writes for it. CPU: user + system, s/GiB."}
+	s.Notes = []string{"p50, p99, p99.9: latency of a write, without the Syncs between writes, median of the rounds; - if a round had too few writes. CPU: user + system, s/GiB. n: rounds."}
 	if p.sets[0].Target == record.OnNull {
-		s.Notes = append(s.Notes, fmt.Sprintf("Strategies write more than %s in segments, several at a time on several processors: the time added to such a write passes, and is not all work.", Size(stablewrite.DefaultSegmentBytes)))
+		s.Notes = append(s.Notes, fmt.Sprintf("Strategies write more than %s in segments, several at a time on several processors: the added time is elapsed time, not the sum of all work.", Size(stablewrite.DefaultSegmentBytes)))
 	}
 	return s
 }
@@ -77,29 +78,33 @@ func (s costSet) table(title string) Table {
 	return t
 }
 
-// column adds one to a table of s, of a writer.
+// column adds a column about a writer to a table of s.
 func (s costSet) column(t *Table, head, writer string, text func(Comparison) string) {
 	t.Head = append(t.Head, head)
 	for i, k := range s.kinds {
 		cell := Cell{Text: "-"}
-		if c := k.of(writer); c != nil {
+		if c := k.row(writer); c != nil {
 			cell.Text = text(*c)
 		}
 		t.Rows[i].Cells = append(t.Rows[i].Cells, cell)
 	}
 }
 
-// brief is the throughput by raw's: "~0.91 0.90-0.92", marked if it may be noise.
+// brief is the throughput relative to raw: "~0.91 0.90-0.92" if it may be noise, and
+// "0.91 noise" if few rounds differ by a quarter and more.
 func (c Comparison) brief() string {
 	if c.Ratio == 0 {
 		return "-"
 	}
 	text := ratioText(c.Ratio)
+	switch {
+	case c.N < fewRounds && c.Bounded() && c.Hi > 1.25*c.Lo:
+		return text + " noise"
+	case c.Bounded():
+		text += fmt.Sprintf(" %s-%s", ratioText(c.Lo), ratioText(c.Hi))
+	}
 	if c.Noise {
 		text = "~" + text
-	}
-	if c.Bounded() {
-		text += fmt.Sprintf(" %s-%s", ratioText(c.Lo), ratioText(c.Hi))
 	}
 	return text
 }
@@ -109,10 +114,10 @@ func (c Comparison) megabytes() string { return fmt.Sprintf("%.0f", c.Throughput
 // processor is user and system time.
 func (c Comparison) processor() string { return fmt.Sprintf("%.2f+%.2f", c.CPUUser, c.CPUSystem) }
 
-// all has everything that was timed of s.
+// all has every timing of s.
 func (s costSet) all() Table {
-	t := Table{Title: strings.ToUpper(s.changing()[:1]) + s.changing()[1:], Head: []string{"", "MB/s", "by raw's", "CPU", "p50", "p99", "p99.9", "ampl", "n"}}
-	if s.Target.Simulated() { // there it says more how long a write takes
+	t := Table{Title: strings.ToUpper(s.changing()[:1]) + s.changing()[1:], Head: []string{"", "MB/s", "of raw", "CPU", "p50", "p99", "p99.9", "ampl", "n"}}
+	if s.Target.Simulated() { // the time of a write says more there
 		t.Head[7] = "ns/write"
 	}
 	checked := s.has(func(c Comparison) bool { return c.Checked > 0 })
@@ -136,7 +141,7 @@ func (s costSet) all() Table {
 	return t
 }
 
-// readBack says what was found on the media.
+// readBack is the torn writes of those that were read back.
 func (c Comparison) readBack() Cell {
 	switch {
 	case c.Checked == 0:
@@ -147,8 +152,8 @@ func (c Comparison) readBack() Cell {
 	return Cell{fmt.Sprintf("0/%d", c.Checked), Kept}
 }
 
-// figures draw the throughput of strategies against raw, of all sizes and depths. Those
-// through the page cache are left to the table: they are not on its scale.
+// figures draw the throughput of strategies against raw, for all sizes and depths.
+// Strategies through the page cache are off this scale, and only in the table.
 func (s costSet) figures() []Figure {
 	names := s.writers(func(c Comparison) bool {
 		return c.Variant == "" && c.Ratio > 0 && c.Strategy.Direct() && c.Strategy != stablewrite.Raw
@@ -166,7 +171,7 @@ func (s costSet) figures() []Figure {
 		}
 		for _, name := range names {
 			dot := chart.Dot{At: math.NaN()}
-			if c := k.of(name); c != nil && c.Ratio > 0 {
+			if c := k.row(name); c != nil && c.Ratio > 0 {
 				dot = chart.Dot{At: c.Ratio, Hollow: c.Noise}
 				if values = append(values, c.Ratio); c.Bounded() {
 					dot.Lo, dot.Hi = c.Lo, c.Hi
@@ -179,20 +184,20 @@ func (s costSet) figures() []Figure {
 	}
 	dots.X = chart.Ratios(values)
 	return []Figure{{
-		Title: "Throughput by that of a plain direct write, " + s.changing(), Where: "on " + s.where(), Chart: dots,
+		Title: "Throughput relative to a plain direct write, " + s.changing(), Where: "on " + s.where(), Chart: dots,
 		Note: "Size x depth; median and 95% interval. Shaded: raw against raw. Hollow: may be noise.",
 	}}
 }
 
-// ways says in words how the kernel writes.
+// ways says how the kernel writes.
 var ways = map[stablewrite.Directness]string{
 	stablewrite.DirectYes: "directly", stablewrite.DirectBounced: "bounced by the kernel", stablewrite.DirectNo: "through the page cache",
 }
 
-// rest says of strategies what tables have no column for.
-func (s costSet) rest() (said []string) {
+// facts says about strategies what has no column in the tables.
+func (s costSet) facts() (said []string) {
 	extents, peers := 0, false
-	var strategies []Comparison // the row of each with the most private memory
+	var strategies []Comparison // for each the row with the most private memory
 	for _, rows := range parted(s.rows(), Comparison.Writer) {
 		most := slices.MaxFunc(rows, func(a, b Comparison) int { return cmp.Compare(a.PoolPeak, b.PoolPeak) })
 		extents, peers = max(extents, most.Extents), peers || strings.HasPrefix(most.Writer(), "fio ")
@@ -228,10 +233,11 @@ func (c Comparison) facts() string {
 		facts = append(facts, "engine "+c.Engine)
 	}
 	if c.PoolPeak > 0 {
-		facts = append(facts, "private memory at most "+Size(c.PoolPeak))
+		memory := "private memory at most " + Size(c.PoolPeak)
 		if c.Private != "" {
-			facts[len(facts)-1] += " in " + c.Private + " pages"
+			memory += " in " + c.Private + " pages"
 		}
+		facts = append(facts, memory)
 	}
 	return strings.Join(facts, ", ")
 }

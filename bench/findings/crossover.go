@@ -10,22 +10,20 @@ import (
 	"stablepages/stablewrite"
 )
 
-// Crossover is where bouncing every write becomes cheaper than verifying, for
-// writes of one kind, as their share grows that changes.
+// Crossover is the share of changed writes from which bounce is cheaper than verify,
+// for writes of one kind.
 //
-// The cost of verify is its time by that of bounce in the same round: where it is
-// above 1 bounce is cheaper. What it costs to make a change, and to submit in two
-// steps, which lets it be made, is in both, and the steps are two where nothing
-// changes, too, if that was timed. The model is that a write costs what it costs
-// changed or unchanged, so that the cost at a share lies on the line between that at
-// none and that at all.
+// The cost of verify is its time divided by the time of bounce in the same round: above
+// 1 bounce is cheaper. Making a change, and submitting in two steps to let it be made,
+// costs both the same; with nothing changing, too, the point with two steps is taken if
+// it was timed. The model is that a changed write costs the same at every share, and so
+// does an unchanged one: costs lie on the line between none changed and all.
 type Crossover struct {
 	Of     record.CostKey   // the kind; Strategy, Variant, Mutated and TwoSteps mean nothing
 	Points []CrossoverPoint // by share, from 0 to 1
-	// Modeled is the share at which the model's line reaches 1, and between Lo and Hi
-	// lines from the ends of the 95% intervals do. Measured is that at which lines
-	// through the points do. Each is 0 if bounce is cheaper from the start, and +Inf
-	// if it is not at any share.
+	// Modeled is the share at which the model's line reaches 1, and Lo and Hi are those
+	// of lines between the ends of the 95% intervals. Measured is that of lines through
+	// all points. Each is 0 if bounce is always cheaper, and +Inf if it never is.
 	Modeled, Lo, Hi float64
 	Measured        float64
 }
@@ -38,8 +36,8 @@ type CrossoverPoint struct {
 	Model        float64
 }
 
-// Crossovers finds the crossover of each kind of write of which verify and bounce
-// were timed with none changing and with all, at least, in the order of Compare.
+// Crossovers finds the crossover of each kind of write for which verify and bounce
+// were timed at least with none changing and with all, in the order of Compare.
 func Crossovers(recs []record.Cost) (found []Crossover) {
 	cells, order := byCell(recs)
 	changed := slices.DeleteFunc(order, func(k record.CostKey) bool {
@@ -68,9 +66,8 @@ func Crossovers(recs []record.Cost) (found []Crossover) {
 func crossoverPoint(cells map[record.CostKey]map[int]record.Cost, verify record.CostKey, share float64) (p CrossoverPoint, ok bool) {
 	verify.Mutated = share
 	if share == 0 {
-		verify.ChangedBlocks = 0
-		verify.TwoSteps = true
-		if cells[verify] == nil { // as on a device that has but one way
+		verify.ChangedBlocks, verify.TwoSteps = 0, true
+		if cells[verify] == nil { // as on a device that has no second way
 			verify.TwoSteps = false
 		}
 	}
@@ -101,8 +98,7 @@ func (x *Crossover) model() {
 	}
 }
 
-// reach is the first share at which lines through the costs at the points are
-// above 1.
+// reach is the first share at which lines through the costs at the points exceed 1.
 func reach(points []CrossoverPoint, costs ...float64) float64 {
 	if costs[0] > 1 {
 		return 0
@@ -116,7 +112,7 @@ func reach(points []CrossoverPoint, costs ...float64) float64 {
 	return math.Inf(1)
 }
 
-// crossing is a share from which on bounce costs less.
+// crossing is a share from which bounce is cheaper.
 func crossing(share float64) string {
 	if math.IsInf(share, 1) {
 		return "never"
@@ -124,11 +120,19 @@ func crossing(share float64) string {
 	return fmt.Sprintf("%.0f%%", 100*share)
 }
 
-// column adds to a table of set from which share on bounce costs less.
+// known is the modeled share, unless its interval rules out no share.
+func (x Crossover) known() string {
+	if x.Lo == 0 && math.IsInf(x.Hi, 1) {
+		return "not known"
+	}
+	return crossing(x.Modeled)
+}
+
+// column adds to a table of set the share from which bounce is cheaper.
 func (p costPlace) column(t *Table, set costSet) {
 	from := map[record.CostKey]string{}
 	for _, x := range p.crossovers {
-		from[unchanged(x.Of)] = crossing(x.Modeled)
+		from[unchanged(x.Of)] = x.known()
 	}
 	t.Head = append(t.Head, "bounce cheaper")
 	for i, k := range set.kinds {
@@ -139,11 +143,11 @@ func (p costPlace) column(t *Table, set costSet) {
 // crossoverTable has the crossovers of p, and the points that they rest on.
 func (p costPlace) crossoverTable() Table {
 	t := Table{
-		Title: "Share of changed writes from which on bounce costs less than verify, and the time of verify by that of bounce, in the same round, by that share",
-		Head:  []string{"", "by the line", "95%", "measured", "share", "verify/bounce", "95%", "line", "n"},
+		Title: "Crossover, the share of changed writes from which bounce is cheaper than verify; and the time of verify relative to bounce in the same round, by share",
+		Head:  []string{"", "crossover", "95%", "measured", "share", "verify/bounce", "95%", "line", "n"},
 	}
 	for _, x := range p.crossovers {
-		name, head := kindName(x.Of), []string{crossing(x.Modeled), crossing(x.Lo) + " to " + crossing(x.Hi), "-"}
+		name, head := kindName(x.Of), []string{x.known(), crossing(x.Lo) + " to " + crossing(x.Hi), "-"}
 		if len(x.Points) > 2 { // else the line is all that there is
 			head[2] = crossing(x.Measured)
 		}

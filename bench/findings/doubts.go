@@ -9,7 +9,7 @@ import (
 	"stablepages/stablewrite"
 )
 
-// doubts lists the reasons to doubt that apply to f.
+// doubts lists the reasons to doubt f.
 func doubts(f Findings) (texts []string) {
 	res := f.Results
 	race := func(so func(record.Repro) bool) bool { return slices.ContainsFunc(res.Races, so) }
@@ -23,49 +23,49 @@ func doubts(f Findings) (texts []string) {
 		text    string
 	}{
 		{len(res.Races)+len(res.Costs)+len(res.Precisions) > 0,
-			"All of this is of the systems named below, each with one disk and one kernel. Ratios travel better than absolute figures, and neither is a law."},
+			"All figures come from the systems named below, each with one disk and one kernel. Ratios carry over to other systems better than absolute figures, but are no law."},
 		{timing(func(c record.Cost) bool {
 			return strings.HasPrefix(c.System.Device, "vd") || strings.HasPrefix(c.System.Device, "xvd") || strings.Contains(c.System.CPU, "QEMU")
-		}), "The disk is a virtual one: the host's cache, its scheduler and its other guests are in every timing."},
+		}), "The disk is virtual: every timing includes the host's cache, its scheduler and its other guests."},
 		{race(func(r record.Repro) bool { return r.Torn == 0 && r.Overlapped > 0 }) || len(res.Proofs) > 0,
-			"0 torn of n writes does not say never. It bounds the rate below 3/n, with 95% confidence, and for this mutator on this system only. Where several mutators are added up, it is of their mixture, as they were raced."},
+			"0 torn of n writes does not mean never. It bounds the rate below 3/n, with 95% confidence, for this mutator on this system. Where several mutators are added up, the bound is for their mixture."},
 		{race(func(r record.Repro) bool { return r.Gate && r.Mutator != mutator.None }),
-			"Gated changes are made after the kernel accepted a submission and before its completion is reaped. They show what a change in flight does, not how often a program makes one."},
+			"Gated changes are made after the kernel accepted a submission and before its completion is reaped. They show what a change in flight does, not how often a program makes such a change."},
 		{race(func(r record.Repro) bool {
 			return !r.Gate && r.Strategy == stablewrite.Raw && r.Mutator != mutator.None
 		}),
-			"A mutator that runs free may change the buffer before the submission. Of raw writes, whose sum the harness takes before it, such a change counts as torn, too."},
+			"A free-running mutator may change the buffer between the harness's sum and the submission. Such a raw write counts as torn, too."},
 		{race(func(r record.Repro) bool { return r.Mutator.Restores() }),
-			"How much is torn where a change is restored depends on how long it is held, and on the device. It is no rate of anything outside of this race."},
+			"The share torn by restored changes depends on the hold and on the device. It says nothing about rates outside of this race."},
 		{race(func(r record.Repro) bool { return r.Mutator.SelfSummed() }),
-			"A write is torn if its media differ from its receipt in CRC-32C. Of changes to pages that end in their own CRC-32C only those show that were cut in the middle of a page."},
-		{timed, "Intervals hold for the rounds of these runs. Another run, after a reboot or on another day, may lie outside of them."},
-		{compared(func(c Comparison) bool { return c.Ratio > 0 && !c.Bounded() }), "Where there is no interval there were fewer than six rounds."},
+			"A write is torn if its media differ from its receipt in CRC-32C. A change to pages that end in their own CRC-32C shows only if it was cut in the middle of a page."},
+		{timed, "Intervals describe the rounds of these runs. Another run, after a reboot or on another day, may lie outside of them."},
+		{compared(func(c Comparison) bool { return c.Ratio > 0 && !c.Bounded() }), "Ratios without an interval had fewer than six rounds."},
 		{timed && !timing(func(c record.Cost) bool { return c.Variant == record.Again }),
-			"Raw was not timed against itself: nothing tells how much of a difference is noise."},
+			"Raw was not timed against itself, so the size of the noise is not known."},
 		{timed && !timing(func(c record.Cost) bool { return c.Cold }),
-			"Buffers are hot, small enough for the processor's caches, which flatters writers that read them twice."},
+			"Buffers are hot: they fit the processor's caches, which flatters writers that read them twice."},
 		{timing(func(c record.Cost) bool { return c.Variant == record.Copied }),
-			"Raw writes the same bytes over and over. A program that makes its data pays for memory that was just written as well: see raw, copied."},
+			"Raw writes the same bytes over and over. A program that produces its data also pays for memory that was just written: see raw, copied."},
 		{timing(func(c record.Cost) bool { return c.Backing == "" && !c.Variant.Peer() }),
-			"Which pages back the buffers was not recorded. 4 KiB or huge pages can make more difference than strategies."},
+			"The Records do not say which pages back the buffers. 4 KiB or huge pages can differ more than strategies do."},
 		{timing(func(c record.Cost) bool { return c.Mutated > 0 && c.Key().Steps() == 2 }),
-			"Changes that are in flight for certain need a submission in two steps, by every writer, raw too. Compare timings in which writes change with those of \"nothing changing, in two steps\", if there are any, and not with writes in one step."},
-		{f.unchanged(), "Some timings of a share of changed writes saw no change: they were too short for that share."},
+			"To make sure that changes are in flight, every writer, raw too, submits in two steps. Compare timings with changed writes with \"nothing changing, in two steps\", and not with writes in one step."},
+		{f.unchanged(), "Some timings with a share of changed writes had no change: they were too short for that share."},
 		{timing(func(c record.Cost) bool { return c.Mutated > 0 && c.ChangedBlocks == 0 }),
-			"A changed write changes in all its blocks, which costs most to resubmit."},
-		{timed, "Processor time is the writing program's. Kernel threads, which write the page cache back or complete I/O, are not in it."},
-		{timed, "The kernel counts in ticks of some milliseconds how processor time divides into user and system: of writers that sleep for most of the time only the sum means something."},
+			"A changed write changes in all its blocks, which is the most expensive case to resubmit."},
+		{timed, "Processor time is that of the writing program. It leaves out kernel threads, which write back the page cache or complete I/O."},
+		{timed, "The kernel divides processor time into user and system by ticks of some milliseconds: for writers that mostly sleep only the sum means something."},
 		{timing(func(c record.Cost) bool { return !c.Strategy.Direct() }),
-			"Through the page cache the kernel merges writes into larger ones, and a file that is synced less often fares better."},
+			"The page cache merges writes into larger ones, so writers through it gain from rare Syncs."},
 		{timing(func(c record.Cost) bool { return c.P50NS > 0 }),
-			"Latency is measured by writers who wait for one write before they begin the next: a stalled disk delays the writes that it would have been measured by."},
+			"Latency is measured by writers that wait for a write before they begin the next, so a stalled disk also delays the writes that would have measured the stall."},
 		{timing(func(c record.Cost) bool { return c.Target.Simulated() }),
-			"The targets null and delay are memory. They show what the software costs, and no disk."},
+			"The targets null and delay are memory. They show the cost of the software, not of a disk."},
 		{timing(func(c record.Cost) bool { return c.Variant.Peer() }),
-			"Other programs are timed by their own clocks and write what they like: dd zeros, fio what it made at its start (its buffers are not scrambled)."},
+			"Other programs are timed by their own clocks and write their own data: dd zeros, fio the data of its start (its buffers are not scrambled)."},
 		{slices.ContainsFunc(res.Proofs, func(r record.Prove) bool { return r.Accel == "tcg" }),
-			"Inside QEMU processors are emulated, without AVX-512, and disks are files. What is seen to fail does fail; how often it would elsewhere is not shown."},
+			"QEMU emulates processors, without AVX-512, and disks are files. A failure there is a real failure; its rate elsewhere is not shown."},
 	} {
 		if d.applies {
 			texts = append(texts, d.text)
@@ -74,8 +74,8 @@ func doubts(f Findings) (texts []string) {
 	return texts
 }
 
-// unchanged reports whether there is a kind of writes of which some should have been
-// changed, and none was.
+// unchanged reports whether a kind of writes that should have been changed in part saw
+// no change.
 func (f Findings) unchanged() bool {
 	return slices.ContainsFunc(f.On, func(on System) bool {
 		all := slices.DeleteFunc(slices.Clone(on.Timings), func(c record.Cost) bool { return c.Mutated == 0 || c.Writes == 0 })

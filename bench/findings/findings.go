@@ -1,6 +1,8 @@
 package findings
 
 import (
+	"cmp"
+
 	"stablepages/bench/chart"
 	"stablepages/bench/record"
 )
@@ -9,15 +11,15 @@ import (
 type Findings struct {
 	Verdict
 	Headline string // the Verdict in a line
-	State    Mark   // of the headline; Plain where no promise was put to the test
+	State    Mark   // of the headline; Plain if no promise was tested
 	Answers  []Answer
 	Sections []Section
-	Doubts   []string // reasons to doubt what Sections show
+	Doubts   []string // reasons to doubt the Sections
 	Places   []Table  // the systems that the Records come from
-	Records  int      // how many, equal races added up
+	Records  int      // their number; equal races are one Record
 
-	// Cost shows what strategies cost with nothing changing, and Holes what verify does
-	// not see, on the first system where that was measured; nil if it was on none.
+	// Cost shows the cost of strategies with nothing changing, and Holes what verify
+	// does not see, both on the first system that measured it; nil if none did.
 	Cost, Holes *Figure
 
 	// On and Results are for formats that machines read.
@@ -37,7 +39,7 @@ type System struct {
 	sets  []costSet
 }
 
-// Kinds are the timings of s over all rounds, in order.
+// Kinds are the timings of s, summarized over their rounds, in order.
 func (s System) Kinds() (all []Kind) {
 	for _, set := range s.sets {
 		all = append(all, set.kinds...)
@@ -45,7 +47,7 @@ func (s System) Kinds() (all []Kind) {
 	return all
 }
 
-// Answer is what Records say to a question that a reader begins with.
+// Answer answers a question that a reader begins with.
 type Answer struct {
 	Question string
 	Said     []string // sentences, at least one
@@ -54,8 +56,8 @@ type Answer struct {
 // Section is a part of what was found.
 type Section struct {
 	Title   string
-	System  string // "" if it is of none, or of several
-	Detail  bool   // more than most readers look at
+	System  string // "" if it belongs to no system, or to several
+	Detail  bool   // most readers skip it
 	Text    []string
 	Tables  []Table
 	Figures []Figure
@@ -63,7 +65,7 @@ type Section struct {
 	Notes   []string
 }
 
-// List is sentences on one thing.
+// List is sentences about one thing.
 type List struct {
 	Title string
 	Items []string
@@ -84,32 +86,15 @@ func Of(res record.Results) Findings {
 	var details []Section
 	for _, on := range f.On {
 		f.Verdict.add(on.races.Verdict)
-		add := func(to *[]Section, s Section) {
-			if len(s.Tables)+len(s.Figures)+len(s.Text) > 0 {
-				s.System = on.Name
-				for i := range s.Figures {
-					s.Figures[i].System = on.Name
-				}
-				*to = append(*to, s)
-			}
-		}
-		add(&f.Sections, strategiesSection(on))
-		for _, gated := range []bool{true, false} {
-			add(&f.Sections, matrixSection(on, gated))
-		}
 		holes := holesSection(on)
-		add(&f.Sections, holes)
-		if f.Holes == nil && len(holes.Figures) > 0 {
-			f.Holes = &holes.Figures[0]
-		}
+		f.Holes = cmp.Or(f.Holes, holes.figure())
+		f.Sections = append(f.Sections, on.named(strategiesSection(on), matrixSection(on, true), matrixSection(on, false), holes)...)
 		for _, p := range costPlaces(on) {
 			f.Broken = append(f.Broken, p.broken()...)
 			costs := costSection(p)
-			add(&f.Sections, costs)
-			if f.Cost == nil && len(costs.Figures) > 0 {
-				f.Cost = &costs.Figures[0]
-			}
-			add(&details, timedSection(p))
+			f.Cost = cmp.Or(f.Cost, costs.figure())
+			f.Sections = append(f.Sections, on.named(costs)...)
+			details = append(details, on.named(timedSection(p))...)
 		}
 	}
 	f.Verdict.add(judgeProofs(res.Proofs))
@@ -125,4 +110,27 @@ func Of(res record.Results) Findings {
 	f.Headline, f.State = headline(f)
 	f.Answers = answers(f)
 	return f
+}
+
+// figure is the first figure of s, or nil.
+func (s Section) figure() *Figure {
+	if len(s.Figures) == 0 {
+		return nil
+	}
+	return &s.Figures[0]
+}
+
+// named drops empty sections, and writes the name of on into the others and their figures.
+func (on System) named(all ...Section) (kept []Section) {
+	for _, s := range all {
+		if len(s.Tables)+len(s.Figures)+len(s.Text) == 0 {
+			continue
+		}
+		s.System = on.Name
+		for i := range s.Figures {
+			s.Figures[i].System = on.Name
+		}
+		kept = append(kept, s)
+	}
+	return kept
 }

@@ -3,7 +3,6 @@ package findings
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -12,14 +11,14 @@ import (
 	"stablepages/stablewrite"
 )
 
-// holdCurve is how many writes are torn under verify where changes are restored,
-// by how long they stay.
+// holdCurve is the share of writes torn under verify where changes are restored, by
+// the time that the change is held.
 type holdCurve struct {
 	way    holdWay
 	points []holdPoint // by hold
 }
 
-// holdWay names a curve: its races have these in common.
+// holdWay is what the races of a curve have in common.
 type holdWay struct {
 	free   bool
 	size   int
@@ -31,20 +30,21 @@ type holdPoint struct {
 	torn share
 }
 
-// holdCurves finds races with more than one hold, or size.
+// holdCurves are the curves of races with more than one hold, or size.
 func holdCurves(recs []record.Repro) (all []holdCurve) {
 	restored := slices.DeleteFunc(slices.Clone(recs), func(r record.Repro) bool {
-		return r.Strategy != stablewrite.Verify || r.Detect == stablewrite.BySum || !r.Mutator.Restores()
+		return r.Strategy != stablewrite.Verify || r.Detect == stablewrite.BySum || !r.Mutator.Restores() || untracked(r)
 	})
-	for _, of := range parted(restored, func(r record.Repro) holdWay { return holdWay{!r.Gate, r.Size, r.Detect} }) {
-		curve := holdCurve{way: holdWay{!of[0].Gate, of[0].Size, of[0].Detect}}
-		for _, same := range parted(of, func(r record.Repro) int64 { return r.HoldNS }) {
+	way := func(r record.Repro) holdWay { return holdWay{!r.Gate, r.Size, r.Detect} }
+	for _, races := range parted(restored, way) {
+		curve := holdCurve{way: way(races[0])}
+		for _, same := range parted(races, func(r record.Repro) int64 { return r.HoldNS }) {
 			var sum tally
 			for _, r := range same {
 				sum.add(r)
 			}
-			if torn, ok := sum.share(); ok {
-				curve.points = append(curve.points, holdPoint{time.Duration(same[0].HoldNS), torn})
+			if sum.n > 0 {
+				curve.points = append(curve.points, holdPoint{time.Duration(same[0].HoldNS), sum.share})
 			}
 		}
 		slices.SortFunc(curve.points, func(a, b holdPoint) int { return cmp.Compare(a.hold, b.hold) })
@@ -73,45 +73,39 @@ func (w holdWay) String() string {
 	return name
 }
 
-// holesSection shows what verify does not see.
+// holesSection shows what verify does not see, and how precise its detection is.
 func holesSection(on System) Section {
-	s := Section{Title: "The holes"}
+	s := Section{Title: "What verify does not see"}
 	if curves := holdCurves(on.Races); len(curves) > 0 {
-		t := Table{Title: "Torn under verify where a block is changed and restored (A-B-A), by size and by how long it is held", Head: []string{"", "torn", "share", "95% interval"}}
+		t := Table{Title: "Torn under verify where a block is changed and restored (A-B-A), by size and hold", Head: []string{"", "torn", "share", "95% interval"}}
 		for _, c := range curves {
 			for _, p := range c.points {
-				t.add(fmt.Sprintf("%v, %v", c.way, p.hold), fmt.Sprintf("%d/%d", p.torn.k, p.torn.n), p.torn.String(), p.torn.bounds())
+				t.add(fmt.Sprintf("%v, %v", c.way, p.hold), fmt.Sprintf("%d/%d", p.torn.k, p.torn.n), p.torn.percent(), p.torn.bounds())
 			}
 		}
 		s.Tables = append(s.Tables, t)
 		s.Figures = append(s.Figures, holdFigure(curves))
-	}
-	if len(on.Precisions) == 0 {
-		return s
 	}
 	t := Table{
 		Title: "Blocks of writes changed in flight: torn after the first submission, resubmitted, both",
 		Head:  []string{"", "blocks", "torn", "resubmitted", "both", "precision", "recall"},
 	}
 	for _, r := range on.Precisions {
-		t.add(precisionName(r), fmt.Sprint(r.Blocks), fmt.Sprint(r.Torn), fmt.Sprint(r.Resubmitted), fmt.Sprint(r.Both),
-			share{r.Both, r.Resubmitted}.String(), share{r.Both, r.Torn}.String())
+		name := fmt.Sprintf("%s against %v, %s", record.Repro{Strategy: r.Strategy, Detect: r.Detect}.Writer(), r.Mutator, Size(r.Size))
+		if r.Mutator.Restores() {
+			name += ", held " + time.Duration(r.HoldNS).String()
+		}
+		t.add(name, fmt.Sprint(r.Blocks), fmt.Sprint(r.Torn), fmt.Sprint(r.Resubmitted), fmt.Sprint(r.Both),
+			share{r.Both, r.Resubmitted}.percent(), share{r.Both, r.Torn}.percent())
 	}
-	s.Tables = append(s.Tables, t)
-	s.Notes = append(s.Notes, "Precision: of the blocks resubmitted, those that were torn. Recall: of the blocks torn, those that were resubmitted. A block is torn here if a byte of it differs; elsewhere a write is if its CRC-32C does.")
+	if t.Rows != nil {
+		s.Tables = append(s.Tables, t)
+		s.Notes = append(s.Notes, "Precision: the share of resubmitted blocks that were torn. Recall: the share of torn blocks that were resubmitted. Here a block is torn if any byte differs; in the other tables a write is torn if its CRC-32C differs.")
+	}
 	return s
 }
 
-// precisionName names the race of r.
-func precisionName(r record.Precision) string {
-	text := record.Repro{Strategy: r.Strategy, Detect: r.Detect}.Writer() + " against " + r.Mutator.String() + ", " + Size(r.Size)
-	if r.Mutator.Restores() {
-		text += ", held " + time.Duration(r.HoldNS).String()
-	}
-	return text
-}
-
-// holdFigure draws the share of torn writes by hold. Holds are steps, not to scale.
+// holdFigure draws the share of torn writes by hold, in equal steps from hold to hold.
 func holdFigure(curves []holdCurve) Figure {
 	var holds []time.Duration
 	for _, c := range curves {
@@ -121,7 +115,7 @@ func holdFigure(curves []holdCurve) Figure {
 	}
 	slices.Sort(holds)
 	holds = slices.Compact(holds)
-	lines := chart.Lines{X: chart.Axis{Max: math.Max(1, float64(len(holds)-1))}, Y: chart.Shares()}
+	lines := chart.Lines{X: chart.Axis{Max: max(1, float64(len(holds)-1))}, Y: chart.Shares()}
 	for i, h := range holds {
 		lines.X.Ticks = append(lines.X.Ticks, chart.Tick{At: float64(i), Text: h.String()})
 	}
@@ -139,8 +133,5 @@ func holdFigure(curves []holdCurve) Figure {
 	if gated {
 		note = "Every change was made in flight. " + note
 	}
-	return Figure{
-		Title: "Torn writes under verify, by how long a change stays before it is undone", Where: "by the size of the writes",
-		Note: note, Chart: lines,
-	}
+	return Figure{Title: "Torn writes under verify, by the time until a change is restored", Where: "by the size of the writes", Note: note, Chart: lines}
 }

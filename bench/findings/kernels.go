@@ -14,7 +14,7 @@ import (
 	"stablepages/stablewrite"
 )
 
-// kernelSections say which stacks are open under which kernel, and have a table of
+// kernelSections say which stacks are open under which kernel, and have a table for
 // each kernel.
 func kernelSections(recs []record.Prove) (all []Section) {
 	kernels := kernels(recs)
@@ -24,39 +24,40 @@ func kernelSections(recs []record.Prove) (all []Section) {
 	first := Section{Title: "Inside stock kernels"}
 	var raced bool
 	for _, k := range kernels {
-		if text := k.sentence(); text != "" {
-			first.Text = append(first.Text, text)
-		}
+		first.say(k.sentence())
 		s := k.section()
 		raced = raced || len(s.Tables) > 0
 		all = append(all, s)
 	}
 	for _, k := range kernels {
-		if text := k.programSentence(); text != "" {
-			first.Text = append(first.Text, text)
-		}
+		first.say(k.programSentence())
 	}
-	if text := receipts(kernels); text != "" {
-		first.Text = append(first.Text, text)
-	}
+	first.say(receipts(kernels))
 	if len(all) > 1 {
 		first.Tables = some(matrix(kernels))
 	}
 	first.Tables = append(first.Tables, some(programTable(kernels))...)
 	if raced {
 		first.Notes = []string{
-			"Writes that failed, of writes; free-running and gated ones together.",
-			"e: the layer says so: a read fails, a write is refused, or legs differ.",
-			"t: the media are not what the receipt says, and the layer stands by them (not counted for raw against a mutator that runs free, which may come before the submission).",
+			"Failed writes of all writes, free-running and gated ones together.",
+			"e: the layer noticed: a read fails, a write is refused, or legs differ.",
+			"t: the media differ from the receipt, and the layer does not notice (not counted for raw against a free-running mutator, which may change the buffer before the submission).",
 			marks,
-			"crash: writes cut short, and commits, after which a power cut leaves something unreadable, or not the same on every leg.",
-			"first: seconds until the first e, on a control and where the kernel copies until the first t.",
+			"crash: writes cut short, and commits, after which a power cut leaves unreadable blocks, or legs that differ.",
+			"first: seconds until the first e; on a control, and where the kernel copies, until the first t.",
 		}
 	}
 	return slices.Insert(all, 0, first)
 }
 
-// sentence says what raw writes came to under k, on the layers that need stable pages.
+// say adds a sentence, unless it is empty.
+func (s *Section) say(text string) {
+	if text != "" {
+		s.Text = append(s.Text, text)
+	}
+}
+
+// sentence says what became of raw writes under k, on the layers that need stable pages.
 func (k kernel) sentence() string {
 	var bounces, cached, open, rest []string
 	var bounced, buffered int // changed writes
@@ -65,7 +66,7 @@ func (k kernel) sentence() string {
 		switch {
 		case !found.needs || found.changed.n == 0:
 		case found.state == probe.Open:
-			open = append(open, fmt.Sprintf("%s (%d of %d)", s.victim(), found.raw.failed, found.changed.n))
+			open = append(open, fmt.Sprintf("%s (%v)", s.victim(), found.changed))
 		case found.state != probe.Closed:
 			rest = append(rest, s.victim())
 		case found.written == stablewrite.DirectBounced:
@@ -76,13 +77,13 @@ func (k kernel) sentence() string {
 	}
 	var said []string
 	if bounces != nil {
-		said = append(said, fmt.Sprintf("it bounces direct writes to %s, and of %d whose buffers changed none failed", series(bounces), bounced))
+		said = append(said, fmt.Sprintf("it bounces direct writes to %s, and none of %d changed writes failed", series(bounces), bounced))
 	}
 	if cached != nil {
-		said = append(said, fmt.Sprintf("it takes direct writes to %s through the page cache, and of %d whose buffers changed none failed", series(cached), buffered))
+		said = append(said, fmt.Sprintf("it sends direct writes to %s through the page cache, and none of %d changed writes failed", series(cached), buffered))
 	}
 	if open != nil {
-		said = append(said, "the device reads the caller's memory on "+series(open)+": so many of the changed writes were refused, cannot be read back, or left mirrors different")
+		said = append(said, "the device reads the caller's memory, so changed writes were refused, cannot be read back, or left mirrors different: "+series(open))
 	}
 	if rest != nil {
 		said = append(said, "nothing was shown on "+series(rest))
@@ -93,75 +94,66 @@ func (k kernel) sentence() string {
 	return "Linux " + k.short() + ": " + strings.Join(said, "; ") + "."
 }
 
-// receipts says how a kernel that copies treats receipts, over all kernels; "" if none
-// of them copies, or no receipt was false.
+// receipts counts the false receipts under all kernels that copy; "" if there are none.
 func receipts(all []kernel) string {
-	var sum trials
+	var sum share
 	var where []string
 	for _, k := range all {
 		for _, s := range k {
-			if found := s.shown(); found.state == probe.Closed && found.receipts.failed > 0 {
-				sum.add(found.receipts.n, found.receipts.failed)
+			if found := s.shown(); found.state == probe.Closed && found.receipts.k > 0 {
+				sum.add(found.receipts.k, found.receipts.n)
 				where = append(where, s.victim()+" on "+k.short())
 			}
 		}
 	}
-	if sum.failed == 0 {
+	if sum.k == 0 {
 		return ""
 	}
-	return fmt.Sprintf("A kernel that copies mends the media, not a program's receipts: of writes by verify whose buffer was changed and changed back, %d of %d receipts are not true of the media (%s).",
-		sum.failed, sum.n, series(where))
+	return fmt.Sprintf("A kernel that copies keeps the media readable, but does not make a program's receipts true: %v receipts of verify for changed and restored buffers differ from the media (%s).",
+		sum, series(where))
 }
 
-// addProof adds r.
 func (o *outcome) addProof(r record.Prove) {
 	o.add(r.Repro, prove.Silent(r), prove.Failed(r), promised(r))
 }
 
 // matrix has, for each victim and kernel, how the kernel writes there, and what became
-// of writes by raw, verify and bounce.
+// of writes by raw, verify, bounce and unmodified programs.
 func matrix(all []kernel) Table {
-	t := Table{Title: "Open or closed: writes that failed, of all, whoever changed the buffer, gated or free", Head: []string{""}}
+	t := Table{Title: "Open or closed: failed writes of all writes, by any mutator, gated or free", Head: []string{""}}
 	all = all[:min(len(all), mostColumns)]
 	for _, k := range all {
 		t.Head = append(t.Head, k.short())
 	}
 	for _, same := range parted(slices.Concat(all...), stage.victim) {
 		victim := same[0].victim()
-		of := func(k kernel) stage { // nil: there is none
-			if i := slices.IndexFunc(k, func(s stage) bool { return s.victim() == victim }); i >= 0 {
-				return k[i]
+		// row has a cell for each kernel, of its stage, which is nil if it has none.
+		row := func(name string, cell func(stage) Cell) Row {
+			r := Row{Name: name}
+			for _, k := range all {
+				var s stage
+				if i := slices.IndexFunc(k, func(s stage) bool { return s.victim() == victim }); i >= 0 {
+					s = k[i]
+				}
+				r.Cells = append(r.Cells, cell(s))
 			}
-			return nil
+			return r
 		}
-		rows := []Row{{Name: victim, Group: true}}
+		head := row(victim, func(s stage) Cell {
+			if found := s.shown(); found.changed.n > 0 {
+				return Cell{Text: found.written.String()}
+			}
+			return Cell{}
+		})
+		head.Group = true
+		rows := []Row{head}
 		for _, name := range []string{raw, verify, bounce} {
-			row, tried := Row{Name: name}, false
-			for _, k := range all {
-				cell := of(k).cell(name)
-				row.Cells, tried = append(row.Cells, cell), tried || cell.Text != ""
-			}
-			if tried {
-				rows = append(rows, row)
-			}
+			rows = append(rows, row(name, func(s stage) Cell { return s.cell(name) }))
 		}
-		for i, name := range []string{"program", "under run"} {
-			row, tried := Row{Name: name}, false
-			for _, k := range all {
-				cell := of(k).programCell(i == 1)
-				row.Cells, tried = append(row.Cells, cell), tried || cell.Text != ""
-			}
-			if tried {
-				rows = append(rows, row)
-			}
-		}
-		for _, k := range all {
-			text := ""
-			if found := of(k).shown(); found.changed.n > 0 {
-				text = found.written.String()
-			}
-			rows[0].Cells = append(rows[0].Cells, Cell{Text: text})
-		}
+		rows = append(rows, row("program", func(s stage) Cell { return s.programCell(false) }), row("under run", func(s stage) Cell { return s.programCell(true) }))
+		rows = slices.DeleteFunc(rows, func(r Row) bool {
+			return !r.Group && !slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Text != "" })
+		})
 		if len(rows) > 1 {
 			t.Rows = append(t.Rows, rows...)
 		}
@@ -169,7 +161,7 @@ func matrix(all []kernel) Table {
 	return t
 }
 
-// cell says whether s is open to what became of a strategy's writes.
+// cell says whether s is open, from what became of a strategy's writes.
 func (s stage) cell(strategy string) Cell {
 	var o outcome
 	for _, r := range s {
@@ -220,7 +212,7 @@ func (k kernel) section() Section {
 	return s
 }
 
-// rows has one of each writer that raced or crashed on s.
+// rows has a row for each writer that raced or crashed on s.
 func (s stage) rows(columns []mutator.Kind) (all []Row) {
 	for _, recs := range parted(s, func(r record.Prove) string { return r.Writer() }) {
 		sums, first, tried := make([]outcome, len(columns)+1), math.Inf(1), false
@@ -249,23 +241,23 @@ func (s stage) rows(columns []mutator.Kind) (all []Row) {
 	return all
 }
 
-// notes say of s what rows have no room for.
+// notes say about s what has no place in its rows.
 func (s stage) notes() (said []string) {
-	say := func(format string, args ...any) { said = append(said, s.victim()+": "+fmt.Sprintf(format, args...)) }
+	note := func(format string, args ...any) { say(&said, s.victim(), format, args...) }
 	fails := map[bool]bool{} // whether plain writes fail, by Gate
 	for _, r := range s {
 		if r.Scenario == record.Race && r.Strategy == stablewrite.Raw {
 			fails[r.Gate] = fails[r.Gate] || prove.Failed(r)+prove.Silent(r) > 0
 		}
 	}
-	var kept, told trials // changed writes none of which may be torn; writes while some fail below
+	var kept, told share // torn of the changed writes that promises cover; errors of writes with faults below
 	healed, wrong := 0, 0
 	var written, read, log *record.Prove
 	for i := range s {
 		switch r := &s[i]; r.Scenario {
 		case record.Race:
 			if r.Mutator != mutator.None && promised(*r) && fails[r.Gate] {
-				kept.add(r.Overlapped, r.Torn)
+				kept.add(r.Torn, r.Overlapped)
 			}
 			if written == nil && prove.Copied(r.Written) {
 				written = r
@@ -278,40 +270,40 @@ func (s stage) notes() (said []string) {
 				read = r
 			}
 		case record.Faults:
-			told.add(r.Writes, r.WriteErrors)
+			told.add(r.WriteErrors, r.Writes)
 			wrong += r.Torn
-			if r.Mutator == mutator.None { // else it is the mutator's doing
+			if r.Mutator == mutator.None { // else the mutator causes resubmissions, too
 				healed += r.Resubmitted
 			}
 		}
 	}
 	switch {
-	case kept.failed > 0:
-		say("%d of %d changed writes torn where none may be", kept.failed, kept.n)
+	case kept.k > 0:
+		note("%v changed writes torn in spite of a promise", kept)
 	case kept.n > 0:
-		say("0 of %d changed writes torn where none may be, so below %s", kept.n, repro.Bound(kept.n))
+		note("0 of %d changed writes torn, all covered by a promise: the rate is below %s", kept.n, repro.Bound(kept.n))
 	}
 	switch {
 	case written == nil:
 	case written.WrittenBy == "":
-		say("writes are assumed to be %v here, and were not shown to be", written.Written)
+		note("writes are assumed to be %v here; no race showed it", written.Written)
 	case written.Written == stablewrite.DirectNo:
-		say("no change in flight reached the media: this kernel writes through the page cache whatever is asked, and 0 says nothing of the fix")
+		note("no change in flight reached the media: this kernel writes through the page cache in spite of O_DIRECT, and 0 says nothing about the fix")
 	default:
-		say("no change in flight reached the media: this kernel bounces, it copies and writes the copy directly, and 0 says nothing of the fix")
+		note("no change in flight reached the media: this kernel bounces (it copies, and writes the copy directly), and 0 says nothing about the fix")
 	}
 	switch {
 	case read == nil:
 	case read.ReadErrors > 0:
-		say("%d of %d reads of two blocks into one place fail, with nothing wrong on the media", read.ReadErrors, read.Writes)
+		note("%d of %d reads of two blocks into one place fail, with nothing wrong on the media", read.ReadErrors, read.Writes)
 	default:
-		say("0 of %d reads of two blocks into one place fail", read.Writes)
+		note("0 of %d reads of two blocks into one place fail", read.Writes)
 	}
 	if told.n > 0 {
-		say("with writes failing below, of %d writes %d returned an error and %d were healed by resubmission; %d places are not what the writer was told", told.n, told.failed, healed, wrong)
+		note("faults below: of %d writes %d returned an error and %d were healed by resubmission; the media differ in %d places from what the writer was told", told.n, told.k, healed, wrong)
 	}
 	if log != nil {
-		say("the kernel's log: %s", log.Evidence[0])
+		note("the kernel's log: %s", log.Evidence[0])
 	}
 	return said
 }

@@ -58,8 +58,8 @@ raw||open 9t/60
 
 func TestAKernelHasASentence(t *testing.T) {
 	for kernel, want := range map[string]string{
-		"6.1-cloud-amd64": "Linux 6.1: the device reads the caller's memory on btrfs (40 of 60): so many of the changed writes were refused, cannot be read back, or left mirrors different.",
-		"7.3-cloud-amd64": "Linux 7.3: it bounces direct writes to btrfs, and of 60 whose buffers changed none failed; the device reads the caller's memory on md-raid1 (25 of 60): so many of the changed writes were refused, cannot be read back, or left mirrors different; nothing was shown on t10-pi.",
+		"6.1-cloud-amd64": "Linux 6.1: the device reads the caller's memory, so changed writes were refused, cannot be read back, or left mirrors different: btrfs (40 of 60).",
+		"7.3-cloud-amd64": "Linux 7.3: it bounces direct writes to btrfs, and none of 60 changed writes failed; the device reads the caller's memory, so changed writes were refused, cannot be read back, or left mirrors different: md-raid1 (25 of 60); nothing was shown on t10-pi.",
 		"5.0-cloud-amd64": "",
 	} {
 		got := ""
@@ -73,13 +73,13 @@ func TestAKernelHasASentence(t *testing.T) {
 		}
 	}
 	buffered := []record.Prove{raced("6.12", "btrfs", func(r *record.Prove) { r.Written, r.WrittenBy = stablewrite.DirectNo, record.ByGate })}
-	if got := kernels(buffered)[0].sentence(); !strings.Contains(got, "it takes direct writes to btrfs through the page cache, and of 60 whose buffers changed none failed.") {
+	if got := kernels(buffered)[0].sentence(); !strings.Contains(got, "it sends direct writes to btrfs through the page cache, and none of 60 changed writes failed.") {
 		t.Errorf("%q", got)
 	}
 }
 
 func TestAKernelThatCopiesMendsNoReceipt(t *testing.T) {
-	if got := receipts(kernels(twoKernels())); !strings.Contains(got, "15 of 58 receipts are not true of the media (btrfs on 7.3)") {
+	if got := receipts(kernels(twoKernels())); !strings.Contains(got, "15 of 58 receipts of verify for changed and restored buffers differ from the media (btrfs on 7.3)") {
 		t.Errorf("%q", got)
 	}
 	if got := receipts(kernels(twoKernels()[:2])); got != "" {

@@ -1,6 +1,6 @@
 package findings
 
-// parted parts all by key, in order of appearance.
+// parted groups all by key, in order of first appearance.
 func parted[K comparable, V any](all []V, key func(V) K) (parts [][]V) {
 	at := map[K]int{}
 	for _, v := range all {

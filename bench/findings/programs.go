@@ -21,14 +21,14 @@ type watchRun struct {
 	sample, maxBlocks int
 }
 
-// watched parts Records of watch by run.
+// watched groups Records of watch by run.
 func watched(all []record.Watch) [][]record.Watch {
 	return parted(all, func(w record.Watch) watchRun {
 		return watchRun{w.System, w.Seconds, w.Bios, w.Untraced, w.Sample, w.MaxBlocks}
 	})
 }
 
-// watchRows are shown of a run; what changed direct writes comes first.
+// watchRows are the most rows for a run. Changed direct writes come first.
 const watchRows = 50
 
 // watchSection shows a run of watch.
@@ -60,8 +60,7 @@ func watchSection(run []record.Watch) Section {
 	return s
 }
 
-// guardSections show by system what guards took away, those files first that lost
-// O_DIRECT most often.
+// guardSections show by system which files lost O_DIRECT, the most frequent first.
 func guardSections(all []record.Guard) (sections []Section) {
 	for _, part := range parted(all, func(g record.Guard) *record.System { return g.System }) {
 		slices.SortStableFunc(part, func(a, b record.Guard) int { return cmp.Compare(b.Taken(), a.Taken()) })

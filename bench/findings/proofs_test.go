@@ -68,10 +68,10 @@ func TestProofsAreJudged(t *testing.T) {
 		{name: "a commit under bounce", spoil: func(r *record.Prove) { r.Scenario, r.Torn = record.Replay, 1 }, broken: "1 of 60 crashes"},
 		{name: "a fault told of", spoil: func(r *record.Prove) { r.Scenario, r.WriteErrors = record.Faults, 5 }},
 		{name: "a fault not told of", spoil: func(r *record.Prove) { r.Scenario, r.WriteErrors, r.Torn = record.Faults, 5, 1 }, broken: "1 places"},
-		{name: "no fault", spoil: func(r *record.Prove) { r.Scenario, r.Mutator = record.Faults, mutator.None }, inconclusive: "none was made to fail"},
+		{name: "no fault", spoil: func(r *record.Prove) { r.Scenario, r.Mutator = record.Faults, mutator.None }, inconclusive: "no fault was injected"},
 		{name: "the mutator's resubmissions are no faults", spoil: func(r *record.Prove) {
 			r.Scenario, r.Mutator, r.Resubmitted = record.Faults, mutator.None, 9
-		}, inconclusive: "none was made to fail"},
+		}, inconclusive: "no fault was injected"},
 		{name: "it buffers, and fails", spoil: func(r *record.Prove) {
 			r.Strategy, r.Written, r.Torn, r.ReadErrors = stablewrite.Raw, stablewrite.DirectNo, 9, 9
 		}, inconclusive: "the gate is too slow"},

@@ -3,6 +3,7 @@ package findings
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"stablepages/bench/mutator"
@@ -14,7 +15,7 @@ import (
 // Verdict says which promises of strategies Records break.
 type Verdict struct {
 	Broken       []string
-	Inconclusive []string // should have been shown, and was not
+	Inconclusive []string // what should have been shown, and was not
 }
 
 func (v *Verdict) add(w Verdict) {
@@ -22,15 +23,20 @@ func (v *Verdict) add(w Verdict) {
 	v.Inconclusive = append(v.Inconclusive, w.Inconclusive...)
 }
 
+// say appends a sentence about who to lines.
+func say(lines *[]string, who, format string, args ...any) {
+	*lines = append(*lines, who+": "+fmt.Sprintf(format, args...))
+}
+
 // races are what the races of one system show.
 type races struct {
 	Verdict
 	alike     []record.Repro
-	gated     bool // standings, by writer, count gated races, or where there are none, those that ran free
+	gated     bool // standings, by writer, count gated races; if there are none, free-running ones
 	standings map[string]standing
 }
 
-// standing is the sum of the races of one writer, by the kind of change.
+// standing adds up the races of one writer, by the kind of change.
 type standing struct {
 	name, about     string
 	strategy        stablewrite.Strategy
@@ -41,16 +47,19 @@ type standing struct {
 }
 
 func (s standing) all() tally {
-	return tally{s.stays.torn + s.restored.torn, s.stays.judged + s.restored.judged, s.stays.refused + s.restored.refused}
+	sum := s.stays
+	sum.share.add(s.restored.k, s.restored.n)
+	sum.refused += s.restored.refused
+	return sum
 }
 
-// tested reports whether there were races in which no write may be torn.
+// tested reports whether there were races in which a promise excludes torn writes.
 func (s standing) tested() bool {
 	return s.promise.Changed && s.stays.tried() || s.promise.Restored && s.restored.tried()
 }
 
-// writers are the rows of standings: raw, which the others are compared with, first,
-// and the negative control last.
+// writers are the rows of standings: raw first, for comparison, and the negative control
+// last.
 func writers() (all []standing) {
 	for _, s := range stablewrite.Strategies() {
 		row := standing{name: s.String(), about: s.About(), strategy: s, promise: s.Promise()}
@@ -69,15 +78,33 @@ func writers() (all []standing) {
 		promise: stablewrite.Promise{Changed: true, Restored: true}})
 }
 
-// timedAs are the names of the standings whose timings have another.
+// timedAs maps standings to the names that their timings have, where these differ.
 var timedAs = map[string]string{
 	stablewrite.ByTracking.String(): record.Cost{Strategy: stablewrite.Verify, Variant: record.Tracked}.Writer(),
 	"page cache":                    record.Cost{Strategy: stablewrite.Buffered, Variant: record.Unsummed}.Writer(),
 }
 
-// of reports whether s counts r.
-func (s standing) of(r record.Repro) bool {
-	return r.Strategy == s.strategy && r.Buffered == s.control && (r.Detect == s.detect || !r.Strategy.Detects())
+// untracked reports whether r asked for tracking, and the kernel could not track the
+// memory of all its writes. The others were compared by the digest.
+func untracked(r record.Repro) bool {
+	return r.Strategy.Detects() && r.Detect == stablewrite.ByTracking && r.Tracked < r.Writes
+}
+
+// writerOf names the writer of r.
+func writerOf(r record.Repro) string {
+	if untracked(r) {
+		return r.Strategy.String() + ", untracked"
+	}
+	return r.Writer()
+}
+
+// counts reports whether s counts r.
+func (s standing) counts(r record.Repro) bool {
+	detect := r.Detect
+	if untracked(r) {
+		detect = stablewrite.ByDigest
+	}
+	return r.Strategy == s.strategy && r.Buffered == s.control && (detect == s.detect || !r.Strategy.Detects())
 }
 
 // judge compares races of one system with what strategies promise.
@@ -90,18 +117,18 @@ func judge(recs []record.Repro) (found races) {
 	for _, s := range writers() {
 		raced := false
 		for _, r := range found.alike {
-			if r.Mutator == mutator.None || r.Gate != found.gated || !s.of(r) {
+			if r.Mutator == mutator.None || r.Gate != found.gated || !s.counts(r) {
 				continue
 			}
-			switch raced = true; {
-			case r.Mutator.Restores():
+			raced = true
+			if r.Mutator.Restores() {
 				s.restored.add(r)
-			default:
+			} else {
 				s.stays.add(r)
 			}
 		}
-		if s.name == raw && raced && s.all().torn == 0 {
-			found.Inconclusive = append(found.Inconclusive, fmt.Sprintf("raw was torn in %v writes: the race does not happen here, so nothing protected against it; try --dir on ext4 or xfs", s.all()))
+		if s.name == raw && raced && s.all().k == 0 {
+			found.Inconclusive = append(found.Inconclusive, fmt.Sprintf("raw: %v writes torn; the race does not happen here, so nothing shows that a strategy protects; try --dir on ext4 or xfs", s.all()))
 		}
 		if s.all().tried() {
 			found.standings[s.name] = s
@@ -111,20 +138,20 @@ func judge(recs []record.Repro) (found races) {
 }
 
 // judge compares r alone with what its strategy promises.
-func (found *races) judge(r record.Repro) {
-	who := fmt.Sprintf("%s against %v", r.Writer(), r.Mutator)
+func (v *Verdict) judge(r record.Repro) {
+	who := fmt.Sprintf("%s against %v", writerOf(r), r.Mutator)
 	if r.Mutator != mutator.None && r.Overlapped == 0 {
 		how := "was in flight"
 		if !r.Gate {
 			how = "overlapped a write"
 		}
-		found.Inconclusive = append(found.Inconclusive, fmt.Sprintf("%s: no change %s", who, how))
+		say(&v.Inconclusive, who, "no change %s", how)
 	}
 	if failures := r.WriteErrors - r.Refused; failures > 0 && r.Strategy != stablewrite.Raw {
-		found.Inconclusive = append(found.Inconclusive, fmt.Sprintf("%s: %d of %d writes failed", who, failures, r.Writes))
+		say(&v.Inconclusive, who, "%d of %d writes failed", failures, r.Writes)
 	}
 	if repro.Promised(r) && r.Torn > 0 {
-		found.Broken = append(found.Broken, fmt.Sprintf("%s: %d of %d writes torn", who, r.Torn, r.Writes))
+		say(&v.Broken, who, "%d of %d writes torn", r.Torn, r.Writes)
 	}
 }
 
@@ -136,19 +163,22 @@ func strategiesSection(on System) Section {
 	t := Table{Head: []string{"strategy"}}
 	if len(on.Races) > 0 {
 		t.Head = append(t.Head, "change stays", "change restored", "after a crash")
-		how := "Torn writes, of those that were changed in flight"
+		how := "Torn writes, of writes changed in flight."
 		if !on.races.gated {
-			how = "Torn writes, raced by a mutator that runs free"
+			how = "Torn writes, of writes raced by a free-running mutator."
 		}
-		s.Notes = append(s.Notes, how+". Torn: the media differ from the receipt of the write, or cannot be read. 0 of n bounds the rate below 3/n (95%). What a crash does is what strategies promise, and was not tried here.")
+		s.Notes = append(s.Notes, how+" Torn: the media differ from the receipt of the write, or cannot be read. 0 of n bounds the rate below 3/n (95%). After a crash: what the strategy promises, not tried here.")
+		if slices.ContainsFunc(slices.Collect(maps.Values(on.races.standings)), func(s standing) bool { return s.stays.tellsLittle() || s.restored.tellsLittle() }) {
+			s.Notes = append(s.Notes, fmt.Sprintf("too few: 0 torn of fewer than %d writes says little.", few))
+		}
 	}
 	if rest.set != nil {
 		t.Head = append(t.Head, "throughput", "CPU, "+Size(rest.largest))
-		s.Notes = append(s.Notes, fmt.Sprintf("Throughput by raw's, on %s with nothing changing: medians, from the least to the most, over all sizes and depths. CPU: s/GiB more than raw, of writes of %s only: of smaller ones it is mostly the kernel's, and noise.", rest.set.where(), Size(rest.largest)))
+		s.Notes = append(s.Notes, fmt.Sprintf("Throughput relative to raw, on %s with nothing changing: from the lowest to the highest median of all sizes and depths. CPU: s/GiB on top of raw, of writes of %s; in smaller ones noise hides it.", rest.set.where(), Size(rest.largest)))
 	}
 	for _, w := range writers() {
 		raced, tried := on.races.standings[w.name]
-		cost := rest.of[cmp.Or(timedAs[w.name], w.name)]
+		cost := rest.writers[cmp.Or(timedAs[w.name], w.name)]
 		if !tried && cost.ratios == nil {
 			continue
 		}
@@ -160,7 +190,11 @@ func strategiesSection(on System) Section {
 			}
 			row.Cells = append(row.Cells, raced.stays.cell(w.promise.Changed), raced.restored.cell(w.promise.Restored), crash)
 		}
-		if rest.set != nil {
+		switch {
+		case rest.set == nil:
+		case rest.set.noisy() && cost.ratios != nil:
+			row.Cells = append(row.Cells, Texts("noise", "noise")...)
+		default:
 			row.Cells = append(row.Cells, Texts(cost.throughput(), cost.added())...)
 		}
 		t.Rows = append(t.Rows, row)
@@ -169,55 +203,57 @@ func strategiesSection(on System) Section {
 	return s
 }
 
-// matrixSection has torn writes of writes, by who wrote and who changed the buffer, of
-// the races that are gated, or of those that are not.
+// matrixSection has the torn writes by writer and mutator, of gated races or of
+// free-running ones.
 func matrixSection(on System, gated bool) Section {
-	s := Section{Title: "Who changes what", Text: []string{
-		"Torn writes of writes. Every change was made in flight, after the kernel accepted the submission and before its completion was reaped. " + marks,
+	s := Section{Title: "Writers against mutators, every change in flight", Text: []string{
+		"Torn writes of writes. The mutator changed the buffer after the kernel accepted the submission and before its completion was reaped. " + marks,
 	}}
 	if !gated {
-		s = Section{Title: "Who changes what, running free", Text: []string{"Torn writes of writes. The mutator ran free, as in 2011: it changed the buffer whenever it did. " + marks}}
+		s = Section{Title: "Writers against mutators that run free", Text: []string{"Torn writes of writes. The mutator changed the buffer at any time, as in 2011. " + marks}}
 	}
-	var columns []mutator.Kind
 	t := Table{Head: []string{""}}
+	column := map[mutator.Kind]int{}
 	for _, k := range mutator.Kinds() {
 		if slices.ContainsFunc(on.Races, func(r record.Repro) bool { return r.Gate == gated && r.Mutator == k }) {
-			columns = append(columns, k)
+			column[k] = len(column)
 			t.Head = append(t.Head, k.String())
 			s.Notes = append(s.Notes, k.String()+": "+k.About())
 		}
 	}
-	for _, recs := range parted(on.races.alike, record.Repro.Writer) {
-		sums, tried := make([]outcome, len(columns)), false
+	for _, recs := range parted(on.races.alike, writerOf) {
+		sums, tried, asked := make([]outcome, len(column)), false, share{}
 		for _, r := range recs {
 			if r.Gate == gated {
-				sums[slices.Index(columns, r.Mutator)].add(r, r.Torn, 0, repro.Promised(r))
+				sums[column[r.Mutator]].add(r, r.Torn, 0, repro.Promised(r))
+				asked.add(r.Writes-r.Tracked, r.Writes)
 				tried = true
 			}
 		}
 		if tried {
-			t.put(recs[0].Writer(), outcomes(sums, ""))
+			t.put(writerOf(recs[0]), outcomes(sums, ""))
+			if untracked(recs[0]) {
+				s.Notes = append(s.Notes, fmt.Sprintf("%s: tracking was asked for, but %v writes fell back to the digest, as verify uses it, because the kernel did not track their memory; it cannot track memory shared with another process.", writerOf(recs[0]), asked))
+			}
 		}
 	}
-	if len(t.Rows) == 0 {
+	if s.Tables = some(t); s.Tables == nil {
 		return Section{}
 	}
-	s.Tables = []Table{t}
 	return s
 }
 
-const marks = "* torn, and not promised otherwise; ! a broken promise; r the strategy refused changed writes."
+const marks = "* torn, and no promise covers it; ! a broken promise; r the strategy refused changed writes."
 
 // outcome adds up what became of writes that raced.
 type outcome struct {
 	writes          int
-	torn            int // and, inside a kernel, the layer stands by them
-	layer           int // failed by the layer's account
+	torn            int // inside a kernel: and the layer does not notice
+	layer           int // inside a kernel: failed, by the layer's account
 	refused, broken bool
-	unpromised      bool // a write of these may be torn
+	unpromised      bool // no promise covers some of these writes
 }
 
-// add adds r, of whose writes so many are torn, and failed by the layer's account.
 func (o *outcome) add(r record.Repro, torn, layer int, promised bool) {
 	o.writes += r.Writes
 	o.torn += torn
@@ -227,8 +263,8 @@ func (o *outcome) add(r record.Repro, torn, layer int, promised bool) {
 	o.unpromised = o.unpromised || !promised
 }
 
-// counts is "3/100", and inside a kernel "2e3t/100": e the layer, t torn. It is empty
-// where nothing was tried.
+// counts is "3/100", or inside a kernel "2e3t/100": e for layer, t, the unit, for torn.
+// It is empty if nothing was tried.
 func (o outcome) counts(unit string) string {
 	if o.writes == 0 {
 		return ""
@@ -240,16 +276,12 @@ func (o outcome) counts(unit string) string {
 	if o.torn > 0 {
 		counts += fmt.Sprintf("%d%s", o.torn, unit)
 	}
-	if counts == "" {
-		counts = "0"
-	}
 	if o.refused {
 		tail = "r"
 	}
-	return fmt.Sprintf("%s/%d%s", counts, o.writes, tail)
+	return fmt.Sprintf("%s/%d%s", cmp.Or(counts, "0"), o.writes, tail)
 }
 
-// outcomes are the cells of all.
 func outcomes(all []outcome, unit string) (row []Cell) {
 	for _, o := range all {
 		row = append(row, o.cell(unit))
@@ -257,7 +289,7 @@ func outcomes(all []outcome, unit string) (row []Cell) {
 	return row
 }
 
-// cell is counts with what they mean: * and ! are for those who see no colours.
+// cell is counts and their mark; * and ! are for readers who see no colours.
 func (o outcome) cell(unit string) Cell {
 	text := o.counts(unit)
 	switch {

@@ -6,10 +6,10 @@ import (
 	"stablepages/bench/record"
 )
 
-// systems parts res by system, in order of appearance.
+// systems groups res by system, in order of appearance.
 func systems(res record.Results) (all []System) {
 	at, home := map[*record.System]int{}, homes(res)
-	of := func(s *record.System) *System {
+	on := func(s *record.System) *System {
 		s = home(s)
 		i, ok := at[s]
 		if !ok {
@@ -19,26 +19,25 @@ func systems(res record.Results) (all []System) {
 		return &all[i]
 	}
 	for _, r := range res.Races {
-		s := of(r.System)
+		s := on(r.System)
 		s.Races = append(s.Races, r)
 	}
 	for _, r := range res.Costs {
-		s := of(r.System)
+		s := on(r.System)
 		s.Timings = append(s.Timings, r)
 	}
 	for _, r := range res.Precisions {
-		s := of(r.System)
+		s := on(r.System)
 		s.Precisions = append(s.Precisions, r)
 	}
 	for i := range all {
-		all[i].sets = costSets(all[i].Timings)
-		all[i].races = judge(all[i].Races)
+		all[i].sets, all[i].races = costSets(all[i].Timings), judge(all[i].Races)
 	}
 	return all
 }
 
-// homes says to which system what was measured on another belongs: a device that exists
-// in memory only has no place, and what it shows is of the machine.
+// homes maps a system to the one that its measurements are shown with: a device in
+// memory has no place, and is shown with the first place on the same machine.
 func homes(res record.Results) func(*record.System) *record.System {
 	first := map[record.System]*record.System{} // with a place, by machine
 	for _, s := range res.Systems {
@@ -54,13 +53,13 @@ func homes(res record.Results) func(*record.System) *record.System {
 	}
 }
 
-// machine is s but for what was written to.
+// machine is s without the place that was written to.
 func machine(s record.System) record.System {
 	s.FileSystem, s.MountOptions, s.Device, s.StableWrites = "", "", "", nil
 	return s
 }
 
-// places describe the systems that res come from.
+// places describe the systems of res.
 func places(res record.Results) (all []Table) {
 	home := homes(res)
 	for _, s := range res.Systems {

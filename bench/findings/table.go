@@ -1,21 +1,21 @@
 package findings
 
-// Table is a table as a value. What is in a Cell is a text: how many digits a number
-// has is a finding, too.
+// Table is a table as a value. Cells hold texts, because the number of digits is a
+// finding too.
 type Table struct {
 	Title string
-	Head  []string // of the columns; the first, over the names of rows, may be "". nil: none
+	Head  []string // of the columns; the first stands over the names of rows. nil: no head
 	Rows  []Row
 }
 
 // Row is a line of a Table.
 type Row struct {
 	Name, About string
-	Group       bool // heads those that follow; it may have no Cells
+	Group       bool // heads the rows below it; it may have no Cells
 	Cells       []Cell
 }
 
-// Cell is one of a Table.
+// Cell is a text, and what it means for promises.
 type Cell struct {
 	Text string
 	Mark Mark
@@ -26,13 +26,14 @@ type Mark string
 
 const (
 	Plain  Mark = ""
-	Kept   Mark = "kept"   // nothing torn, which was promised
-	Hole   Mark = "hole"   // torn, which no promise covers
-	Broken Mark = "broken" // torn against a promise
+	Kept   Mark = "kept"   // nothing torn, as promised
+	Hole   Mark = "hole"   // torn, and no promise covers it
+	Broken Mark = "broken" // torn in spite of a promise
 	Open   Mark = "open"   // not shown
 )
 
-// mostColumns are many times as many as a run has writers, or a proof kernels.
+// mostColumns is far more than a run has writers, or a proof kernels. It bounds the
+// size of tables of Records from others.
 const mostColumns = 100
 
 // Texts are cells without marks.
@@ -48,7 +49,7 @@ func (t *Table) add(name string, texts ...string) { t.put(name, Texts(texts...))
 
 func (t *Table) put(name string, row []Cell) { t.Rows = append(t.Rows, Row{Name: name, Cells: row}) }
 
-// some are those of all that have rows.
+// some are the tables that have rows.
 func some(all ...Table) (kept []Table) {
 	for _, t := range all {
 		if len(t.Rows) > 0 {
@@ -59,9 +60,4 @@ func some(all ...Table) (kept []Table) {
 }
 
 // Columns are the heads over the cells of rows.
-func (t Table) Columns() []string {
-	if len(t.Head) == 0 {
-		return nil
-	}
-	return t.Head[1:]
-}
+func (t Table) Columns() []string { return t.Head[min(1, len(t.Head)):] }

@@ -8,52 +8,18 @@ import (
 	"stablepages/bench/repro"
 )
 
-// tally adds up writes: those that were torn, of those that could be.
-type tally struct{ torn, judged, refused int }
+// few writes say little of a rate: 0 torn of fewer bounds it only above 6%, and
+// the interval of another share can be 27 points wide.
+const few = 50
 
-// add adds r. A change that ran free may have torn a write that it came before:
-// then all writes are judged.
-func (t *tally) add(r record.Repro) {
-	of := r.Writes
-	if r.Gate {
-		of = r.Overlapped
-	}
-	t.torn += r.Torn
-	t.judged += max(0, of-r.WriteErrors)
-	t.refused += r.Refused
-}
-
-// tried reports whether there were any.
-func (t tally) tried() bool { return t.judged+t.refused > 0 }
-
-func (t tally) String() string { return fmt.Sprintf("%d of %d", t.torn, t.judged) }
-
-// cell says what became of writes, and whether that was promised.
-func (t tally) cell(promised bool) Cell {
-	switch {
-	case !t.tried():
-		return Cell{Text: "not tried"}
-	case t.judged == 0:
-		return Cell{fmt.Sprintf("all %d refused", t.refused), Kept}
-	case t.torn == 0 && promised:
-		return Cell{fmt.Sprintf("%v, below %s", t, repro.Below(t.judged)), Kept}
-	case t.torn == 0:
-		return Cell{Text: fmt.Sprintf("%v, below %s", t, repro.Below(t.judged))}
-	case promised:
-		return Cell{fmt.Sprintf("!%v torn", t), Broken}
-	}
-	return Cell{fmt.Sprintf("%v torn", t), Hole}
-}
-
-// share is that of the writes judged that were torn; ok is false if there were none.
-func (t tally) share() (s share, ok bool) {
-	return share{min(t.torn, t.judged), t.judged}, t.judged > 0
-}
-
-// share is how many of some there were.
+// share counts k of n.
 type share struct{ k, n int }
 
-func (s share) value() float64 { return float64(s.k) / float64(s.n) }
+func (s *share) add(k, n int) { s.k, s.n = s.k+k, s.n+n }
+
+func (s share) String() string { return fmt.Sprintf("%d of %d", s.k, s.n) }
+
+func (s share) value() float64 { return min(1, float64(s.k)/float64(s.n)) }
 
 // interval is the 95% interval of the rate that s was drawn from, by Wilson's
 // score: E. B. Wilson, "Probable inference, the law of succession, and statistical
@@ -66,8 +32,8 @@ func (s share) interval() (lo, hi float64) {
 	return max(0, center-half), min(1, center+half)
 }
 
-// String is s in percent; "-" of nothing.
-func (s share) String() string {
+// percent is "-" if n is 0.
+func (s share) percent() string {
 	if s.n == 0 {
 		return "-"
 	}
@@ -76,7 +42,63 @@ func (s share) String() string {
 
 func tenths(share float64) string { return fmt.Sprintf("%.1f%%", 100*share) }
 
+// bounds is the interval in percent.
 func (s share) bounds() string {
+	if s.n < few {
+		return "too few writes"
+	}
 	lo, hi := s.interval()
 	return tenths(lo) + " to " + tenths(hi)
 }
+
+// tally counts torn writes, of those that could be torn.
+type tally struct {
+	share
+	refused int
+}
+
+// add adds r. Gated, only the writes that were changed count. A mutator that runs free
+// may tear a write by a change before its submission, so all writes count.
+func (t *tally) add(r record.Repro) {
+	n := r.Writes
+	if r.Gate {
+		n = r.Overlapped
+	}
+	t.share.add(r.Torn, max(0, n-r.WriteErrors))
+	t.refused += r.Refused
+}
+
+// tried reports whether t counts any write.
+func (t tally) tried() bool { return t.n+t.refused > 0 }
+
+// tellsLittle reports whether t shows no torn write, of too few to bound the rate.
+func (t tally) tellsLittle() bool { return t.k == 0 && t.n > 0 && t.n < few }
+
+// torn is "0 of 700 torn".
+func (t tally) torn() string {
+	if t.tellsLittle() {
+		return t.String() + " torn (too few to tell)"
+	}
+	return t.String() + " torn"
+}
+
+// cell says what became of writes, and whether that was promised.
+func (t tally) cell(promised bool) Cell {
+	switch {
+	case !t.tried():
+		return Cell{Text: "not tried"}
+	case t.n == 0:
+		return Cell{fmt.Sprintf("all %d refused", t.refused), Kept}
+	case t.k > 0 && promised:
+		return Cell{"!" + t.torn(), Broken}
+	case t.k > 0:
+		return Cell{t.torn(), Hole}
+	case t.tellsLittle():
+		return Cell{Text: t.String() + ", too few"}
+	case promised:
+		return Cell{t.below(), Kept}
+	}
+	return Cell{Text: t.below()}
+}
+
+func (t tally) below() string { return t.String() + ", below " + repro.Below(t.n) }

@@ -22,43 +22,41 @@ func Percent(share float64) string {
 	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", 100*share), "0"), ".") + "%"
 }
 
-// nanoseconds is a time with three digits and its unit; "-" if nothing was counted.
+// nanoseconds is a time with three digits and its unit; "-" if ns is 0.
 func nanoseconds(ns float64) string {
 	if ns == 0 {
 		return "-"
 	}
-	for _, u := range []struct {
-		name string
-		ns   float64
-	}{{"s", 1e9}, {"ms", 1e6}, {"µs", 1e3}} {
-		if ns >= 0.9995*u.ns {
-			return digits(ns/u.ns) + " " + u.name
+	unit := "ns"
+	for _, larger := range []string{"µs", "ms", "s"} {
+		if ns < 999.5 {
+			break
 		}
+		ns, unit = ns/1000, larger
 	}
-	return digits(ns) + " ns"
+	if ns >= 100 {
+		return fmt.Sprintf("%.0f %s", ns, unit)
+	}
+	return fmt.Sprintf("%.3g %s", ns, unit)
 }
 
-// digits is v with three of them.
-func digits(v float64) string {
-	if v >= 100 {
-		return fmt.Sprintf("%.0f", v)
-	}
-	return fmt.Sprintf("%.3g", v)
-}
-
-// ratioText is shorter where it is large.
+// ratioText has fewer decimals for large ratios.
 func ratioText(v float64) string {
+	decimals := 2
 	switch {
 	case v >= 100:
-		return fmt.Sprintf("%.0f", v)
+		decimals = 0
 	case v >= 10:
-		return fmt.Sprintf("%.1f", v)
+		decimals = 1
 	}
-	return fmt.Sprintf("%.2f", v)
+	return fmt.Sprintf("%.*f", decimals, v)
 }
 
+// signed is a difference.
+func signed(v float64) string { return fmt.Sprintf("%+.2f", v) }
+
 // extent is "0.78 to 1.00", from the least to the most of values, or one number where
-// both look the same; "-" if there are none.
+// both have the same text; "-" if there are no values.
 func extent(text func(float64) string, values []float64) string {
 	if values == nil {
 		return "-"
@@ -69,9 +67,6 @@ func extent(text func(float64) string, values []float64) string {
 	}
 	return a + " to " + b
 }
-
-// signed is a difference.
-func signed(v float64) string { return fmt.Sprintf("%+.2f", v) }
 
 // series is "a", "a and b", "a, b and c".
 func series(names []string) string {

@@ -36,7 +36,7 @@ func small() (all []any) {
 		Kind: record.KindPrecision, Strategy: stablewrite.Verify, Mutator: mutator.ABA, HoldNS: int64(time.Millisecond), Size: 1 << 20,
 		Writes: 200, Blocks: 51200, Torn: 160, Resubmitted: 50, Both: 32, System: system, Version: record.Version,
 	})
-	for round := 1; round <= 6; round++ {
+	for round := 1; round <= 9; round++ {
 		for i, c := range []record.Cost{
 			{Strategy: stablewrite.Raw, Seconds: 1}, {Strategy: stablewrite.Raw, Variant: record.Again, Seconds: 1}, {Strategy: stablewrite.Raw, Variant: record.Huge, Seconds: 0.9},
 			{Strategy: stablewrite.Verify, Seconds: 1.1}, {Strategy: stablewrite.Bounce, Seconds: 1.25}, {Strategy: stablewrite.Raw, Variant: record.FioPsync, Seconds: 1},
