@@ -55,7 +55,7 @@ func answers(f Findings) (all []Answer) {
 		for _, on := range f.On {
 			said := on.answers()[i]
 			if len(said) > 0 && len(f.On) > 1 {
-				said[len(said)-1] += " (" + on.Name + ")"
+				said[len(said)-1] += " (" + on.short() + ")"
 			}
 			here = append(here, said...)
 		}
@@ -64,6 +64,13 @@ func answers(f Findings) (all []Answer) {
 		}
 	}
 	return all
+}
+
+// short names on without its processors.
+func (on System) short() string {
+	s := *on.System
+	s.CPU, s.CPUs, s.Go = "", 0, ""
+	return s.String()
 }
 
 // answers are those of the measurements on one system.
@@ -94,14 +101,15 @@ func (on System) answers() (all said) {
 			say(choose, "verify only where memory is scarce and no change is restored.")
 		}
 	}
-	rest := costsAtRest(on.sets)
-	switch v, b := rest.writers[verify], rest.writers[bounce]; {
-	case v.ratios == nil || b.ratios == nil:
-	case rest.set.noisy():
-		say(costs, "%s", noise)
-	default:
-		say(costs, "With nothing changing, throughput relative to raw: verify %s, bounce %s.", v.throughput(), b.throughput())
-		say(costs, "Processor time on top of raw, seconds per GiB in writes of %s: verify %s, bounce %s.", Size(rest.largest), v.added(), b.added())
+	if rest := on.atRest(); rest != nil {
+		switch v, b := rest.cost(verify), rest.cost(bounce); {
+		case v.ratios == nil || b.ratios == nil:
+		case rest.noisy():
+			say(costs, "%s", noise)
+		default:
+			say(costs, "With nothing changing, throughput relative to raw: verify %s, bounce %s.", v.throughput(), b.throughput())
+			say(costs, "Processor time on top of raw, seconds per GiB in writes of %s: verify %s, bounce %s.", Size(rest.largest()), v.added(), b.added())
+		}
 	}
 	return all
 }
@@ -154,5 +162,8 @@ func proofAnswers(recs []record.Prove) (all said) {
 		all[0] = []string{text + "."}
 	}
 	all[1] = holding(", inside stock kernels", stays, restored, copied)
+	if bounced.n > 0 && bounced.k+copied.k == 0 {
+		all[3] = []string{fmt.Sprintf("bounce: none of its %d writes inside stock kernels failed or was torn.", bounced.n)}
+	}
 	return all
 }

@@ -78,16 +78,9 @@ func unchanged(k record.CostKey) record.CostKey {
 // where is "a file, hot buffers of 4k pages".
 func (s costSet) where() string {
 	text := s.On() + ", " + s.Memory() + " buffers"
-	pages := map[string]bool{}
-	for _, c := range s.rows() {
-		if !c.Variant.Peer() && c.Variant != record.Huge { // these choose other pages
-			pages[c.Backing] = true
-		}
-	}
-	for backing := range pages {
-		if len(pages) == 1 && backing != "" {
-			text += " of " + backing + " pages"
-		}
+	rows := slices.DeleteFunc(s.rows(), func(c Comparison) bool { return c.Variant.Peer() || c.Variant == record.Huge }) // these choose other pages
+	if len(rows) > 0 && rows[0].Backing != "" && !slices.ContainsFunc(rows, func(c Comparison) bool { return c.Backing != rows[0].Backing }) {
+		text += " of " + rows[0].Backing + " pages"
 	}
 	return text
 }
@@ -144,60 +137,62 @@ func perWrite(c Comparison) float64 {
 	return float64(c.Depth) * float64(c.Size) / c.Throughput * 1e9
 }
 
-// strategyCosts are the costs of strategies in a set.
-type strategyCosts struct {
-	set     *costSet // nil: nothing was timed
-	largest int      // bytes of the largest raw writes
-	writers map[string]strategyCost
-}
-
-// strategyCost is the cost of one strategy, over all sizes and depths.
-type strategyCost struct {
+// cost is the cost of a writer relative to raw, over all sizes and depths of a set.
+type cost struct {
 	ratios []float64
 	// cpu are s/GiB on top of raw, of writes of the largest size: in small writes the
 	// noise of a system call hides it.
-	cpu []float64
+	cpu   []float64
+	noisy bool
 }
 
-func (s *costSet) costs() strategyCosts {
-	found := strategyCosts{set: s, writers: map[string]strategyCost{}}
-	for _, k := range slices.Backward(s.kinds) { // the largest first
-		raw := k.row(raw)
-		if raw == nil {
+func (s costSet) cost(writer string) cost {
+	found, largest := cost{noisy: s.noisy()}, s.largest()
+	for _, k := range s.kinds {
+		raw, c := k.row(raw), k.row(writer)
+		if raw == nil || c == nil || c.Ratio == 0 {
 			continue
 		}
-		found.largest = max(found.largest, k.Size)
-		for _, c := range k.Rows {
-			if c.Variant != "" && c.Variant != record.Tracked && c.Variant != record.Unsummed || c.Ratio == 0 {
-				continue
-			}
-			cost := found.writers[c.Writer()]
-			cost.ratios = append(cost.ratios, c.Ratio)
-			if c.Size == found.largest {
-				cost.cpu = append(cost.cpu, c.CPU-raw.CPU)
-			}
-			found.writers[c.Writer()] = cost
+		found.ratios = append(found.ratios, c.Ratio)
+		if k.Size == largest {
+			found.cpu = append(found.cpu, c.CPU-raw.CPU)
 		}
 	}
 	return found
 }
 
-// costsAtRest are the costs in the first set with nothing changing in which raw was
-// timed. A ratio on null, where raw does nothing, means nothing.
-func costsAtRest(sets []costSet) strategyCosts {
-	for i := range sets {
-		if s := &sets[i]; s.resting() && s.Target != record.OnNull && s.has(func(c Comparison) bool { return c.Writer() == raw }) {
-			return s.costs()
+// largest is the size in bytes of the largest raw writes; 0 if there are none.
+func (s costSet) largest() (bytes int) {
+	for _, k := range s.kinds {
+		if k.row(raw) != nil {
+			bytes = max(bytes, k.Size)
 		}
 	}
-	return strategyCosts{}
+	return bytes
+}
+
+// atRest is the first set with nothing changing in which raw was timed, or nil. A ratio
+// on null, where raw does nothing, means nothing.
+func (on System) atRest() *costSet {
+	i := slices.IndexFunc(on.sets, func(s costSet) bool { return s.resting() && s.Target != record.OnNull && s.largest() > 0 })
+	if i < 0 {
+		return nil
+	}
+	return &on.sets[i]
 }
 
 // throughput is "0.91 to 1.01".
-func (c strategyCost) throughput() string { return extent(ratioText, c.ratios) }
+func (c cost) throughput() string { return c.text(ratioText, c.ratios) }
 
 // added is "+0.06 to +0.09".
-func (c strategyCost) added() string { return extent(signed, c.cpu) }
+func (c cost) added() string { return c.text(signed, c.cpu) }
+
+func (c cost) text(one func(float64) string, values []float64) string {
+	if c.noisy && values != nil {
+		return "noise"
+	}
+	return extent(one, values)
+}
 
 // costPlace is the timings of one place.
 type costPlace struct {
@@ -228,9 +223,8 @@ func (p costPlace) sentences() (said []string) {
 	}
 	for _, name := range names {
 		var parts []string
-		for i := range p.sets {
-			set := &p.sets[i]
-			switch cost := set.costs().writers[name]; {
+		for _, set := range p.sets {
+			switch cost := set.cost(name); {
 			case cost.ratios == nil || !set.resting() && (set.Mutated < 1 || set.Target == record.OnNull):
 			case set.Target == record.OnNull:
 				parts = append(parts, "adds to a write with nothing changing: "+set.adds(name))

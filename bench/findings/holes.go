@@ -11,51 +11,42 @@ import (
 	"stablepages/stablewrite"
 )
 
-// holdCurve is the share of writes torn under verify where changes are restored, by
-// the time that the change is held.
-type holdCurve struct {
-	way    holdWay
-	points []holdPoint // by hold
-}
-
-// holdWay is what the races of a curve have in common.
+// holdWay is what races of one curve have in common.
 type holdWay struct {
 	free   bool
 	size   int
 	detect stablewrite.Detection
 }
 
+// holdPoint is the share of writes torn under verify where changes are restored after
+// a hold.
 type holdPoint struct {
+	holdWay
 	hold time.Duration
-	torn share
+	torn tally
 }
 
-// holdCurves are the curves of races with more than one hold, or size.
-func holdCurves(recs []record.Repro) (all []holdCurve) {
-	restored := slices.DeleteFunc(slices.Clone(recs), func(r record.Repro) bool {
-		return r.Strategy != stablewrite.Verify || r.Detect == stablewrite.BySum || !r.Mutator.Restores() || untracked(r)
-	})
-	way := func(r record.Repro) holdWay { return holdWay{!r.Gate, r.Size, r.Detect} }
-	for _, races := range parted(restored, way) {
-		curve := holdCurve{way: way(races[0])}
-		for _, same := range parted(races, func(r record.Repro) int64 { return r.HoldNS }) {
-			var sum tally
-			for _, r := range same {
-				sum.add(r)
-			}
-			if sum.n > 0 {
-				curve.points = append(curve.points, holdPoint{time.Duration(same[0].HoldNS), sum.share})
-			}
+// holdPoints are those of races with more than one hold, or size, in the order of curves
+// and of holds.
+func holdPoints(recs []record.Repro) (all []holdPoint) {
+	at := map[holdPoint]int{}
+	for _, r := range recs {
+		if r.Strategy != stablewrite.Verify || r.Detect == stablewrite.BySum || !r.Mutator.Restores() || untracked(r) {
+			continue
 		}
-		slices.SortFunc(curve.points, func(a, b holdPoint) int { return cmp.Compare(a.hold, b.hold) })
-		if curve.points != nil {
-			all = append(all, curve)
+		p := holdPoint{holdWay: holdWay{!r.Gate, r.Size, r.Detect}, hold: time.Duration(r.HoldNS)}
+		i, ok := at[p]
+		if !ok {
+			i, at[p] = len(all), len(all)
+			all = append(all, p)
 		}
+		all[i].torn.add(r)
 	}
-	slices.SortFunc(all, func(a, b holdCurve) int {
-		return cmp.Or(compareBool(a.way.free, b.way.free), a.way.size-b.way.size, cmp.Compare(a.way.detect, b.way.detect))
+	all = slices.DeleteFunc(all, func(p holdPoint) bool { return p.torn.n == 0 })
+	slices.SortFunc(all, func(a, b holdPoint) int {
+		return cmp.Or(compareBool(a.free, b.free), a.size-b.size, cmp.Compare(a.detect, b.detect), cmp.Compare(a.hold, b.hold))
 	})
-	if len(all) == 1 && len(all[0].points) == 1 {
+	if len(all) == 1 {
 		return nil
 	}
 	return all
@@ -76,15 +67,13 @@ func (w holdWay) String() string {
 // holesSection shows what verify does not see, and how precise its detection is.
 func holesSection(on System) Section {
 	s := Section{Title: "What verify does not see"}
-	if curves := holdCurves(on.Races); len(curves) > 0 {
+	if points := holdPoints(on.Races); points != nil {
 		t := Table{Title: "Torn under verify where a block is changed and restored (A-B-A), by size and hold", Head: []string{"", "torn", "share", "95% interval"}}
-		for _, c := range curves {
-			for _, p := range c.points {
-				t.add(fmt.Sprintf("%v, %v", c.way, p.hold), fmt.Sprintf("%d/%d", p.torn.k, p.torn.n), p.torn.percent(), p.torn.bounds())
-			}
+		for _, p := range points {
+			t.add(fmt.Sprintf("%v, %v", p.holdWay, p.hold), fmt.Sprintf("%d/%d", p.torn.k, p.torn.n), p.torn.percent(), p.torn.bounds())
 		}
 		s.Tables = append(s.Tables, t)
-		s.Figures = append(s.Figures, holdFigure(curves))
+		s.Figures = append(s.Figures, holdFigure(points))
 	}
 	t := Table{
 		Title: "Blocks of writes changed in flight: torn after the first submission, resubmitted, both",
@@ -106,12 +95,10 @@ func holesSection(on System) Section {
 }
 
 // holdFigure draws the share of torn writes by hold, in equal steps from hold to hold.
-func holdFigure(curves []holdCurve) Figure {
+func holdFigure(points []holdPoint) Figure {
 	var holds []time.Duration
-	for _, c := range curves {
-		for _, p := range c.points {
-			holds = append(holds, p.hold)
-		}
+	for _, p := range points {
+		holds = append(holds, p.hold)
 	}
 	slices.Sort(holds)
 	holds = slices.Compact(holds)
@@ -119,18 +106,17 @@ func holdFigure(curves []holdCurve) Figure {
 	for i, h := range holds {
 		lines.X.Ticks = append(lines.X.Ticks, chart.Tick{At: float64(i), Text: h.String()})
 	}
-	gated := true
-	for _, c := range curves {
-		s := chart.Series{Name: c.way.String()}
-		for _, p := range c.points {
+	for _, curve := range parted(points, func(p holdPoint) holdWay { return p.holdWay }) {
+		s := chart.Series{Name: curve[0].holdWay.String()}
+		for _, p := range curve {
 			lo, hi := p.torn.interval()
 			step, _ := slices.BinarySearch(holds, p.hold)
 			s.Points = append(s.Points, chart.Point{X: float64(step), Y: p.torn.value(), Lo: lo, Hi: hi})
 		}
-		lines.Series, gated = append(lines.Series, s), gated && !c.way.free
+		lines.Series = append(lines.Series, s)
 	}
 	note := "95% intervals; steps of time are not to scale."
-	if gated {
+	if !points[len(points)-1].free { // free-running races come last
 		note = "Every change was made in flight. " + note
 	}
 	return Figure{Title: "Torn writes under verify, by the time until a change is restored", Where: "by the size of the writes", Note: note, Chart: lines}

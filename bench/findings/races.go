@@ -159,7 +159,7 @@ func (v *Verdict) judge(r record.Repro) {
 // promises of crashes, and what it costs.
 func strategiesSection(on System) Section {
 	s := Section{Title: "Strategies"}
-	rest := costsAtRest(on.sets)
+	rest := on.atRest()
 	t := Table{Head: []string{"strategy"}}
 	if len(on.Races) > 0 {
 		t.Head = append(t.Head, "change stays", "change restored", "after a crash")
@@ -172,13 +172,16 @@ func strategiesSection(on System) Section {
 			s.Notes = append(s.Notes, fmt.Sprintf("too few: 0 torn of fewer than %d writes says little.", few))
 		}
 	}
-	if rest.set != nil {
-		t.Head = append(t.Head, "throughput", "CPU, "+Size(rest.largest))
-		s.Notes = append(s.Notes, fmt.Sprintf("Throughput relative to raw, on %s with nothing changing: from the lowest to the highest median of all sizes and depths. CPU: s/GiB on top of raw, of writes of %s; in smaller ones noise hides it.", rest.set.where(), Size(rest.largest)))
+	if rest != nil {
+		t.Head = append(t.Head, "throughput", "CPU, "+Size(rest.largest()))
+		s.Notes = append(s.Notes, fmt.Sprintf("Throughput relative to raw, on %s with nothing changing: from the lowest to the highest median of all sizes and depths. CPU: s/GiB on top of raw, of writes of %s; in smaller ones noise hides it.", rest.where(), Size(rest.largest())))
 	}
 	for _, w := range writers() {
 		raced, tried := on.races.standings[w.name]
-		cost := rest.writers[cmp.Or(timedAs[w.name], w.name)]
+		var cost cost
+		if rest != nil {
+			cost = rest.cost(cmp.Or(timedAs[w.name], w.name))
+		}
 		if !tried && cost.ratios == nil {
 			continue
 		}
@@ -190,11 +193,7 @@ func strategiesSection(on System) Section {
 			}
 			row.Cells = append(row.Cells, raced.stays.cell(w.promise.Changed), raced.restored.cell(w.promise.Restored), crash)
 		}
-		switch {
-		case rest.set == nil:
-		case rest.set.noisy() && cost.ratios != nil:
-			row.Cells = append(row.Cells, Texts("noise", "noise")...)
-		default:
+		if rest != nil {
 			row.Cells = append(row.Cells, Texts(cost.throughput(), cost.added())...)
 		}
 		t.Rows = append(t.Rows, row)
