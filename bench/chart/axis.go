@@ -9,16 +9,16 @@ import (
 type Axis struct {
 	Min, Max float64
 	Log      bool
-	Ticks    []Tick // those that matter most first
+	Ticks    []Tick // the most important first
 }
 
-// Tick is a value on an Axis, and its name.
+// Tick is a named value on an Axis.
 type Tick struct {
 	At   float64
 	Text string
 }
 
-// Ratios is a logarithmic Axis around values, with 1 on it.
+// Ratios is a logarithmic Axis that covers values and 1.
 func Ratios(values []float64) Axis {
 	a := Axis{Min: 0.95, Max: 1.05, Log: true}
 	for _, v := range values {
@@ -33,12 +33,12 @@ func Ratios(values []float64) Axis {
 	return a
 }
 
-// Shares is an Axis from nothing to all.
+// Shares is an Axis from 0% to 100%.
 func Shares() Axis {
 	return Axis{Max: 1, Ticks: []Tick{{0, "0%"}, {1, "100%"}, {0.5, "50%"}, {0.25, "25%"}, {0.75, "75%"}}}
 }
 
-// place is where v lies between from and to; outside of the axis it is at its end.
+// place maps v to a coordinate between from and to. A value off the axis goes to its end.
 func (a Axis) place(v float64, from, to px) px {
 	at := func(v float64) float64 { return v }
 	if a.Log {
@@ -51,8 +51,8 @@ func (a Axis) place(v float64, from, to px) px {
 	return from + px(math.Max(0, math.Min(1, share)))*(to-from)
 }
 
-// thin is the ticks of a whose texts, of these sizes along it, do not touch between
-// from and to.
+// thin keeps the ticks whose texts do not touch between from and to. size is that of a
+// text along the axis.
 func (a Axis) thin(from, to px, size func(string) px) (kept []Tick) {
 	for _, t := range a.Ticks {
 		x, free := a.place(t.At, from, to), true

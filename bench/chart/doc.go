@@ -1,3 +1,3 @@
-// Package chart draws: axes, dots with their intervals, and lines, as SVG. Colours are
-// those of CSS, and nothing is told by colour alone.
+// Package chart draws axes, dots with their intervals, and lines as SVG. CSS chooses the
+// colours, and shapes differ, too, for readers who see no colours.
 package chart

@@ -2,10 +2,10 @@ package chart
 
 import "math"
 
-// Dots has groups of dots, one below the other, each with its interval.
+// Dots draws groups of dots with intervals, one below the other.
 type Dots struct {
 	X      Axis
-	Ref    float64  // a line across
+	Ref    float64  // a line across all groups
 	Legend []string // names the dots of each Group, in order
 	Groups []Group
 }
@@ -13,13 +13,13 @@ type Dots struct {
 // Group is dots that belong together.
 type Group struct {
 	Name string
-	Band [2]float64 // shaded behind the dots, if it is wide
-	Dots []Dot      // as Dots.Legend
+	Band [2]float64 // an interval shaded behind the dots; none if both are 0
+	Dots []Dot      // in the order of Dots.Legend
 }
 
-// Dot is a value, and the interval that it lies in, if Hi is above Lo.
+// Dot is a value and, if Hi > Lo, its interval.
 type Dot struct {
-	At     float64 // NaN: there is none
+	At     float64 // NaN: nothing is drawn
 	Lo, Hi float64
 	Hollow bool
 }

@@ -2,7 +2,7 @@ package chart
 
 import "strings"
 
-// Lines has series over a common axis.
+// Lines draws series over a common axis.
 type Lines struct {
 	X, Y   Axis
 	Series []Series
@@ -14,7 +14,7 @@ type Series struct {
 	Points []Point // at least one
 }
 
-// Point is a value, and the interval that it lies in, if Hi is above Lo.
+// Point is a value and, if Hi > Lo, its interval.
 type Point struct{ X, Y, Lo, Hi float64 }
 
 func (l Lines) draw(c *canvas, wide px) px {

@@ -14,14 +14,14 @@ import (
 //go:embed chart.css
 var Style string
 
-// Chart is something to draw.
+// Chart is Dots or Lines.
 type Chart interface {
-	// draw draws a chart of a width on c, and returns its height.
+	// draw draws the chart on c, so wide, and returns its height.
 	draw(c *canvas, wide px) px
 }
 
-// Inline draws c in a page. Width is that of the drawing, in pixels of CSS; the id of
-// each in a page is another. About is for those who do not see it.
+// Inline draws c for a page, so many CSS pixels wide. The id must be unique in the page.
+// Screen readers read about.
 func Inline(c Chart, width int, id, title, about string) template.HTML {
 	var marks canvas
 	height := c.draw(&marks, px(width))
@@ -30,9 +30,8 @@ func Inline(c Chart, width int, id, title, about string) template.HTML {
 %[6]s</svg>`, width, height, html.EscapeString(id), html.EscapeString(title), html.EscapeString(about), marks.String()))
 }
 
-// File draws c in a file: words above it, of which the first is the title, and below.
-// It brings the paper that it is drawn on, so that its colours depend on nothing
-// around it.
+// File draws c for a file, with texts above, the first of them the title, and
+// below. It has a background, so its colours do not depend on the page that shows it.
 func File(c Chart, width int, above, below []string) string {
 	const margin, line, top, foot px = 16, 18, 26, 12
 	var words, marks canvas
@@ -55,14 +54,14 @@ func File(c Chart, width int, above, below []string) string {
 `, wide, high, html.EscapeString(above[0]), html.EscapeString(strings.Join(below, " ")), Style, wide-1, high-1, words.String(), margin, head, marks.String())
 }
 
-// px is a coordinate, with the digits that can be seen.
+// px is a coordinate. Its text has only the digits that can be seen.
 type px float64
 
 func (p px) String() string {
 	return strings.TrimSuffix(fmt.Sprintf("%.1f", math.Max(-1e4, math.Min(1e4, float64(p)))), ".0")
 }
 
-// canvas is SVG that is drawn on.
+// canvas is SVG being drawn.
 type canvas struct{ strings.Builder }
 
 func (c *canvas) band(x, y, w, h px) {
@@ -79,7 +78,8 @@ func (c *canvas) text(x, y px, class, text string) {
 	fmt.Fprintf(c, "<text class=\"%s\" x=\"%v\" y=\"%v\">%s</text>\n", class, x, y, html.EscapeString(text))
 }
 
-// legend names marks, in as many lines as it takes at the top, and returns their height.
+// legend writes names beside their marks, in lines from left to right, and returns the
+// height of these.
 func (c *canvas) legend(left, right px, names []string) px {
 	x, y := left, px(10)
 	for i, name := range names {
@@ -96,7 +96,7 @@ func (c *canvas) legend(left, right px, names []string) px {
 // shape is the look of a mark.
 type shape int
 
-// glyph is s in a text.
+// glyph is the character for s.
 func (s shape) glyph() string { return []string{"●", "■", "▲", "◆"}[s%4] }
 
 // class is the colour of s.
@@ -116,8 +116,8 @@ func (s shape) at(x, y px) string {
 	return fmt.Sprintf("M%v %va%v %v 0 1 0 %v 0a%v %v 0 1 0 %v 0z", x-r, y, r, r, 2*r, r, r, -2*r)
 }
 
-// lineHeight is that of any text.
+// lineHeight is the height of any text.
 func lineHeight(string) px { return 12 }
 
-// width is about that of text.
+// width is the approximate width of text.
 func width(text string) px { return px(len([]rune(text)))*6.9 + px(strings.Count(text, "m"))*3 }

@@ -1,7 +1,6 @@
 package findings
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -24,24 +23,24 @@ func costSection(p costPlace) Section {
 			return c.Variant == "" && (c.Strategy == stablewrite.Verify || c.Strategy == stablewrite.Bounce) || c.Variant == record.Huge
 		}
 		const what = "Throughput relative to raw in the same round, median and 95% interval"
-		summary := set.table(what + "; CPU, user + system, s/GiB: nothing changing")
-		set.column(&summary, "raw MB/s", raw, Comparison.megabytes)
+		columns := []column{about(raw, "raw MB/s", Comparison.megabytes)}
 		for _, name := range set.writers(first) {
-			set.column(&summary, name, name, Comparison.brief)
+			columns = append(columns, about(name, name, Comparison.brief))
 		}
 		for _, name := range []string{raw, verify, bounce} {
-			set.column(&summary, name+" CPU", name, Comparison.processor)
+			columns = append(columns, about(name, name+" CPU", Comparison.processor))
 		}
 		if len(p.crossovers) > 0 {
-			p.column(&summary, set)
+			columns = append(columns, p.cheaper())
 			s.Notes = append(s.Notes, "bounce cheaper: from this share of changed writes on, by the line between none and all.")
 		}
-		others := set.table(what + ": other writers")
+		s.Tables = []Table{set.table(what+"; CPU, user + system, s/GiB: nothing changing", columns)}
+		var others []column
 		for _, name := range set.writers(func(c Comparison) bool { return c.Writer() != raw && !first(c) }) {
-			set.column(&others, name, name, Comparison.brief)
+			others = append(others, about(name, name, Comparison.brief))
 		}
-		if s.Tables = []Table{summary, others}; len(others.Head) == 1 {
-			s.Tables = s.Tables[:1]
+		if others != nil {
+			s.Tables = append(s.Tables, set.table(what+": other writers", others))
 		}
 		if set.has(func(c Comparison) bool { return c.Noise }) {
 			s.Notes = append(s.Notes, "~ may be noise: the interval contains 1, or lies within that of raw against raw (raw, again).")
@@ -69,25 +68,36 @@ func timedSection(p costPlace) Section {
 	return s
 }
 
-// table has a row for each size and depth.
-func (s costSet) table(title string) Table {
-	t := Table{Title: title, Head: []string{""}}
-	for _, k := range s.kinds {
-		t.add(kindName(k.CostKey))
-	}
-	return t
+// column is a column of a table with a row for each Kind.
+type column struct {
+	head string
+	text func(Kind) string
 }
 
-// column adds a column about a writer to a table of s.
-func (s costSet) column(t *Table, head, writer string, text func(Comparison) string) {
-	t.Head = append(t.Head, head)
-	for i, k := range s.kinds {
-		cell := Cell{Text: "-"}
+// about is a column about a writer.
+func about(writer, head string, text func(Comparison) string) column {
+	return column{head, func(k Kind) string {
 		if c := k.row(writer); c != nil {
-			cell.Text = text(*c)
+			return text(*c)
 		}
-		t.Rows[i].Cells = append(t.Rows[i].Cells, cell)
+		return "-"
+	}}
+}
+
+// table has a row for each size and depth.
+func (s costSet) table(title string, columns []column) Table {
+	t := Table{Title: title, Head: []string{""}}
+	for _, c := range columns {
+		t.Head = append(t.Head, c.head)
 	}
+	for _, k := range s.kinds {
+		var texts []string
+		for _, c := range columns {
+			texts = append(texts, c.text(k))
+		}
+		t.add(kindName(k.CostKey), texts...)
+	}
+	return t
 }
 
 // brief is the throughput relative to raw: "~0.91 0.90-0.92" if it may be noise, and
@@ -196,28 +206,20 @@ var ways = map[stablewrite.Directness]string{
 
 // facts says about strategies what has no column in the tables.
 func (s costSet) facts() (said []string) {
-	extents, peers := 0, false
-	var strategies []Comparison // for each the row with the most private memory
-	for _, rows := range parted(s.rows(), Comparison.Writer) {
-		most := slices.MaxFunc(rows, func(a, b Comparison) int { return cmp.Compare(a.PoolPeak, b.PoolPeak) })
-		extents, peers = max(extents, most.Extents), peers || strings.HasPrefix(most.Writer(), "fio ")
-		if most.Variant == "" {
-			strategies = append(strategies, most)
-		}
+	rows := s.rows()
+	slices.SortStableFunc(rows, func(a, b Comparison) int { return b.PoolPeak - a.PoolPeak })
+	most := map[string]string{} // facts of the row with the most private memory, by writer
+	for _, c := range slices.Backward(rows) {
+		most[c.Writer()] = c.facts()
 	}
-	for _, same := range parted(strategies, Comparison.facts) {
-		var names []string
-		for _, c := range same {
-			names = append(names, c.Writer())
-		}
-		if facts := same[0].facts(); facts != "" {
-			said = append(said, series(names)+": "+facts+".")
-		}
+	strategies := s.writers(func(c Comparison) bool { return c.Variant == "" && most[c.Writer()] != "" })
+	for _, same := range parted(strategies, func(name string) string { return most[name] }) {
+		said = append(said, series(same)+": "+most[same[0]]+".")
 	}
-	if extents > 0 {
-		said = append(said, fmt.Sprintf("Extents of the file: at most %d.", extents))
+	if n := slices.MaxFunc(rows, func(a, b Comparison) int { return a.Extents - b.Extents }).Extents; n > 0 {
+		said = append(said, fmt.Sprintf("Extents of the file: at most %d.", n))
 	}
-	if peers {
+	if s.has(func(c Comparison) bool { return strings.HasPrefix(c.Writer(), "fio ") }) {
 		said = append(said, "fio: buffers not scrambled.")
 	}
 	return said

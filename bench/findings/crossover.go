@@ -83,30 +83,27 @@ func crossoverPoint(cells map[record.CostKey]map[int]record.Cost, verify record.
 
 func (x *Crossover) model() {
 	first, last := x.Points[0], x.Points[len(x.Points)-1]
-	var all []float64
 	for i := range x.Points {
 		p := &x.Points[i]
 		p.Model = first.Cost + p.Share*(last.Cost-first.Cost)
-		all = append(all, p.Cost)
 	}
-	ends := []CrossoverPoint{first, last}
-	x.Measured = reach(x.Points, all...)
-	x.Modeled = reach(ends, first.Cost, last.Cost)
+	x.Measured = reach(x.Points, func(p CrossoverPoint) float64 { return p.Cost })
+	x.Modeled = reach(x.Points, func(p CrossoverPoint) float64 { return p.Model })
 	x.Lo, x.Hi = 0, math.Inf(1)
-	if !math.IsInf(first.Hi, 0) && !math.IsInf(last.Hi, 0) {
-		x.Lo, x.Hi = reach(ends, first.Hi, last.Hi), reach(ends, first.Lo, last.Lo)
+	if ends := []CrossoverPoint{first, last}; !math.IsInf(first.Hi, 0) && !math.IsInf(last.Hi, 0) {
+		x.Lo = reach(ends, func(p CrossoverPoint) float64 { return p.Hi })
+		x.Hi = reach(ends, func(p CrossoverPoint) float64 { return p.Lo })
 	}
 }
 
 // reach is the first share at which lines through the costs at the points exceed 1.
-func reach(points []CrossoverPoint, costs ...float64) float64 {
-	if costs[0] > 1 {
+func reach(points []CrossoverPoint, cost func(CrossoverPoint) float64) float64 {
+	if cost(points[0]) > 1 {
 		return 0
 	}
-	for i := 1; i < len(costs); i++ {
-		if costs[i] > 1 {
-			from, to := points[i-1].Share, points[i].Share
-			return from + (to-from)*(1-costs[i-1])/(costs[i]-costs[i-1])
+	for i, to := range points[1:] {
+		if from := points[i]; cost(to) > 1 {
+			return from.Share + (to.Share-from.Share)*(1-cost(from))/(cost(to)-cost(from))
 		}
 	}
 	return math.Inf(1)
@@ -128,16 +125,13 @@ func (x Crossover) known() string {
 	return crossing(x.Modeled)
 }
 
-// column adds to a table of set the share from which bounce is cheaper.
-func (p costPlace) column(t *Table, set costSet) {
+// cheaper is a column with the share from which bounce is cheaper.
+func (p costPlace) cheaper() column {
 	from := map[record.CostKey]string{}
 	for _, x := range p.crossovers {
 		from[unchanged(x.Of)] = x.known()
 	}
-	t.Head = append(t.Head, "bounce cheaper")
-	for i, k := range set.kinds {
-		t.Rows[i].Cells = append(t.Rows[i].Cells, Cell{Text: cmp.Or(from[k.CostKey], "-")})
-	}
+	return column{"bounce cheaper", func(k Kind) string { return cmp.Or(from[k.CostKey], "-") }}
 }
 
 // crossoverTable has the crossovers of p, and the points that they rest on.

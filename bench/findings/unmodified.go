@@ -1,6 +1,7 @@
 package findings
 
 import (
+	"cmp"
 	"fmt"
 
 	"stablepages/bench/probe"
@@ -17,15 +18,11 @@ type ran struct {
 
 func (r *ran) add(rec record.Prove) {
 	r.blocks.add(rec.ReadErrors+rec.Diverged, rec.Writes)
-	if r.failure == "" {
-		r.failure = rec.Failure
-	}
+	r.failure = cmp.Or(r.failure, rec.Failure)
 	if w := rec.Watched; w != nil {
 		r.watched.Writes += w.Writes
 		r.watched.Changed += w.Changed
-		if w.Comm != "" {
-			r.watched.Comm = w.Comm
-		}
+		r.watched.Comm = cmp.Or(w.Comm, r.watched.Comm)
 	}
 }
 

@@ -12,13 +12,13 @@ import (
 	"stablepages/bench/record"
 )
 
-// writeBenchfmt writes a line for each timing, as benchstat reads them: the name holds
-// its key, and benchstat makes its own statistics of the rounds; and one for each
-// program that was watched or guarded. Races have no place in it.
+// writeBenchfmt writes a line for each timing and for each program that was watched or
+// guarded, for benchstat. The name of a timing holds its key, and benchstat makes its own
+// statistics of the rounds. The format has no place for races.
 func writeBenchfmt(out io.Writer, f findings.Findings) error {
 	res := f.Results
 	if len(res.Costs)+len(res.Watches)+len(res.Guards) == 0 {
-		return errors.New("there are no timings and no programs, and benchfmt has no place for anything else")
+		return errors.New("no timings and no programs to write: benchfmt has no place for other Records")
 	}
 	w := benchfmt.NewWriter(out)
 	faster := &benchfmt.UnitMetadata{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: "B/s", Key: "better"}, OrigUnit: "B/s", Value: "higher"}
@@ -68,7 +68,7 @@ func benchConfig(s *record.System) (all []benchfmt.Config) {
 }
 
 func benchResult(r record.Cost, config []benchfmt.Config) *benchfmt.Result {
-	writes := max(1, r.Writes, r.Bytes/int64(r.Size)) // Records of before there was a count have none
+	writes := max(1, r.Writes, r.Bytes/int64(r.Size)) // old Records have no Writes
 	gib := float64(r.Bytes) / (1 << 30)
 	key, target, blocks := r.Key(), string(r.Target), "all"
 	if r.Target == record.OnDelay {
@@ -93,7 +93,7 @@ func benchResult(r record.Cost, config []benchfmt.Config) *benchfmt.Result {
 	for _, q := range []struct {
 		ns    int64
 		unit  string
-		least int64 // writes: of fewer it is the slowest of a few
+		least int64 // writes: of fewer the quantile is the slowest write
 	}{{r.P50NS, "p50-sec", 1}, {r.P99NS, "p99-sec", 100}, {r.P999NS, "p999-sec", 1000}} {
 		if q.ns > 0 && writes >= q.least {
 			res.Values = append(res.Values, benchfmt.Value{Value: float64(q.ns) / 1e9, Unit: q.unit})
@@ -102,8 +102,8 @@ func benchResult(r record.Cost, config []benchfmt.Config) *benchfmt.Result {
 	return res
 }
 
-// word is a name as a part of that of a benchmark, which ends at white space and
-// is parted by slashes.
+// word makes name fit for a part of a benchmark's name, which ends at white space and
+// has slashes between its parts.
 func word(name string) string {
 	name = strings.ReplaceAll(name, ", ", "+")
 	return strings.Map(func(r rune) rune {

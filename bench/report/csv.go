@@ -12,8 +12,8 @@ import (
 	"stablepages/bench/repro"
 )
 
-// csvColumns are those of every line: what does not apply is empty. Units are in
-// the names.
+// csvColumns are the columns of every line. A field that does not apply is empty. Names
+// include units.
 var csvColumns = []string{
 	"kind", "system", "kernel", "victim", "scenario", "writer", "mutator", "gate", "in", "target", "delay_latency_ns", "delay_bytes_per_second", "memory", "backing",
 	"size_bytes", "depth", "hold_ns", "mutated_share", "two_steps", "changed_blocks",
@@ -24,12 +24,11 @@ var csvColumns = []string{
 	"program", "pid", "device", "file", "sample", "bios", "untraced", "opens", "cleared", "seconds",
 }
 
-// line is one of a CSV file, by column.
+// line is a line of a CSV file, by column.
 type line map[string]any
 
-// writeCSV writes what the tables show, a line for each cell of them: races, timings
-// over all rounds, precision, what happened inside other kernels, and programs that were
-// watched or guarded.
+// writeCSV writes a line for each race, timing (summarized over its rounds), measurement
+// of precision, Record of a proof, and program that was watched or guarded.
 func writeCSV(out io.Writer, f findings.Findings) error {
 	w := csv.NewWriter(out)
 	w.Write(csvColumns)
@@ -42,7 +41,7 @@ func writeCSV(out io.Writer, f findings.Findings) error {
 		for i, name := range csvColumns {
 			switch v := l[name].(type) {
 			case nil:
-			case float64: // as many digits as a timing can mean
+			case float64: // a timing means no more digits
 				fields[i] = strconv.FormatFloat(v, 'g', 6, 64)
 			default:
 				fields[i] = fmt.Sprint(v)
@@ -100,7 +99,7 @@ func costCSV(c findings.Comparison) line {
 		"private": c.Private, "engine": c.Engine, "written": c.Written,
 	}
 	for name, v := range map[string]float64{"p50_ns": c.P50, "p99_ns": c.P99, "p999_ns": c.P999, "ratio": c.Ratio} {
-		if v > 0 { // else there were too few writes, or no raw ones
+		if v > 0 { // 0: too few writes, or no raw ones
 			l[name] = v
 		}
 	}

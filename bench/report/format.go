@@ -15,12 +15,12 @@ type Format struct {
 
 var formats = []Format{
 	{"text", "tables for a terminal, at most 100 columns", Text},
-	{"summary", "the same without the table of all that was timed", Summary},
-	{"csv", "a line for each cell of the tables, each kernel's, and each program's", writeCSV},
-	{"benchfmt", "a line for each timing, and each program's, for benchstat", writeBenchfmt},
-	{"html", "one file with figures, which needs nothing else", HTML},
-	{"cost.svg", "the figure of what strategies cost with nothing changing", func(out io.Writer, f findings.Findings) error { return writeFigure(out, f.Cost) }},
-	{"holes.svg", "the figure of what verify cannot see, by how long it stays", func(out io.Writer, f findings.Findings) error { return writeFigure(out, f.Holes) }},
+	{"summary", "the same, without the table of all timings", Summary},
+	{"csv", "a line for each cell of the tables, for each Record of a kernel, and for each program", writeCSV},
+	{"benchfmt", "a line for each timing and each program, for benchstat", writeBenchfmt},
+	{"html", "one self-contained file with figures", HTML},
+	{"cost.svg", "figure: the cost of strategies with nothing changing", func(out io.Writer, f findings.Findings) error { return writeFigure(out, f.Cost) }},
+	{"holes.svg", "figure: writes that verify leaves torn, by the time until a change is restored", func(out io.Writer, f findings.Findings) error { return writeFigure(out, f.Holes) }},
 }
 
 // Formats lists every Format.

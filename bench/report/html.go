@@ -17,7 +17,7 @@ var pageText string
 //go:embed page.css
 var pageStyle string
 
-// figureWidth is that of a phone less its margins, in pixels.
+// figureWidth is the width of a phone without its margins, in pixels.
 const figureWidth = 358
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
@@ -28,5 +28,5 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"version": func() int { return record.Version },
 }).Parse(pageText))
 
-// HTML writes f as one page that needs no other file, no network and no script.
+// HTML writes f as one page, without scripts, other files or network.
 func HTML(out io.Writer, f findings.Findings) error { return pageTemplate.Execute(out, f) }

@@ -8,9 +8,9 @@ import (
 	"stablepages/bench/findings"
 )
 
-var errNothingToDraw = errors.New("there is nothing to draw: nothing of it was measured")
+var errNothingToDraw = errors.New("nothing to draw: the Records have no measurements for this figure")
 
-// fileWidth is that of a figure in a page of text, in pixels.
+// fileWidth is the width of a figure in a page of text, in pixels.
 const fileWidth = 600
 
 func writeFigure(out io.Writer, f *findings.Figure) error {

@@ -33,8 +33,7 @@ func Answers(out io.Writer, f findings.Findings) error {
 	return errors.Join(err, Summary(out, f))
 }
 
-// News writes what now has and before has not, without details: what a run shows while
-// it goes on.
+// News writes what now adds to before, without details: the output of a run in progress.
 func News(out io.Writer, before, now findings.Findings) error {
 	now.Broken, now.Inconclusive = unsaid(before.Broken, now.Broken), nil
 	now.Answers = unsaid(before.Answers, now.Answers)
@@ -47,7 +46,7 @@ func News(out io.Writer, before, now findings.Findings) error {
 			}
 		}
 		if len(before.Sections) > 0 {
-			s.System = "" // was named
+			s.System = "" // named before
 		}
 		if !s.Detail && len(s.Text)+len(s.Tables) > 0 {
 			sections = append(sections, s)
@@ -64,7 +63,7 @@ func News(out io.Writer, before, now findings.Findings) error {
 	return Summary(out, now)
 }
 
-// unsaid returns the elements of now that are not in before.
+// unsaid returns the elements of now that before lacks.
 func unsaid[T any](before, now []T) []T {
 	return slices.DeleteFunc(slices.Clone(now), func(x T) bool {
 		return slices.ContainsFunc(before, func(y T) bool { return reflect.DeepEqual(x, y) })
@@ -100,20 +99,20 @@ func writeText(out io.Writer, f findings.Findings, details, colored bool) error 
 	return err
 }
 
-// text is a page of text.
+// text is a text of at most so many columns.
 type text struct {
 	strings.Builder
 	colored bool
 }
 
-// gap parts what comes from what there is, if there is anything.
+// gap writes an empty line, except at the start.
 func (t *text) gap() {
 	if t.Len() > 0 {
 		t.WriteString("\n")
 	}
 }
 
-// list writes items, if there are any, and a title over them, if they have one.
+// list writes items under a title, which may be empty.
 func (t *text) list(title string, items []string) {
 	if len(items) == 0 {
 		return
@@ -147,11 +146,11 @@ func (t *text) section(s findings.Section) {
 	t.list("", s.Notes)
 }
 
-// table writes a table, in as many parts as its columns need.
+// table writes a table, in several parts if it is too wide.
 func (t *text) table(table findings.Table) {
 	gap := 2
 	grouped := slices.ContainsFunc(table.Rows, func(r findings.Row) bool { return r.Group })
-	var rows [][]findings.Cell // the first of each its name
+	var rows [][]findings.Cell // each begins with its name
 	if table.Head != nil {
 		rows = append(rows, findings.Texts(table.Head...))
 	}
@@ -188,8 +187,8 @@ func (t *text) table(table findings.Table) {
 	}
 }
 
-// parts are the columns, from one up to another, that have room beside the first: about
-// as many in each.
+// parts split the columns after the first into ranges that fit beside it, with about as
+// many columns in each.
 func parts(widths []int, room, gap int) [][2]int {
 	fit := func(most int) (all [][2]int) {
 		for from := 1; from == 1 || from < len(widths); {
@@ -218,7 +217,7 @@ func (t *text) color(text string, mark findings.Mark) string {
 	return sequence + text + "\x1b[0m"
 }
 
-// wrap writes said in lines, after a margin; the second and further ones have 2 more.
+// wrap writes said in lines after a margin, which is 2 wider from the second line on.
 func (t *text) wrap(margin, said string) {
 	column := len(margin)
 	t.WriteString(margin)
