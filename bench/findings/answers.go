@@ -46,16 +46,21 @@ var questions = [...]string{"Is this stack affected?", "Does the fix hold?", "Wh
 // said are the sentences that answer each of the questions.
 type said [len(questions)][]string
 
-// answers leaves out questions about which nothing was measured. An answer comes before
-// the name of its system, which is long.
+// answers leaves out questions about which nothing was measured. The long names of
+// systems come last, and only where systems differ.
 func answers(f Findings) (all []Answer) {
 	sum := proofAnswers(f.Results.Proofs)
 	for i, question := range questions {
 		var here []string
-		for _, on := range f.On {
-			said := on.answers()[i]
-			if len(said) > 0 && len(f.On) > 1 {
-				said[len(said)-1] += " (" + on.short() + ")"
+		parts := parted(f.On, func(on System) string { return strings.Join(on.answers()[i], " ") })
+		for _, same := range parts {
+			said := same[0].answers()[i]
+			if len(said) > 0 && len(parts) > 1 {
+				var names []string
+				for _, on := range same {
+					names = append(names, on.short())
+				}
+				said[len(said)-1] += " (" + strings.Join(names, "; ") + ")"
 			}
 			here = append(here, said...)
 		}

@@ -110,6 +110,10 @@ func TestAnswersComeBeforeTheNamesOfSystems(t *testing.T) {
 	if got := strings.Join(Of(resultsOf(raw, other)).Answers[0].Said, " "); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
+	other.Torn = raw.Torn
+	if got := Of(resultsOf(raw, other)).Answers[0].Said; len(got) != 1 || strings.Contains(got[0], "Linux") {
+		t.Errorf("equal answers of two systems: %q", got)
+	}
 }
 
 // Races inside kernels answer, too.

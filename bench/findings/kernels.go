@@ -214,7 +214,7 @@ func (k kernel) section() Section {
 
 // rows has a row for each writer that raced or crashed on s.
 func (s stage) rows(columns []mutator.Kind) (all []Row) {
-	for _, recs := range parted(s, func(r record.Prove) string { return r.Writer() }) {
+	for _, recs := range parted(s, func(r record.Prove) string { return writerOf(r.Repro) }) {
 		sums, first, tried := make([]outcome, len(columns)+1), math.Inf(1), false
 		for _, r := range recs {
 			column := len(columns)
@@ -235,7 +235,7 @@ func (s stage) rows(columns []mutator.Kind) (all []Row) {
 			last.Text = fmt.Sprintf("%.2f", first)
 		}
 		if tried {
-			all = append(all, Row{Name: recs[0].Writer(), Cells: append(outcomes(sums, "t"), last)})
+			all = append(all, Row{Name: writerOf(recs[0].Repro), Cells: append(outcomes(sums, "t"), last)})
 		}
 	}
 	return all

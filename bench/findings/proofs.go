@@ -115,7 +115,7 @@ func judgeProofs(recs []record.Prove) (v Verdict) {
 }
 
 func (v *Verdict) proof(r record.Prove) {
-	who := fmt.Sprintf("%v, %s, %s against %v", stage{r}, r.Scenario, r.Writer(), r.Mutator)
+	who := fmt.Sprintf("%v, %s, %s against %v", stage{r}, r.Scenario, writerOf(r.Repro), r.Mutator)
 	bad, counted := 0, "the victim does not count"
 	if r.Mismatches != nil {
 		bad, counted = *r.Mismatches, fmt.Sprintf("the victim counts %d", *r.Mismatches)

@@ -91,7 +91,10 @@ func counts(rec record.Repro) string {
 
 func conclusion(rec record.Repro, o Outcome) string {
 	who := rec.Strategy.String()
-	if rec.Detect != stablewrite.ByDigest {
+	switch {
+	case rec.Detect == stablewrite.ByTracking && rec.Tracked < rec.Writes:
+		who += " by the digest, not by tracking,"
+	case rec.Detect != stablewrite.ByDigest:
 		who += " by " + rec.Detect.String()
 	}
 	if rec.Buffered {
