@@ -10,7 +10,6 @@ import (
 	"stablepages/bench/probe"
 	"stablepages/bench/prove"
 	"stablepages/bench/record"
-	"stablepages/bench/repro"
 	"stablepages/stablewrite"
 )
 
@@ -189,13 +188,30 @@ func (k kernel) section() Section {
 		s.Title += ", Debian's " + head.Origin
 	}
 	var columns []mutator.Kind
+	var covered []string
+	var notes [][2]string // victim, text
 	for _, stage := range k {
 		for _, r := range stage {
 			if r.Scenario == record.Race && !slices.Contains(columns, r.Mutator) {
 				columns = append(columns, r.Mutator)
 			}
 		}
-		s.Notes = append(s.Notes, stage.notes()...)
+		if kept := stage.covered(); kept.n > 0 {
+			covered = append(covered, fmt.Sprintf("%s %v", stage.victim(), kept))
+		}
+		for _, text := range stage.notes() {
+			notes = append(notes, [2]string{stage.victim(), text})
+		}
+	}
+	if covered != nil {
+		s.Notes = append(s.Notes, "Torn, of the changed writes that a promise covers: "+series(covered)+". 0 of n bounds the rate below 3/n (95%).")
+	}
+	for _, same := range parted(notes, func(n [2]string) string { return n[1] }) {
+		var victims []string
+		for _, n := range same {
+			victims = append(victims, n[0])
+		}
+		s.Notes = append(s.Notes, series(victims)+": "+same[0][1])
 	}
 	slices.Sort(columns)
 	t := Table{Head: []string{""}}
@@ -241,24 +257,32 @@ func (s stage) rows(columns []mutator.Kind) (all []Row) {
 	return all
 }
 
-// notes say about s what has no place in its rows.
-func (s stage) notes() (said []string) {
-	note := func(format string, args ...any) { say(&said, s.victim(), format, args...) }
+// covered counts the torn among the changed writes that a promise covers, in races in
+// which plain writes fail.
+func (s stage) covered() (kept share) {
 	fails := map[bool]bool{} // whether plain writes fail, by Gate
 	for _, r := range s {
 		if r.Scenario == record.Race && r.Strategy == stablewrite.Raw {
 			fails[r.Gate] = fails[r.Gate] || prove.Failed(r)+prove.Silent(r) > 0
 		}
 	}
-	var kept, told share // torn of the changed writes that promises cover; errors of writes with faults below
+	for _, r := range s {
+		if r.Scenario == record.Race && r.Mutator != mutator.None && promised(r) && fails[r.Gate] {
+			kept.add(r.Torn, r.Overlapped)
+		}
+	}
+	return kept
+}
+
+// notes say about s what has no place in its rows.
+func (s stage) notes() (said []string) {
+	note := func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+	var told share // errors, of writes with faults below
 	healed, wrong := 0, 0
 	var written, read, log *record.Prove
 	for i := range s {
 		switch r := &s[i]; r.Scenario {
 		case record.Race:
-			if r.Mutator != mutator.None && promised(*r) && fails[r.Gate] {
-				kept.add(r.Torn, r.Overlapped)
-			}
 			if written == nil && prove.Copied(r.Written) {
 				written = r
 			}
@@ -276,12 +300,6 @@ func (s stage) notes() (said []string) {
 				healed += r.Resubmitted
 			}
 		}
-	}
-	switch {
-	case kept.k > 0:
-		note("%v changed writes torn in spite of a promise", kept)
-	case kept.n > 0:
-		note("0 of %d changed writes torn, all covered by a promise: the rate is below %s", kept.n, repro.Bound(kept.n))
 	}
 	switch {
 	case written == nil:
