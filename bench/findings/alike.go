@@ -1,6 +1,8 @@
 package findings
 
 import (
+	"slices"
+
 	"stablepages/bench/mutator"
 	"stablepages/bench/record"
 )
@@ -17,15 +19,13 @@ func alike(recs []record.Repro) (kept []record.Repro) {
 		size int
 		hold int64
 	}
+	writers := func(recs []record.Repro) int { return len(parted(recs, writerOf)) }
+	fewer := func(a, b []record.Repro) int { return writers(a) - writers(b) }
 	for _, same := range parted(recs, func(r record.Repro) column { return column{r.Mutator, r.Gate} }) {
-		ways, most := parted(same, func(r record.Repro) way { return way{r.Size, r.HoldNS} }), 0
-		writers := make([]int, len(ways))
-		for i, w := range ways {
-			writers[i] = len(parted(w, writerOf))
-			most = max(most, writers[i])
-		}
-		for i, w := range ways {
-			if writers[i] == most {
+		ways := parted(same, func(r record.Repro) way { return way{r.Size, r.HoldNS} })
+		most := writers(slices.MaxFunc(ways, fewer))
+		for _, w := range ways {
+			if writers(w) == most {
 				kept = append(kept, w...)
 			}
 		}

@@ -185,7 +185,7 @@ func (on System) atRest() *costSet {
 func (c cost) throughput() string { return c.text(ratioText, c.ratios) }
 
 // added is "+0.06 to +0.09".
-func (c cost) added() string { return c.text(signed, c.cpu) }
+func (c cost) added() string { return c.text(func(v float64) string { return fmt.Sprintf("%+.2f", v) }, c.cpu) }
 
 func (c cost) text(one func(float64) string, values []float64) string {
 	if c.noisy && values != nil {

@@ -37,10 +37,8 @@ func (s share) percent() string {
 	if s.n == 0 {
 		return "-"
 	}
-	return tenths(s.value())
+	return fmt.Sprintf("%.1f%%", 100*s.value())
 }
-
-func tenths(share float64) string { return fmt.Sprintf("%.1f%%", 100*share) }
 
 // bounds is the interval in percent.
 func (s share) bounds() string {
@@ -48,7 +46,7 @@ func (s share) bounds() string {
 		return "too few writes"
 	}
 	lo, hi := s.interval()
-	return tenths(lo) + " to " + tenths(hi)
+	return fmt.Sprintf("%.1f%% to %.1f%%", 100*lo, 100*hi)
 }
 
 // tally counts torn writes, of those that could be torn.
@@ -95,10 +93,10 @@ func (t tally) cell(promised bool) Cell {
 		return Cell{t.torn(), Hole}
 	case t.tellsLittle():
 		return Cell{Text: t.String() + ", too few"}
-	case promised:
-		return Cell{t.below(), Kept}
 	}
-	return Cell{Text: t.below()}
+	below := Cell{Text: t.String() + ", below " + repro.Below(t.n)}
+	if promised {
+		below.Mark = Kept
+	}
+	return below
 }
-
-func (t tally) below() string { return t.String() + ", below " + repro.Below(t.n) }

@@ -52,9 +52,6 @@ func ratioText(v float64) string {
 	return fmt.Sprintf("%.*f", decimals, v)
 }
 
-// signed is a difference.
-func signed(v float64) string { return fmt.Sprintf("%+.2f", v) }
-
 // extent is "0.78 to 1.00", from the least to the most of values, or one number where
 // both have the same text; "-" if there are no values.
 func extent(text func(float64) string, values []float64) string {

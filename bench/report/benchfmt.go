@@ -18,7 +18,7 @@ import (
 func writeBenchfmt(out io.Writer, f findings.Findings) error {
 	res := f.Results
 	if len(res.Costs)+len(res.Watches)+len(res.Guards) == 0 {
-		return errors.New("no timings and no programs to write: benchfmt has no place for other Records")
+		return errors.New("there are no timings and no programs: benchfmt has no place for other Records")
 	}
 	w := benchfmt.NewWriter(out)
 	faster := &benchfmt.UnitMetadata{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: "B/s", Key: "better"}, OrigUnit: "B/s", Value: "higher"}
