@@ -21,7 +21,7 @@ var (
 const fewRounds = 9
 
 // noise is said of costs from fewer than fewRounds.
-var noise = fmt.Sprintf("Not known: costs from fewer than %d rounds are noise. For costs to rely on, run evaluate without --quick.", fewRounds)
+var noise = fmt.Sprintf("Not known: costs from fewer than %d rounds are noise. For costs to rely on, run evaluate without --quick, or bench with more --rounds.", fewRounds)
 
 // Kind is timings that differ only by writer: raw, the writers compared with it, and
 // other programs last.
@@ -113,8 +113,10 @@ func (s costSet) rows() (all []Comparison) {
 // has reports whether so holds for a row of s.
 func (s costSet) has(so func(Comparison) bool) bool { return slices.ContainsFunc(s.rows(), so) }
 
-// noisy reports whether s has too few rounds.
-func (s costSet) noisy() bool { return s.has(func(c Comparison) bool { return c.N < fewRounds }) }
+// noisy reports whether s has too few rounds. On null no disk makes noise.
+func (s costSet) noisy() bool {
+	return s.Target != record.OnNull && s.has(func(c Comparison) bool { return c.N < fewRounds })
+}
 
 // writers are the writers of s for which so holds, in order of appearance, other
 // programs last.

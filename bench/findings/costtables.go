@@ -108,7 +108,7 @@ func (c Comparison) brief() string {
 	}
 	text := ratioText(c.Ratio)
 	switch {
-	case c.N < fewRounds && c.Bounded() && c.Hi > 1.25*c.Lo:
+	case c.N < fewRounds && c.Target != record.OnNull && c.Bounded() && c.Hi > 1.25*c.Lo:
 		return text + " noise"
 	case c.Bounded():
 		text += fmt.Sprintf(" %s-%s", ratioText(c.Lo), ratioText(c.Hi))
