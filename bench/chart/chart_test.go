@@ -97,7 +97,7 @@ func TestLinesGoThroughTheirPoints(t *testing.T) {
 	lines := Lines{X: Axis{Max: 1, Ticks: []Tick{{0, "none"}, {1, "all"}}}, Y: Shares(), Series: []Series{
 		{"first", []Point{{X: 0, Y: 0.5, Lo: 0.4, Hi: 0.6}, {X: 1, Y: 1}}}, {"second", []Point{{X: 0, Y: 0}}},
 	}}
-	counts, texts := elements(t, File(lines, 600, []string{`"><script>`, "where"}, []string{"note", "system"}))
+	counts, texts := elements(t, File(lines, 600, `"><script>`, "where", "note", "system"))
 	for name, want := range map[string]int{"path.curve.s0": 1, "path.curve.s1": 1, "path.dot.s0": 2, "path.dot.s1": 1, "line.range.s0": 1, "rect.paper": 1, "svg": 1, "script": 0} {
 		if counts[name] != want {
 			t.Errorf("%d of %s, want %d", counts[name], name, want)

@@ -30,20 +30,18 @@ func Inline(c Chart, width int, id, title, about string) template.HTML {
 %[6]s</svg>`, width, height, html.EscapeString(id), html.EscapeString(title), html.EscapeString(about), marks.String()))
 }
 
-// File draws c for a file, with texts above, the first of them the title, and
-// below. It has a background, so its colours do not depend on the page that shows it.
-func File(c Chart, width int, above, below []string) string {
+// File draws c for a file, with title and where above, and note and system below. It has
+// a background, so its colours do not depend on the page that shows it.
+func File(c Chart, width int, title, where, note, system string) string {
 	const margin, line, top, foot px = 16, 18, 26, 12
 	var words, marks canvas
-	head := top + line*px(len(above)-1) + 16
+	head := top + line + 16
 	height := c.draw(&marks, px(width)) + head + 16
-	for i, text := range above {
-		words.text(margin, top+line*px(i), map[bool]string{true: "title", false: "quiet"}[i == 0], text)
-	}
-	for i, text := range below {
-		words.text(margin, height+line*px(i), "quiet", text)
-	}
-	wide, high := px(width)+2*margin, height+line*px(len(below)-1)+foot+4
+	words.text(margin, top, "title", title)
+	words.text(margin, top+line, "quiet", where)
+	words.text(margin, height, "quiet", note)
+	words.text(margin, height+line, "quiet", system)
+	wide, high := px(width)+2*margin, height+line+foot+4
 	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" width="%[1]v" height="%[2]v" viewBox="0 0 %[1]v %[2]v" role="img" aria-labelledby="title about">
 <title id="title">%[3]s</title><desc id="about">%[4]s</desc>
 <style>%[5]s</style>
@@ -51,7 +49,7 @@ func File(c Chart, width int, above, below []string) string {
 %[8]s<g transform="translate(%[9]v %[10]v)">
 %[11]s</g>
 </svg>
-`, wide, high, html.EscapeString(above[0]), html.EscapeString(strings.Join(below, " ")), Style, wide-1, high-1, words.String(), margin, head, marks.String())
+`, wide, high, html.EscapeString(title), html.EscapeString(note+" "+system), Style, wide-1, high-1, words.String(), margin, head, marks.String())
 }
 
 // px is a coordinate. Its text has only the digits that can be seen.

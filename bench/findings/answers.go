@@ -40,7 +40,7 @@ func headline(f Findings) (text string, state Mark) {
 	return "What was measured", Plain
 }
 
-// questions are those of a reader who has a minute.
+// questions are asked by a reader who has a minute.
 var questions = [...]string{"Is this stack affected?", "Does the fix hold?", "What does it cost?", "What to choose?"}
 
 // said are the sentences that answer each of the questions.
@@ -78,7 +78,7 @@ func (on System) short() string {
 	return s.String()
 }
 
-// answers are those of the measurements on one system.
+// answers come from the measurements on one system.
 func (on System) answers() (all said) {
 	affected, holds, costs, choose := &all[0], &all[1], &all[2], &all[3]
 	say := func(to *[]string, format string, args ...any) { *to = append(*to, fmt.Sprintf(format, args...)) }
@@ -138,8 +138,8 @@ func holding(where string, stays, restored, copied tally) (all []string) {
 	return all
 }
 
-// proofAnswers are those of races inside stock kernels, on layers that need stable
-// pages, where the kernel made no copy.
+// proofAnswers come from races inside stock kernels, on layers that need stable pages,
+// where the kernel made no copy.
 func proofAnswers(recs []record.Prove) (all said) {
 	var plain, bounced share // failed, by the layer's account
 	var stays, restored, copied tally

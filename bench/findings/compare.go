@@ -39,8 +39,8 @@ type Comparison struct {
 	// Noise: the interval of the ratio contains 1, or lies within that of A/A, so the
 	// writer may be as fast as raw. Never set for raw itself, nor without A/A.
 	Noise bool
-	// Checked counts writes whose media were read back, and Torn those of them that
-	// differ from their receipt.
+	// Checked counts writes whose media were read back, and Torn the writes among them
+	// whose media differ from the receipt.
 	Checked, Torn int64
 }
 

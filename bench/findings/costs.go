@@ -187,7 +187,9 @@ func (on System) atRest() *costSet {
 func (c cost) throughput() string { return c.text(ratioText, c.ratios) }
 
 // added is "+0.06 to +0.09".
-func (c cost) added() string { return c.text(func(v float64) string { return fmt.Sprintf("%+.2f", v) }, c.cpu) }
+func (c cost) added() string {
+	return c.text(func(v float64) string { return fmt.Sprintf("%+.2f", v) }, c.cpu)
+}
 
 func (c cost) text(one func(float64) string, values []float64) string {
 	if c.noisy && values != nil {
@@ -217,7 +219,7 @@ func costPlaces(on System) (all []costPlace) {
 }
 
 // sentences give the costs of verify and bounce in p, from the worst to the best, and
-// say what was read back.
+// the torn writes of all that were read back.
 func (p costPlace) sentences() (said []string) {
 	names := []string{verify, bounce}
 	if slices.ContainsFunc(p.sets, costSet.noisy) {

@@ -151,7 +151,7 @@ func (s costSet) all() Table {
 	return t
 }
 
-// readBack is the torn writes of those that were read back.
+// readBack counts the torn writes of all that were read back.
 func (c Comparison) readBack() Cell {
 	switch {
 	case c.Checked == 0:

@@ -14,10 +14,10 @@ import (
 // for writes of one kind.
 //
 // The cost of verify is its time divided by the time of bounce in the same round: above
-// 1 bounce is cheaper. Making a change, and submitting in two steps to let it be made,
-// costs both the same; with nothing changing, too, the point with two steps is taken if
-// it was timed. The model is that a changed write costs the same at every share, and so
-// does an unchanged one: costs lie on the line between none changed and all.
+// 1 bounce is cheaper. Both make the changes, and submit in two steps to make them in
+// flight; so the point with nothing changing has two steps, too, if that was timed. The
+// model says that a changed write costs the same at every share, and an unchanged write
+// does: costs lie on the line between none changed and all.
 type Crossover struct {
 	Of     record.CostKey   // the kind; Strategy, Variant, Mutated and TwoSteps mean nothing
 	Points []CrossoverPoint // by share, from 0 to 1

@@ -34,7 +34,7 @@ func doubts(f Findings) (texts []string) {
 		{race(func(r record.Repro) bool {
 			return !r.Gate && r.Strategy == stablewrite.Raw && r.Mutator != mutator.None
 		}),
-			"A free-running mutator may change the buffer between the harness's sum and the submission. Such a raw write counts as torn, too."},
+			"A free-running mutator may change the buffer between the harness's sum and the submission. Such a raw write counts as torn."},
 		{race(func(r record.Repro) bool { return r.Mutator.Restores() }),
 			"The share torn by restored changes depends on the hold and on the device. It says nothing about rates outside of this race."},
 		{race(func(r record.Repro) bool { return r.Mutator.SelfSummed() }),

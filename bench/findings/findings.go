@@ -27,7 +27,7 @@ type Findings struct {
 	Results record.Results
 }
 
-// System is what was found on one system.
+// System has the measurements on one system.
 type System struct {
 	Name       string
 	System     *record.System
@@ -53,7 +53,7 @@ type Answer struct {
 	Said     []string // sentences, at least one
 }
 
-// Section is a part of what was found.
+// Section is a part of a report.
 type Section struct {
 	Title   string
 	System  string // "" if it belongs to no system, or to several

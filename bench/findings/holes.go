@@ -26,8 +26,8 @@ type holdPoint struct {
 	torn tally
 }
 
-// holdPoints are those of races with more than one hold, or size, in the order of curves
-// and of holds.
+// holdPoints come from races with several holds or sizes, in the order of curves and
+// holds.
 func holdPoints(recs []record.Repro) (all []holdPoint) {
 	at := map[holdPoint]int{}
 	for _, r := range recs {

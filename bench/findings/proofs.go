@@ -63,8 +63,8 @@ type shown struct {
 	raw     share // raw writes that failed by the layer's account
 	changed share // the same, of those whose buffer was changed
 	reached int   // gated changes that reached the media
-	// receipts are those of changed writes by verify against a mutator that restores
-	// its changes; k of them differ from the media.
+	// receipts counts receipts of verify for changed writes whose change was restored; k
+	// of them differ from the media.
 	receipts share
 }
 

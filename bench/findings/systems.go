@@ -36,8 +36,8 @@ func systems(res record.Results) (all []System) {
 	return all
 }
 
-// homes maps a system to the one that its measurements are shown with: a device in
-// memory has no place, and is shown with the first place on the same machine.
+// homes maps a system to the system under which its measurements are shown. A device in
+// memory has no place, and is shown under the first place on the same machine.
 func homes(res record.Results) func(*record.System) *record.System {
 	first := map[record.System]*record.System{} // with a place, by machine
 	for _, s := range res.Systems {

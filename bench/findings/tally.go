@@ -49,7 +49,7 @@ func (s share) bounds() string {
 	return fmt.Sprintf("%.1f%% to %.1f%%", 100*lo, 100*hi)
 }
 
-// tally counts torn writes, of those that could be torn.
+// tally counts torn writes of all that a change could tear.
 type tally struct {
 	share
 	refused int

@@ -54,7 +54,7 @@ func changes(program string) bool {
 	return err != nil || p.Changes
 }
 
-// programs are those that ran on s, in order of appearance.
+// programs are the unmodified programs on s, in order of appearance.
 func (s stage) programs() (all []programRun) {
 	for _, recs := range parted(s, func(r record.Prove) string { return r.Program }) {
 		run := programRun{name: recs[0].Program, changes: changes(recs[0].Program)}

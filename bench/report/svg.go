@@ -17,6 +17,6 @@ func writeFigure(out io.Writer, f *findings.Figure) error {
 	if f == nil {
 		return errNothingToDraw
 	}
-	_, err := io.WriteString(out, chart.File(f.Chart, fileWidth, []string{f.Title, f.Where}, []string{f.Note, f.System}))
+	_, err := io.WriteString(out, chart.File(f.Chart, fileWidth, f.Title, f.Where, f.Note, f.System))
 	return err
 }
