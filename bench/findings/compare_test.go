@@ -141,7 +141,7 @@ func TestCrossovers(t *testing.T) {
 		for _, r := range tc.recs {
 			recs = append(recs, r...)
 		}
-		found := Crossovers(recs)
+		found := crossoversOf(recs)
 		if len(found) != 1 || len(found[0].Points) != len(tc.recs) {
 			t.Fatalf("%s: %+v", name, found)
 		}
@@ -156,10 +156,10 @@ func TestCrossovers(t *testing.T) {
 			}
 		}
 	}
-	if found := Crossovers(append(at(0, 1, 0.8), at(0.5, 0.4, 0.8)...)); len(found) != 0 {
+	if found := crossoversOf(append(at(0, 1, 0.8), at(0.5, 0.4, 0.8)...)); len(found) != 0 {
 		t.Errorf("with no share of 1: %+v", found)
 	}
-	if found := Crossovers(row(verifyBy, 1, 0.8, 0)); len(found) != 0 {
+	if found := crossoversOf(row(verifyBy, 1, 0.8, 0)); len(found) != 0 {
 		t.Errorf("with nothing to compare with: %+v", found)
 	}
 	// The line begins where nothing changes in two steps, if that was timed.
@@ -167,7 +167,7 @@ func TestCrossovers(t *testing.T) {
 	for i := range two {
 		two[i].TwoSteps = true
 	}
-	x := Crossovers(slices.Concat(at(0, 1, 0.8), two, at(1, 0.4, 0.8)))[0]
+	x := crossoversOf(slices.Concat(at(0, 1, 0.8), two, at(1, 0.4, 0.8)))[0]
 	near(t, "cost at no share, in two steps", x.Points[0].Cost, 1)
 	// Of two rounds there is no interval, and anything may be.
 	var few []record.Cost
@@ -176,7 +176,7 @@ func TestCrossovers(t *testing.T) {
 			few = append(few, r)
 		}
 	}
-	if x := Crossovers(few)[0]; x.Lo != 0 || !math.IsInf(x.Hi, 1) || math.IsNaN(x.Modeled) {
+	if x := crossoversOf(few)[0]; x.Lo != 0 || !math.IsInf(x.Hi, 1) || math.IsNaN(x.Modeled) {
 		t.Errorf("%+v", x)
 	}
 }

@@ -201,7 +201,7 @@ func (c cost) text(one func(float64) string, values []float64) string {
 // costPlace is the timings of one place.
 type costPlace struct {
 	sets       []costSet
-	crossovers []Crossover
+	crossovers []crossover
 }
 
 // costPlaces groups the timings of one system by place.
@@ -211,7 +211,7 @@ func costPlaces(on System) (all []costPlace) {
 	for i, sets := range parted(on.sets, func(s costSet) record.CostKey { return place(s.CostKey) }) {
 		all, at[place(sets[0].CostKey)] = append(all, costPlace{sets: sets}), i
 	}
-	for _, x := range Crossovers(on.Timings) {
+	for _, x := range crossoversOf(on.Timings) {
 		p := &all[at[place(x.Of)]]
 		p.crossovers = append(p.crossovers, x)
 	}

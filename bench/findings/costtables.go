@@ -42,7 +42,7 @@ func costSection(p costPlace) Section {
 		if others != nil {
 			s.Tables = append(s.Tables, set.table(what+": other writers", others))
 		}
-		if set.has(func(c Comparison) bool { return c.Noise }) {
+		if set.has(func(c Comparison) bool { return strings.HasPrefix(c.brief(), "~") }) {
 			s.Notes = append(s.Notes, "~ may be noise: the interval contains 1, or lies within that of raw against raw (raw, again).")
 		}
 		s.Figures = set.figures()

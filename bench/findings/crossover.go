@@ -10,7 +10,7 @@ import (
 	"stablepages/stablewrite"
 )
 
-// Crossover is the share of changed writes from which bounce is cheaper than verify,
+// crossover is the share of changed writes from which bounce is cheaper than verify,
 // for writes of one kind.
 //
 // The cost of verify is its time divided by the time of bounce in the same round: above
@@ -18,9 +18,9 @@ import (
 // flight; so the point with nothing changing has two steps, too, if that was timed. The
 // model says that a changed write costs the same at every share, and an unchanged write
 // does: costs lie on the line between none changed and all.
-type Crossover struct {
-	Of     record.CostKey   // the kind; Strategy, Variant, Mutated and TwoSteps mean nothing
-	Points []CrossoverPoint // by share, from 0 to 1
+type crossover struct {
+	Of     record.CostKey // the kind; Strategy, Variant, Mutated and TwoSteps mean nothing
+	Points []costAt       // by share, from 0 to 1
 	// Modeled is the share at which the model's line reaches 1, and Lo and Hi are those
 	// of lines between the ends of the 95% intervals. Measured is that of lines through
 	// all points. Each is 0 if bounce is always cheaper, and +Inf if it never is.
@@ -28,17 +28,17 @@ type Crossover struct {
 	Measured        float64
 }
 
-// CrossoverPoint is the cost of verify at a share of changed writes.
-type CrossoverPoint struct {
+// costAt is the cost of verify at a share of changed writes.
+type costAt struct {
 	Share        float64
 	N            int     // rounds
 	Cost, Lo, Hi float64 // measured, and its 95% interval, which takes 6 rounds
 	Model        float64
 }
 
-// Crossovers finds the crossover of each kind of write for which verify and bounce
+// crossoversOf finds the crossover of each kind of write for which verify and bounce
 // were timed at least with none changing and with all, in the order of Compare.
-func Crossovers(recs []record.Cost) (found []Crossover) {
+func crossoversOf(recs []record.Cost) (found []crossover) {
 	cells, order := byCell(recs)
 	changed := slices.DeleteFunc(order, func(k record.CostKey) bool {
 		return k.Mutated == 0 || k.Strategy != stablewrite.Verify || k.Variant != ""
@@ -49,9 +49,9 @@ func Crossovers(recs []record.Cost) (found []Crossover) {
 		return k
 	}
 	for _, kinds := range parted(changed, none) {
-		x := Crossover{Of: none(kinds[0])}
+		x := crossover{Of: none(kinds[0])}
 		for _, k := range slices.Insert(kinds, 0, x.Of) {
-			if p, ok := crossoverPoint(cells, x.Of, k.Mutated); ok {
+			if p, ok := measuredAt(cells, x.Of, k.Mutated); ok {
 				x.Points = append(x.Points, p)
 			}
 		}
@@ -63,7 +63,7 @@ func Crossovers(recs []record.Cost) (found []Crossover) {
 	return found
 }
 
-func crossoverPoint(cells map[record.CostKey]map[int]record.Cost, verify record.CostKey, share float64) (p CrossoverPoint, ok bool) {
+func measuredAt(cells map[record.CostKey]map[int]record.Cost, verify record.CostKey, share float64) (p costAt, ok bool) {
 	verify.Mutated = share
 	if share == 0 {
 		verify.ChangedBlocks, verify.TwoSteps = 0, true
@@ -78,26 +78,26 @@ func crossoverPoint(cells map[record.CostKey]map[int]record.Cost, verify record.
 		return p, false
 	}
 	s := summarize(costs)
-	return CrossoverPoint{Share: share, N: len(costs), Cost: s.Center, Lo: s.Lo, Hi: s.Hi}, true
+	return costAt{Share: share, N: len(costs), Cost: s.Center, Lo: s.Lo, Hi: s.Hi}, true
 }
 
-func (x *Crossover) model() {
+func (x *crossover) model() {
 	first, last := x.Points[0], x.Points[len(x.Points)-1]
 	for i := range x.Points {
 		p := &x.Points[i]
 		p.Model = first.Cost + p.Share*(last.Cost-first.Cost)
 	}
-	x.Measured = reach(x.Points, func(p CrossoverPoint) float64 { return p.Cost })
-	x.Modeled = reach(x.Points, func(p CrossoverPoint) float64 { return p.Model })
+	x.Measured = reach(x.Points, func(p costAt) float64 { return p.Cost })
+	x.Modeled = reach(x.Points, func(p costAt) float64 { return p.Model })
 	x.Lo, x.Hi = 0, math.Inf(1)
-	if ends := []CrossoverPoint{first, last}; !math.IsInf(first.Hi, 0) && !math.IsInf(last.Hi, 0) {
-		x.Lo = reach(ends, func(p CrossoverPoint) float64 { return p.Hi })
-		x.Hi = reach(ends, func(p CrossoverPoint) float64 { return p.Lo })
+	if ends := []costAt{first, last}; !math.IsInf(first.Hi, 0) && !math.IsInf(last.Hi, 0) {
+		x.Lo = reach(ends, func(p costAt) float64 { return p.Hi })
+		x.Hi = reach(ends, func(p costAt) float64 { return p.Lo })
 	}
 }
 
 // reach is the first share at which lines through the costs at the points exceed 1.
-func reach(points []CrossoverPoint, cost func(CrossoverPoint) float64) float64 {
+func reach(points []costAt, cost func(costAt) float64) float64 {
 	if cost(points[0]) > 1 {
 		return 0
 	}
@@ -118,7 +118,7 @@ func crossing(share float64) string {
 }
 
 // known is the modeled share, unless its interval rules out no share.
-func (x Crossover) known() string {
+func (x crossover) known() string {
 	if x.Lo == 0 && math.IsInf(x.Hi, 1) {
 		return "not known"
 	}
