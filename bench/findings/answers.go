@@ -43,8 +43,8 @@ func headline(f Findings) (text string, state Mark) {
 // questions are asked by a reader who has a minute.
 var questions = [...]string{"Is this stack affected?", "Does the fix hold?", "What does it cost?", "What to choose?"}
 
-// said are the sentences that answer each of the questions.
-type said [len(questions)][]string
+// sentences answer each of the questions.
+type sentences [len(questions)][]string
 
 // answers leaves out questions about which nothing was measured. The long names of
 // systems come last, and only where systems differ.
@@ -79,7 +79,7 @@ func (on System) short() string {
 }
 
 // answers come from the measurements on one system.
-func (on System) answers() (all said) {
+func (on System) answers() (all sentences) {
 	affected, holds, costs, choose := &all[0], &all[1], &all[2], &all[3]
 	say := func(to *[]string, format string, args ...any) { *to = append(*to, fmt.Sprintf(format, args...)) }
 	if r := on.races.standings[raw].all(); r.n > 0 {
@@ -140,7 +140,7 @@ func holding(where string, stays, restored, copied tally) (all []string) {
 
 // proofAnswers come from races inside stock kernels, on layers that need stable pages,
 // where the kernel made no copy.
-func proofAnswers(recs []record.Prove) (all said) {
+func proofAnswers(recs []record.Prove) (all sentences) {
 	var plain, bounced share // failed, by the layer's account
 	var stays, restored, copied tally
 	for _, r := range recs {

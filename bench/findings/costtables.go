@@ -205,24 +205,25 @@ var ways = map[stablewrite.Directness]string{
 }
 
 // facts says about strategies what has no column in the tables.
-func (s costSet) facts() (said []string) {
+func (s costSet) facts() []string {
 	rows := s.rows()
 	slices.SortStableFunc(rows, func(a, b Comparison) int { return b.PoolPeak - a.PoolPeak })
 	most := map[string]string{} // facts of the row with the most private memory, by writer
 	for _, c := range slices.Backward(rows) {
 		most[c.Writer()] = c.facts()
 	}
-	strategies := s.writers(func(c Comparison) bool { return c.Variant == "" && most[c.Writer()] != "" })
-	for _, same := range parted(strategies, func(name string) string { return most[name] }) {
-		said = append(said, series(same)+": "+most[same[0]]+".")
+	var facts []said
+	for _, name := range s.writers(func(c Comparison) bool { return c.Variant == "" && most[c.Writer()] != "" }) {
+		facts = append(facts, said{name, most[name]})
 	}
+	lines := together(facts, "%s: %s.")
 	if n := slices.MaxFunc(rows, func(a, b Comparison) int { return a.Extents - b.Extents }).Extents; n > 0 {
-		said = append(said, fmt.Sprintf("Extents of the file: at most %d.", n))
+		lines = append(lines, fmt.Sprintf("Extents of the file: at most %d.", n))
 	}
 	if s.has(func(c Comparison) bool { return strings.HasPrefix(c.Writer(), "fio ") }) {
-		said = append(said, "fio: buffers not scrambled.")
+		lines = append(lines, "fio: buffers not scrambled.")
 	}
-	return said
+	return lines
 }
 
 // facts are how the kernel writes, the engine, and private memory.

@@ -189,7 +189,7 @@ func (k kernel) section() Section {
 	}
 	var columns []mutator.Kind
 	var covered []string
-	var notes [][2]string // victim, text
+	var notes []said
 	for _, stage := range k {
 		for _, r := range stage {
 			if r.Scenario == record.Race && !slices.Contains(columns, r.Mutator) {
@@ -200,19 +200,13 @@ func (k kernel) section() Section {
 			covered = append(covered, fmt.Sprintf("%s %v", stage.victim(), kept))
 		}
 		for _, text := range stage.notes() {
-			notes = append(notes, [2]string{stage.victim(), text})
+			notes = append(notes, said{stage.victim(), text})
 		}
 	}
 	if covered != nil {
 		s.Notes = append(s.Notes, "Torn, of the changed writes that a promise covers: "+series(covered)+". 0 of n bounds the rate below 3/n (95%).")
 	}
-	for _, same := range parted(notes, func(n [2]string) string { return n[1] }) {
-		var victims []string
-		for _, n := range same {
-			victims = append(victims, n[0])
-		}
-		s.Notes = append(s.Notes, series(victims)+": "+same[0][1])
-	}
+	s.Notes = append(s.Notes, together(notes, "%s: %s")...)
 	slices.Sort(columns)
 	t := Table{Head: []string{""}}
 	for _, c := range columns {

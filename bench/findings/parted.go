@@ -1,5 +1,7 @@
 package findings
 
+import "fmt"
+
 // parted groups all by key, in order of first appearance.
 func parted[K comparable, V any](all []V, key func(V) K) (parts [][]V) {
 	at := map[K]int{}
@@ -12,4 +14,19 @@ func parted[K comparable, V any](all []V, key func(V) K) (parts [][]V) {
 		parts[i] = append(parts[i], v)
 	}
 	return parts
+}
+
+// said is a sentence about a name.
+type said struct{ name, text string }
+
+// together says each text once, in a format of all its names and of the text.
+func together(all []said, format string) (lines []string) {
+	for _, same := range parted(all, func(s said) string { return s.text }) {
+		var names []string
+		for _, s := range same {
+			names = append(names, s.name)
+		}
+		lines = append(lines, fmt.Sprintf(format, series(names), same[0].text))
+	}
+	return lines
 }

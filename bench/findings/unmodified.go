@@ -3,6 +3,7 @@ package findings
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"stablepages/bench/probe"
 	"stablepages/bench/prove"
@@ -117,20 +118,20 @@ func programTable(all []kernel) Table {
 // programSentence says which unmodified programs failed under k, and what became of
 // them under run; "" if none failed.
 func (k kernel) programSentence() string {
-	var plain, watched []string
+	var watched []string
 	var guarded share
+	var failed []said
 	var by []record.Watched
 	for _, s := range k {
 		for _, p := range s.programs() {
-			if !p.plain.failed() {
-				continue
+			if p.plain.failed() {
+				failed = append(failed, said{s.victim(), p.name})
+				guarded.add(p.guarded.blocks.k, p.guarded.blocks.n)
+				by = append(by, p.plain.watched)
 			}
-			plain = append(plain, fmt.Sprintf("%s on %s (%v)", p.name, s.victim(), p.plain))
-			guarded.add(p.guarded.blocks.k, p.guarded.blocks.n)
-			by = append(by, p.plain.watched)
 		}
 	}
-	if plain == nil {
+	if failed == nil {
 		return ""
 	}
 	for _, same := range parted(by, func(w record.Watched) string { return w.Comm }) {
@@ -143,7 +144,7 @@ func (k kernel) programSentence() string {
 		}
 	}
 	text := fmt.Sprintf("Linux %s: writes by unmodified programs were refused, or left blocks that cannot be read back or differ between legs: %s. Under run %v blocks were bad.",
-		k.short(), series(plain), guarded)
+		k.short(), strings.Join(together(failed, "%[2]s on %[1]s"), "; "), guarded)
 	if watched != nil {
 		text += " Direct writes that watch saw change in flight: " + series(watched) + "."
 	}

@@ -71,7 +71,7 @@ func TestProgramsAreShownPlainAndUnderRun(t *testing.T) {
 	s := kernelSections(recs)[0]
 	text := strings.Join(s.Text, " ") + "\n" + rows(s.Tables[0])
 	for _, want := range []string{
-		"left blocks that cannot be read back", "modify-dio-in-flight on btrfs (9/256)", "dio-race on t10-pi (failed)", "Under run 0 of 256", "2 of 20 by modify-dio-in-f",
+		"left blocks that cannot be read back", "modify-dio-in-flight on btrfs; dio-race on t10-pi. Under run", "Under run 0 of 256", "2 of 20 by modify-dio-in-f",
 		"modify-dio-in-flight on btrfs|6.1|9/256|2/20|0/256",
 		"fio on btrfs|6.1|0/256|0/8|0/256",
 	} {
