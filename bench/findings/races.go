@@ -3,7 +3,6 @@ package findings
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 
 	"stablepages/bench/mutator"
@@ -168,16 +167,15 @@ func strategiesSection(on System) Section {
 			how = "Torn writes, of writes raced by a free-running mutator."
 		}
 		s.Notes = append(s.Notes, how+" Torn: the media differ from the receipt of the write, or cannot be read. 0 of n bounds the rate below 3/n (95%). After a crash: what the strategy promises, not tried here.")
-		if slices.ContainsFunc(slices.Collect(maps.Values(on.races.standings)), func(s standing) bool { return s.stays.tellsLittle() || s.restored.tellsLittle() }) {
-			s.Notes = append(s.Notes, fmt.Sprintf("too few: 0 torn of fewer than %d writes says little.", few))
-		}
 	}
 	if rest != nil {
 		t.Head = append(t.Head, "throughput", "CPU, "+Size(rest.largest()))
 		s.Notes = append(s.Notes, fmt.Sprintf("Throughput relative to raw, on %s with nothing changing: from the lowest to the highest median of all sizes and depths. CPU: s/GiB on top of raw, of writes of %s; in smaller ones noise hides it.", rest.where(), Size(rest.largest())))
 	}
+	tellsLittle := false
 	for _, w := range writers() {
 		raced, tried := on.races.standings[w.name]
+		tellsLittle = tellsLittle || raced.stays.tellsLittle() || raced.restored.tellsLittle()
 		var cost cost
 		if rest != nil {
 			cost = rest.cost(cmp.Or(timedAs[w.name], w.name))
@@ -198,6 +196,9 @@ func strategiesSection(on System) Section {
 		}
 		t.Rows = append(t.Rows, row)
 	}
+	if tellsLittle {
+		s.Notes = append(s.Notes, fmt.Sprintf("too few: 0 torn of fewer than %d writes says little.", few))
+	}
 	s.Tables = some(t)
 	return s
 }
@@ -206,10 +207,10 @@ func strategiesSection(on System) Section {
 // free-running ones.
 func matrixSection(on System, gated bool) Section {
 	s := Section{Title: "Writers against mutators, every change in flight", Text: []string{
-		"Torn writes of writes. The mutator changed the buffer after the kernel accepted the submission and before its completion was reaped. " + marks,
+		"Torn writes of all writes. The mutator changed the buffer after the kernel accepted the submission and before its completion was reaped. " + marks,
 	}}
 	if !gated {
-		s = Section{Title: "Writers against mutators that run free", Text: []string{"Torn writes of writes. The mutator changed the buffer at any time, as in 2011. " + marks}}
+		s = Section{Title: "Writers against mutators that run free", Text: []string{"Torn writes of all writes. The mutator changed the buffer at any time, as in 2011. " + marks}}
 	}
 	t := Table{Head: []string{""}}
 	column := map[mutator.Kind]int{}
