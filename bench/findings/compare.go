@@ -177,7 +177,6 @@ func common[V comparable](rounds map[int]record.Cost, value func(record.Cost) V)
 	return v
 }
 
-// speed is bytes per second.
 func speed(r record.Cost) float64 { return float64(r.Bytes) / r.Seconds }
 
 func summarize(values []float64) benchmath.Summary {

@@ -30,7 +30,6 @@ type Kind struct {
 	Rows           []Comparison
 }
 
-// row is the row of a writer, or nil.
 func (k Kind) row(writer string) *Comparison {
 	i := slices.IndexFunc(k.Rows, func(c Comparison) bool { return c.Writer() == writer })
 	if i < 0 {
@@ -45,7 +44,6 @@ type costSet struct {
 	kinds          []Kind
 }
 
-// costSets groups the timings of one system, in order.
 func costSets(recs []record.Cost) (all []costSet) {
 	for _, set := range parted(Compare(recs), func(c Comparison) record.CostKey { return wayOf(c.CostKey) }) {
 		s := costSet{CostKey: wayOf(set[0].CostKey)}
@@ -110,7 +108,6 @@ func (s costSet) rows() (all []Comparison) {
 	return all
 }
 
-// has reports whether so holds for a row of s.
 func (s costSet) has(so func(Comparison) bool) bool { return slices.ContainsFunc(s.rows(), so) }
 
 // noisy reports whether s has too few rounds. On null no disk makes noise.

@@ -55,7 +55,6 @@ func costSection(p costPlace) Section {
 	return s
 }
 
-// timedSection has all timings of p.
 func timedSection(p costPlace) Section {
 	s := Section{Title: "All timings on " + p.sets[0].where(), Detail: true}
 	for _, set := range p.sets {
@@ -74,7 +73,6 @@ type column struct {
 	text func(Kind) string
 }
 
-// about is a column about a writer.
 func about(writer, head string, text func(Comparison) string) column {
 	return column{head, func(k Kind) string {
 		if c := k.row(writer); c != nil {
@@ -121,10 +119,8 @@ func (c Comparison) brief() string {
 
 func (c Comparison) megabytes() string { return fmt.Sprintf("%.0f", c.Throughput/1e6) }
 
-// processor is user and system time.
 func (c Comparison) processor() string { return fmt.Sprintf("%.2f+%.2f", c.CPUUser, c.CPUSystem) }
 
-// all has every timing of s.
 func (s costSet) all() Table {
 	t := Table{Title: strings.ToUpper(s.changing()[:1]) + s.changing()[1:], Head: []string{"", "MB/s", "of raw", "CPU", "p50", "p99", "p99.9", "ampl", "n"}}
 	if s.Target.Simulated() { // the time of a write says more there

@@ -9,7 +9,6 @@ import (
 	"stablepages/stablewrite"
 )
 
-// doubts lists the reasons to doubt f.
 func doubts(f Findings) (texts []string) {
 	res := f.Results
 	race := func(so func(record.Repro) bool) bool { return slices.ContainsFunc(res.Races, so) }

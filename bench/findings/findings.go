@@ -112,7 +112,6 @@ func Of(res record.Results) Findings {
 	return f
 }
 
-// figure is the first figure of s, or nil.
 func (s Section) figure() *Figure {
 	if len(s.Figures) == 0 {
 		return nil

@@ -22,16 +22,14 @@ func kernelSections(recs []record.Prove) (all []Section) {
 	}
 	first := Section{Title: "Inside stock kernels"}
 	var raced bool
+	var programs []string
 	for _, k := range kernels {
-		first.say(k.sentence())
+		first.Text, programs = append(first.Text, k.sentence()), append(programs, k.programSentence())
 		s := k.section()
 		raced = raced || len(s.Tables) > 0
 		all = append(all, s)
 	}
-	for _, k := range kernels {
-		first.say(k.programSentence())
-	}
-	first.say(receipts(kernels))
+	first.Text = slices.DeleteFunc(slices.Concat(first.Text, programs, []string{receipts(kernels)}), func(text string) bool { return text == "" })
 	if len(all) > 1 {
 		first.Tables = some(matrix(kernels))
 	}
@@ -47,13 +45,6 @@ func kernelSections(recs []record.Prove) (all []Section) {
 		}
 	}
 	return slices.Insert(all, 0, first)
-}
-
-// say adds a sentence, unless it is empty.
-func (s *Section) say(text string) {
-	if text != "" {
-		s.Text = append(s.Text, text)
-	}
 }
 
 // sentence says what became of raw writes under k, on the layers that need stable pages.
@@ -180,7 +171,6 @@ func (s stage) cell(strategy string) Cell {
 	return Cell{state.String() + " " + o.counts("t"), mark}
 }
 
-// section has a row for each writer on each stage of k.
 func (k kernel) section() Section {
 	head := k[0][0]
 	s := Section{Title: fmt.Sprintf("Linux %s in QEMU (%s)", k.release(), head.Accel)}

@@ -31,7 +31,6 @@ func watched(all []record.Watch) [][]record.Watch {
 // watchRows are the most rows for a run. Changed direct writes come first.
 const watchRows = 50
 
-// watchSection shows a run of watch.
 func watchSection(run []record.Watch) Section {
 	outcome, verdict := watch.Judge(run)
 	s := Section{Title: "Writes that were watched", System: run[0].System.String(), Text: []string{verdict}}
@@ -70,7 +69,6 @@ func guardSections(all []record.Guard) (sections []Section) {
 	return sections
 }
 
-// probeSection shows what follows from a probe.
 func probeSection(p record.Probe) Section {
 	return Section{Title: "Probed: " + p.Path, System: p.System.String(), Text: probe.Advise(p).Said}
 }

@@ -40,7 +40,6 @@ func kernels(recs []record.Prove) (all []kernel) {
 	return all
 }
 
-// crashed reports whether the power was cut in r.
 func crashed(r record.Prove) bool {
 	return r.Scenario == record.Crash || r.Scenario == record.Replay
 }
@@ -68,7 +67,6 @@ type shown struct {
 	receipts share
 }
 
-// shown adds up the races of s.
 func (s stage) shown() (found shown) {
 	for _, r := range s {
 		if found.needs = r.Needs; r.Scenario != record.Race || r.Mutator == mutator.None {

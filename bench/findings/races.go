@@ -89,7 +89,6 @@ func untracked(r record.Repro) bool {
 	return r.Strategy.Detects() && r.Detect == stablewrite.ByTracking && r.Tracked < r.Writes
 }
 
-// writerOf names the writer of r.
 func writerOf(r record.Repro) string {
 	if untracked(r) {
 		return r.Strategy.String() + ", untracked"
@@ -97,7 +96,6 @@ func writerOf(r record.Repro) string {
 	return r.Writer()
 }
 
-// counts reports whether s counts r.
 func (s standing) counts(r record.Repro) bool {
 	detect := r.Detect
 	if untracked(r) {

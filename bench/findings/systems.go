@@ -59,7 +59,6 @@ func machine(s record.System) record.System {
 	return s
 }
 
-// places describe the systems of res.
 func places(res record.Results) (all []Table) {
 	home := homes(res)
 	for _, s := range res.Systems {

@@ -49,7 +49,6 @@ func (t *Table) add(name string, texts ...string) { t.put(name, Texts(texts...))
 
 func (t *Table) put(name string, row []Cell) { t.Rows = append(t.Rows, Row{Name: name, Cells: row}) }
 
-// some are the tables that have rows.
 func some(all ...Table) (kept []Table) {
 	for _, t := range all {
 		if len(t.Rows) > 0 {

@@ -32,7 +32,6 @@ func (s share) interval() (lo, hi float64) {
 	return max(0, center-half), min(1, center+half)
 }
 
-// percent is "-" if n is 0.
 func (s share) percent() string {
 	if s.n == 0 {
 		return "-"
@@ -40,7 +39,6 @@ func (s share) percent() string {
 	return fmt.Sprintf("%.1f%%", 100*s.value())
 }
 
-// bounds is the interval in percent.
 func (s share) bounds() string {
 	if s.n < few {
 		return "too few writes"
@@ -66,7 +64,6 @@ func (t *tally) add(r record.Repro) {
 	t.refused += r.Refused
 }
 
-// tried reports whether t counts any write.
 func (t tally) tried() bool { return t.n+t.refused > 0 }
 
 // tellsLittle reports whether t shows no torn write, of too few to bound the rate.

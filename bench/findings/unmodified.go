@@ -95,7 +95,6 @@ func (s stage) programCell(guarded bool) Cell {
 	return Cell{state.String() + " " + sum.String(), mark}
 }
 
-// programTable shows unmodified programs, plain and under run.
 func programTable(all []kernel) Table {
 	t := Table{
 		Title: "Unmodified programs: 4 KiB blocks that cannot be read back or differ between legs, of all that they wrote; failed: a write was refused. changed: direct writes of the plain program that watch saw change in flight",
