@@ -8,17 +8,17 @@ import (
 )
 
 // arena is a part of a Pool: slabs of 2 MiB, mapped one after the other as they are
-// needed, and divided by halves into runs of blocks. Its Pool guards it.
+// needed, and halved repeatedly into runs of blocks. A run of order k is 2^k blocks, and
+// begins at a multiple of 2^k. The mutex of the Pool guards the arena.
 type arena struct {
 	limit, mapped, used int   // bytes
-	spare               chunk // given back last, not joined with what lies beside it yet
-	// slabs are all, by 1 + the order of the longest free run that taking looks for; 0:
-	// full.
+	spare               chunk // given back last, not joined with its neighbours yet
+	// slabs lists all slabs, at 1 + the order of their longest free run, or at 0 if they
+	// have none.
 	slabs [slabOrder + 2][]*slab
 }
 
-// slabOrder is that of a whole slab: a run of order k is 2^k blocks, and begins at a
-// multiple of that.
+// slabOrder is the order of a whole slab.
 const slabOrder = 9
 
 // slab is memory that was mapped at once.
@@ -26,25 +26,25 @@ type slab struct {
 	mem   []byte
 	heap  bool // mem is of the Go heap, because mapping failed
 	place int  // in its list
-	// free is a tree: that of node k are 2k and 2k+1, that of all blocks is 1. free[k]
-	// is 1 + the order of the longest free run below it, 0 if there is none. Below a
-	// node that is all free or taken at once nothing is kept.
+	// free is a tree: node 1 is the whole slab, nodes 2k and 2k+1 are the halves of node
+	// k. free[k] is 1 + the order of the longest free run of node k, or 0. Nodes below one
+	// that is free or was taken as a whole are not maintained.
 	free [2 << slabOrder]int8
 }
 
-// chunk is a run of blocks that somebody has.
+// chunk is a run of blocks that was taken.
 type chunk struct {
 	slab *slab
 	mem  []byte
 	at   int // first block
 }
 
-// orderOf is that of the run that holds n bytes.
+// orderOf returns the order of the shortest run that holds n bytes.
 func orderOf(n int) int { return bits.Len(uint((n - 1) / crcguard.BlockSize)) }
 
-// take returns n bytes, whole blocks, in one run, or false if there is none. If heap is
-// set, nobody has any memory of the arena and mapping fails, they are of the Go heap:
-// there is nothing to wait for.
+// take returns n bytes, whole blocks, in one run, or false if there is none. They are of
+// the Go heap if heap is set, mapping fails and no memory of the arena is in use: there
+// is nothing to wait for then.
 func (a *arena) take(n int, heap bool) (c chunk, ok bool) {
 	order := orderOf(n)
 	for !ok {
@@ -66,7 +66,8 @@ func (a *arena) take(n int, heap bool) (c chunk, ok bool) {
 	return c, true
 }
 
-// find makes c n bytes of a run of the order, of the slab with the shortest.
+// find takes n bytes of a free run of at least the order, in a slab whose longest run is
+// as short as possible.
 func (a *arena) find(c *chunk, order, n int) bool {
 	for _, list := range a.slabs[1+order:] {
 		if len(list) > 0 {
@@ -80,8 +81,8 @@ func (a *arena) find(c *chunk, order, n int) bool {
 	return false
 }
 
-// put gives back what take returned. It is the spare then: most often the same size is
-// asked for again.
+// put gives back a chunk. It becomes the spare: the next request is often of the same
+// size.
 func (a *arena) put(c chunk) {
 	if invariants {
 		poisoned(c.mem)
@@ -98,12 +99,12 @@ func (a *arena) put(c chunk) {
 func (a *arena) join(c chunk) {
 	s := c.slab
 	if a.mark(s, c.at, len(c.mem), true); s.heap && int(s.free[1]) == 1+orderOf(len(s.mem)) {
-		a.remove(s, s.free[1]) // and let mapping be tried again
+		a.remove(s, s.free[1]) // so that the next request tries to map memory again
 		a.mapped -= len(s.mem)
 	}
 }
 
-// grow adds a slab with a free run of n bytes, a power of two.
+// grow adds a slab with a free run of n bytes, a power of two, if it can.
 func (a *arena) grow(n int, heap bool) bool {
 	size := min(hugePage, a.limit-a.mapped)
 	if size < n {
@@ -142,7 +143,7 @@ func (a *arena) remove(s *slab, longest int8) {
 	(*list)[end], *list = nil, (*list)[:end]
 }
 
-// mark makes n bytes from block at on free, or taken.
+// mark marks n bytes from block at on as free or taken.
 func (a *arena) mark(s *slab, at, n int, free bool) {
 	was := s.free[1]
 	for end := at + n/crcguard.BlockSize; at < end; {
@@ -156,8 +157,8 @@ func (a *arena) mark(s *slab, at, n int, free bool) {
 	}
 }
 
-// mark makes the run of the order that begins at block at free, or taken. Of what was
-// taken the same runs are made free, so that all above them is kept.
+// mark marks the run of the order that begins at block at as free or taken, and updates
+// the nodes above it. Runs are freed as they were taken.
 func (s *slab) mark(at, order int, free bool) {
 	at |= 1 << slabOrder
 	is := int8(1 + order)
@@ -183,8 +184,8 @@ func (s *slab) mark(at, order int, free bool) {
 	}
 }
 
-// find returns the first block of a free run of the order, of the shorter of two that
-// there are. There is one.
+// find returns the first block of a free run of the order, which exists. Of two halves
+// with such a run it prefers the one whose longest run is shorter.
 func (s *slab) find(order int) (at int) {
 	node := 1
 	for k := slabOrder; k > order && int(s.free[node]) <= k; k-- {

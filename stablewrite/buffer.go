@@ -5,15 +5,14 @@ import "unsafe"
 // hugePage is the size of a huge page on amd64, and on arm64 with pages of 4 KiB.
 const hugePage = 2 << 20
 
-// memoryAlign is the alignment of all memory that this package makes: a page,
-// which is as much as Linux asks of any device (STATX_DIOALIGN).
+// memoryAlign is the alignment of all memory that this package makes: a page. Linux
+// requires no more for any device (STATX_DIOALIGN).
 const memoryAlign = 4096
 
-// AlignedBuffer returns n zeroed bytes of ordinary Go memory that any device
-// takes without a copy: aligned to 4096, freed by the garbage collector, seen by
-// the race detector. From 2 MiB on it is aligned to 2 MiB and in huge pages, unless
-// the system grants none: submitting a huge page costs the kernel less than
-// submitting 512 small ones.
+// AlignedBuffer returns n zeroed bytes of ordinary Go memory that any device takes
+// without a copy: aligned to 4096, freed by the garbage collector, seen by the race
+// detector. Buffers of 2 MiB and more are aligned to 2 MiB and lie in huge pages, if the
+// system grants them: a huge page costs the kernel less to submit than 512 small ones.
 func AlignedBuffer(n int) []byte {
 	align := memoryAlign
 	if n >= hugePage {
@@ -32,8 +31,8 @@ func AlignedBuffer(n int) []byte {
 	return b
 }
 
-// Buffers returns n buffers of size bytes each, aligned as AlignedBuffer's and cut
-// from one: many small ones lie in huge pages together.
+// Buffers returns n buffers of size bytes each, cut from one AlignedBuffer and aligned to
+// 4096: many small ones share huge pages.
 func Buffers(n, size int) [][]byte {
 	each := roundUp(size, memoryAlign)
 	all, bufs := AlignedBuffer(n*each), make([][]byte, n)

@@ -7,26 +7,26 @@ import (
 	"syscall"
 )
 
-// Blocking calls are the engine of a Device, and on a file of what a ring does
-// badly. A call is made by whoever is here, if they have nothing better to do, and
-// by a goroutine of its own if they have.
+// Blocking calls serve every Device, and submissions to a file for which a ring is
+// slow. The current goroutine makes a call if it has nothing else to do; otherwise a
+// new goroutine does.
 
-// elsewhere submits o, if any, on a goroutine of its own.
+// elsewhere submits o, if any, on a new goroutine.
 func (o *op) elsewhere() {
 	if o != nil {
 		go o.goes()
 	}
 }
 
-// run submits o, and what the steps that follow ask for.
+// run submits o, and the submissions of the steps that follow.
 func (o *op) run() {
 	for o != nil {
 		o = o.carry()
 	}
 }
 
-// carry submits o, takes the step that follows, and returns what is to be submitted
-// next. If the Device ended the goroutine, the step is taken as it ends.
+// carry submits o, takes the next step, and returns the next submission. If the Device
+// ends the goroutine, carry takes the step and submits on another one.
 func (o *op) carry() (next *op) {
 	st, returned := o.seg.of, false
 	defer func() {
@@ -44,11 +44,11 @@ func (o *op) carry() (next *op) {
 	return nil
 }
 
-// maxIdle bounds how often in a row a call may be interrupted with nothing landed.
+// maxIdle bounds how often in a row a call may achieve nothing without an error.
 const maxIdle = 100
 
-// call makes o land whole, or fail. A panic of the Device is kept: it must not
-// end the program where the caller of the write would recover.
+// call makes o land whole, or fail. It keeps a panic of the Device in o, for the
+// caller of the write, who may recover.
 func (o *op) call(f *File) {
 	defer o.died(debug.SetPanicOnFault(true))
 	for idle, more := 0, true; more; {
@@ -67,7 +67,7 @@ func (o *op) call(f *File) {
 	}
 }
 
-// writeDevice is one call of the Device.
+// writeDevice calls the Device once.
 func (f *File) writeDevice(o *op) (int, error) {
 	bufs, off := o.left(), o.off+int64(o.n)
 	if f.isPart(o.off, o.len) {
@@ -86,20 +86,25 @@ func (f *File) writeDevice(o *op) (int, error) {
 // died, deferred, keeps a panic in o.
 func (o *op) died(was bool) {
 	debug.SetPanicOnFault(was)
-	switch v := recover().(type) {
-	case nil:
-	case *PanicError: // brought here already
-		o.panic = v
-	default:
-		o.panic = &PanicError{v, debug.Stack()}
+	if v := recover(); v != nil {
+		o.panic = panicOf(v)
 	}
 }
 
 // PanicError carries the panic of a Device to the goroutine that called the write,
 // which panics with it once nothing of the write is in flight.
 type PanicError struct {
-	Value any // of the panic; nil if the goroutine was ended by runtime.Goexit
+	Value any // of the panic; nil if runtime.Goexit ended the goroutine
 	Stack []byte
+}
+
+// panicOf returns the PanicError of a panic. A Device that writes to another File may
+// panic with one.
+func panicOf(v any) *PanicError {
+	if p, ok := v.(*PanicError); ok {
+		return p
+	}
+	return &PanicError{v, debug.Stack()}
 }
 
 func (p *PanicError) Error() string {

@@ -16,11 +16,10 @@ func ringSays(f *File, w *Write, res int32) error {
 		return err
 	}
 	defer w.release()
-	if err := f.enter(); err != nil {
-		return err
-	}
 	st := w.state
-	st.admit(f, nil, true)
+	if !st.admit(f, nil, true) {
+		return w.Err
+	}
 	st.reserve()
 	f.target.lock(&st.locked, w.Off, w.Off+int64(st.n))
 	o := st.begin()

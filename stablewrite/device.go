@@ -10,18 +10,18 @@ type Device interface {
 	// summed it, so p may have changed. Like pwrite it may write fewer bytes and return a
 	// nil error; the File goes on from there. It does not modify or keep p.
 	WriteAt(p []byte, off int64) (n int, err error)
-	// ReadAt is that of io.ReaderAt.
+	// ReadAt implements io.ReaderAt.
 	ReadAt(p []byte, off int64) (n int, err error)
-	// Sync makes durable what landed before.
+	// Sync makes durable all writes that landed before.
 	Sync() error
-	// Geometry says what the Device asks of submissions. It does not change.
+	// Geometry returns the requirements of the Device. They do not change.
 	Geometry() Geometry
 	Close() error
 }
 
 // GatherWriter is a Device that accepts a write in parts.
 type GatherWriter interface {
-	// WriteGatherAt is Device.WriteAt of at most 1024 parts, one after the other.
+	// WriteGatherAt writes at most 1024 parts, one after the other, as WriteAt does.
 	WriteGatherAt(parts [][]byte, off int64) (n int, err error)
 }
 
@@ -31,19 +31,18 @@ const maxGather = 1024
 // PartWriter is a Device that can write a part of a unit. On any other Device a
 // Stream must begin, be flushed and end at whole units.
 type PartWriter interface {
-	// WritePart writes p, which lies within one unit and is of any alignment,
-	// as WriteAt does. It changes no other byte of the unit, which no other
-	// write of the process uses meanwhile.
+	// WritePart writes p, which lies within one unit and may have any alignment, as
+	// WriteAt does. It changes no other byte of the unit. No other write of the process
+	// uses the unit meanwhile.
 	WritePart(p []byte, off int64) (n int, err error)
 }
 
-// Geometry is what a Device asks of submissions, in bytes, and how that was
-// learned. A File treats zero alignments as 1 and OffsetAlign as at least
-// MemAlign, so that every part of a buffer that is aligned in the file is
-// aligned in memory.
+// Geometry lists the alignment, in bytes, that a Device requires of submissions, and how
+// the kernel writes. A File treats zero alignments as 1, and OffsetAlign as at least
+// MemAlign: a part of a buffer that is aligned in the file is then aligned in memory.
 type Geometry struct {
 	MemAlign    int        // of a buffer's address; at most 4096
-	OffsetAlign int        // of offset and length
+	OffsetAlign int        // of offset and length: the unit of the device
 	Source      string     // where the alignment is from: "statx", "sector size", "read probe", ...
 	Direct      Directness // how the kernel writes
 	// Why is the reason for Direct. It begins with "assumed" if it follows from kernel
@@ -51,7 +50,7 @@ type Geometry struct {
 	Why string
 }
 
-// Directness says how the kernel writes what it is given with O_DIRECT.
+// Directness says how the kernel handles a write with O_DIRECT.
 type Directness uint8
 
 const (
@@ -69,8 +68,8 @@ func (d Directness) String() string { return directnesses.name(d) }
 // MarshalText implements encoding.TextMarshaler.
 func (d Directness) MarshalText() ([]byte, error) { return directnesses.marshal(d) }
 
-// UnmarshalText implements encoding.TextUnmarshaler. It takes "yes" and "no", too,
-// which "direct" and "buffered" once were.
+// UnmarshalText implements encoding.TextUnmarshaler. Old records have "yes" for "direct"
+// and "no" for "buffered".
 func (d *Directness) UnmarshalText(text []byte) error {
 	switch string(text) {
 	case "yes":
@@ -81,7 +80,7 @@ func (d *Directness) UnmarshalText(text []byte) error {
 	return directnesses.unmarshal(d, text)
 }
 
-// normal is g as a File uses it, or what is wrong with it.
+// normal returns g with defaults, or an error if no File can use it.
 func (g Geometry) normal() (Geometry, error) {
 	g.MemAlign = max(g.MemAlign, 1)
 	g.OffsetAlign = max(g.OffsetAlign, g.MemAlign)

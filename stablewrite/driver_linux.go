@@ -12,19 +12,19 @@ import (
 	"stablepages/stablewrite/internal/ring"
 )
 
-// driver is a ring and what is in flight on it. That is reaped by whoever waits
-// for it; on a Queue, where nobody may, a timer looks after a millisecond, so that
-// no crash window and no range stays open because a caller does something else.
+// driver is a ring and the submissions in flight on it. A goroutine that waits for one of
+// them reaps. The owner of a Queue may do something else, so a timer reaps after a
+// millisecond: neither a crash window nor a range stays open for longer.
 type driver struct {
 	mu       sync.Mutex
 	ring     *ring.Ring
 	slots    []*op // by tag: keeps buffers reachable while the kernel reads them
 	free     []uint64
 	flying   atomic.Int32
-	reaping  atomic.Bool // somebody does
-	sleeping atomic.Bool // ... or is about to wait for something to reap
+	reaping  atomic.Bool // a goroutine reaps, or has claimed to
+	sleeping atomic.Bool // it waits for a completion, or is about to
 
-	timer   *time.Timer     // nil: whoever submits waits
+	timer   *time.Timer     // nil: the goroutine that submits waits
 	dropped runtime.Cleanup // closes the ring of a Queue that is not closed
 	armed   bool            // the timer runs, and the driver is in flyingRings
 }
@@ -44,15 +44,15 @@ func (v *iovecs) of(bufs [][]byte) []unix.Iovec {
 
 func (v *iovecs) forget() { clear((*v)[:cap(*v)]) }
 
-// nop is the tag of what only wakes.
+// nop is the tag of a submission that only wakes the reaper.
 const nop = ^uint64(0)
 
-// maxDepth bounds the ring of a deep Queue. What it has no room for goes by
-// blocking calls.
+// maxDepth bounds the ring of a deep Queue. Submissions that do not fit go by blocking
+// calls.
 const maxDepth = 2048
 
-// newDriver makes a ring with room for two submissions of each of depth Writes, or
-// returns nil if there is none to be had. A timer looks after a watched one.
+// newDriver makes a ring with room for two submissions of each of depth Writes. It
+// returns nil if the kernel refuses one. If watched, a timer reaps.
 func newDriver(depth int, watched bool) *driver {
 	r, err := ring.New(2 * min(depth, maxDepth))
 	if err != nil {
@@ -64,7 +64,7 @@ func newDriver(depth int, watched bool) *driver {
 		d.timer.Stop()
 	}
 	d.dropped = runtime.AddCleanup(d, func(r *ring.Ring) { // of a Queue that was dropped
-		for ok := true; ok; { // what only was to wake somebody
+		for ok := true; ok; { // completions of stir
 			_, _, ok = r.Reap()
 		}
 		_ = r.Close()
@@ -72,18 +72,19 @@ func newDriver(depth int, watched bool) *driver {
 	return d
 }
 
-// flyingRings are the drivers with a timer that have something in flight. It also
-// keeps them, and the buffers, from being collected.
+// flyingRings are the drivers with a timer and something in flight. It also keeps them
+// and the buffers from being garbage collected.
 var flyingRings = struct {
 	mu  sync.Mutex
 	all map[*driver]struct{}
 }{all: map[*driver]struct{}{}}
 
-// impatient is how many wait for what rings hold: a range, memory, the end of calls.
+// impatient counts goroutines that wait for Writes on any ring to release a range, memory
+// or a File.
 var impatient atomic.Int32
 
-// hurry makes whatever rings have in flight be reaped as it completes, until patient
-// is called.
+// hurry makes all rings reap submissions as soon as they complete, until patient is
+// called.
 func hurry() {
 	impatient.Add(1)
 	flyingRings.mu.Lock()
@@ -128,11 +129,11 @@ func (d *driver) submit(o *op) bool {
 		flyingRings.mu.Lock()
 		flyingRings.all[d] = struct{}{}
 		flyingRings.mu.Unlock()
-		look := idleReap
+		after := idleReap
 		if impatient.Load() > 0 {
-			look = 0
+			after = 0
 		}
-		d.timer.Reset(look)
+		d.timer.Reset(after)
 	}
 	return true
 }
@@ -140,9 +141,9 @@ func (d *driver) submit(o *op) bool {
 // busy reports whether anything is in flight.
 func (d *driver) busy() bool { return d != nil && d.flying.Load() > 0 }
 
-// claim makes the caller the one who reaps, by drive, unless somebody is. Nobody else
-// may: the kernel lets whoever waits sleep on if what woke him was reaped by another.
-// What must wake him once he has claimed calls stir.
+// claim makes the caller the reaper, which must call drive, unless there is one. Only the
+// reaper reaps: if another goroutine took the completion that woke a waiter, the kernel
+// would let the waiter sleep on. After a claim, stir wakes the reaper.
 func (d *driver) claim() bool {
 	if !d.reaping.CompareAndSwap(false, true) {
 		return false
@@ -151,8 +152,8 @@ func (d *driver) claim() bool {
 	return true
 }
 
-// drive waits until something completed or stir was called, and takes the steps. It
-// gives back the claim.
+// drive waits until a submission completes or stir is called, takes the steps, and
+// gives up the claim.
 func (d *driver) drive() {
 	if d.busy() {
 		_ = d.ring.Wait() // an error here comes again at the next submission
@@ -162,7 +163,7 @@ func (d *driver) drive() {
 	d.reaping.Store(false)
 }
 
-// look takes the steps of what completed, unless somebody does.
+// look takes the steps of submissions that completed, unless another goroutine reaps.
 func (d *driver) look() {
 	if d.reaping.CompareAndSwap(false, true) {
 		d.reap()
@@ -170,7 +171,7 @@ func (d *driver) look() {
 	}
 }
 
-// stir wakes who has claimed the ring, if he waits.
+// stir wakes the goroutine that has claimed the ring, if it waits.
 func (d *driver) stir() {
 	if d == nil || !d.sleeping.Load() {
 		return
@@ -178,12 +179,11 @@ func (d *driver) stir() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ring != nil {
-		_ = d.ring.Nop(nop) // if the ring is full there are completions to wake by
+		_ = d.ring.Nop(nop) // if the ring is full, completions wake it
 	}
 }
 
-// close closes the ring, on which nothing is in flight. Nobody waits for it ever
-// after.
+// close closes the ring. Nothing is in flight on it, and no goroutine waits for it later.
 func (d *driver) close() error {
 	if d == nil {
 		return nil
@@ -201,7 +201,7 @@ func (d *driver) close() error {
 	return r.Close()
 }
 
-// reap takes the steps of all that completed. Nobody else reaps.
+// reap takes the steps of all submissions that completed. Only the reaper calls it.
 func (d *driver) reap() {
 	var batch [16]struct {
 		o   *op
@@ -235,8 +235,8 @@ func (d *driver) reap() {
 	}
 }
 
-// reaped accounts for a completion, and takes the step. What the ring was not able
-// to do, or did in part, goes on by blocking calls.
+// reaped accounts for a completion, and takes the step. If the ring did nothing, or only
+// a part, blocking calls do the rest.
 func (o *op) reaped(res int32) {
 	st := o.seg.of
 	n, err := int(res), error(nil)
@@ -244,12 +244,8 @@ func (o *op) reaped(res int32) {
 		n, err = 0, syscall.Errno(-res)
 	}
 	o.seg.counts.Submissions++
-	switch err {
-	case syscall.EAGAIN, syscall.EINTR, syscall.ECANCELED: // nothing is known to have landed
-		o.elsewhere()
-		return
-	}
-	if o.landed(n, err) {
+	again := err == syscall.EAGAIN || err == syscall.EINTR || err == syscall.ECANCELED // nothing is known to have landed
+	if again || o.landed(n, err) {
 		o.elsewhere()
 		return
 	}
@@ -258,10 +254,10 @@ func (o *op) reaped(res int32) {
 	st.leave().elsewhere()
 }
 
-// idleReap is how long what completed may wait for somebody to look.
+// idleReap is the time after which a timer reaps completions that no goroutine waits for.
 const idleReap = time.Millisecond
 
-// tick looks after a ring for whose completions nobody may be waiting.
+// tick reaps for a Queue whose owner may not be waiting.
 func (d *driver) tick() {
 	d.look()
 	for impatient.Load() > 0 && d.busy() && d.claim() {
@@ -279,15 +275,15 @@ func (d *driver) tick() {
 	flyingRings.mu.Unlock()
 }
 
-// borrowed are rings for writes that somebody waits for: at most as many as can
-// submit at a time.
+// borrowed are rings for writes in Do: at most as many as goroutines can submit at a
+// time.
 var borrowed struct {
 	mu   sync.Mutex
 	idle []*driver
 	made int
 }
 
-// borrowRing returns nil if there is none to be had.
+// borrowRing returns nil if all are in use.
 func borrowRing() *driver {
 	borrowed.mu.Lock()
 	defer borrowed.mu.Unlock()

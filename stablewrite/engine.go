@@ -6,11 +6,12 @@ import "fmt"
 type Engine uint8
 
 const (
-	// AnyEngine is a ring for what it does well, and blocking calls for the rest.
+	// AnyEngine uses a ring for submissions that are faster by a ring, and blocking calls
+	// for the rest.
 	AnyEngine Engine = iota
-	// ByRing is AnyEngine, but a File for which there can be no ring is not opened.
+	// ByRing is AnyEngine, but opening fails if there can be no ring for the File.
 	ByRing
-	// ByCalls is blocking calls only.
+	// ByCalls uses blocking calls only.
 	ByCalls
 )
 
@@ -19,10 +20,10 @@ var engines = texts[Engine]{AnyEngine: "any", ByRing: "ring", ByCalls: "calls"}
 // String returns "any", "ring" or "calls".
 func (e Engine) String() string { return engines.name(e) }
 
-// defaultEngine is what AnyEngine means. Tests set it.
+// defaultEngine replaces AnyEngine. Tests set it.
 var defaultEngine = AnyEngine
 
-// engine is what a File was given, and why.
+// engine is the engine of a File, and the reason for it.
 type engine struct {
 	kind   Engine // ByRing or ByCalls
 	why    string
@@ -31,26 +32,27 @@ type engine struct {
 }
 
 // Engine returns how submissions of the File go out, ByRing or ByCalls, and why.
-// ByRing means io_uring for writes of which several submissions are in flight: those
-// of a Queue or Stream, and segments of one write. A write of one submission that a
-// caller waits for, and a write that makes the file longer, always goes out by
-// blocking calls, which are faster there. A ring needs a File opened for reading,
-// too: the check for RWF_NOWAIT is a read. The process keeps the rings for segments,
-// at most GOMAXPROCS; that of a Queue goes with it.
+// ByRing means that writes with several submissions in flight use io_uring: those of a
+// Queue or Stream, and segments of one write. Blocking calls are faster for a write of
+// one submission that a caller waits for, and for a write that makes the file longer;
+// such writes always use them. A ring needs a File that is also opened for reading: the
+// check for RWF_NOWAIT is a read. The process keeps the rings for segments, at most
+// GOMAXPROCS; the ring of a Queue is closed with the Queue.
 func (f *File) Engine() (Engine, string) { return f.engine.kind, f.engine.why }
 
 // rings reports whether submissions may go by a ring.
 func (f *File) rings() bool { return f.engine.kind == ByRing }
 
-// ringTakes reports whether o is one that a ring submits without a thread of the
-// kernel's: inside the file, and no larger than the device takes at once.
+// ringTakes reports whether a ring submits o without a thread of the kernel: o lies
+// inside the file, and the device takes it at once.
 func (f *File) ringTakes(o *op) bool {
-	return f.target.cached.Load() == 0 && !f.isPart(o.off, o.len) && o.len <= f.engine.bytes && len(o.bufs) <= f.engine.pieces && f.inside(o.off+int64(o.len))
+	return f.target.cached.Load() == 0 && !f.isPart(o.off, o.len) &&
+		o.len <= f.engine.bytes && len(o.bufs) <= f.engine.pieces && f.inside(o.off+int64(o.len))
 }
 
-// chooseEngine asks the Device.
+// chooseEngine returns the engine that Device and Options allow.
 func (f *File) chooseEngine() (engine, error) {
-	e := engine{kind: ByCalls, why: "a Device, which is called"}
+	e := engine{kind: ByCalls, why: "a Device has only blocking calls"}
 	if d, ok := f.dev.(interface{ ringEngine() engine }); ok {
 		e = d.ringEngine()
 	}

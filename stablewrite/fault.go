@@ -3,15 +3,16 @@ package stablewrite
 import (
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"unsafe"
 
 	"stablepages/crcguard"
 )
 
-// Caller memory may be a mapping whose file was truncated. Reading it then is a
-// fault, which would end the program; here it is EFAULT, as from a system call.
-// Only what follows reads or writes caller memory.
+// Caller memory may be a mapping whose file was truncated. Reading it then is a fault,
+// which would end the program. The functions below return EFAULT instead, as a system
+// call would. No other code reads or writes caller memory.
 
 // arm takes the first look.
 func (s *segment) arm() (err error) {
@@ -50,41 +51,38 @@ func (s *segment) copy(dst []byte, e Extent) (sum uint32, err error) {
 	return sum, nil
 }
 
-// copyPlain is copy, of memory of which either may be a caller's.
+// copyPlain copies src to dst; either may be caller memory.
 func copyPlain(dst, src []byte) (n int, err error) {
 	defer caught([][]byte{dst, src}, &err, debug.SetPanicOnFault(true))
 	return copy(dst, src), nil
 }
 
-// caught, deferred, makes a fault in parts EFAULT, and any other panic an error
+// caught, deferred, makes a fault in parts EFAULT. It makes any other panic an error,
 // with which the write panics once nothing of it is in flight.
 func caught(parts [][]byte, err *error, was bool) {
 	debug.SetPanicOnFault(was)
 	v := recover()
-	if v == nil {
-		return
-	}
-	if fault, ok := v.(interface {
+	fault, ok := v.(interface {
 		runtime.Error
 		Addr() uintptr
-	}); ok {
-		for _, p := range parts {
-			if at := fault.Addr() - uintptr(unsafe.Pointer(unsafe.SliceData(p))); at < uintptr(len(p)) {
-				*err = syscall.EFAULT
-				return
-			}
-		}
+	})
+	switch {
+	case v == nil:
+	case ok && slices.ContainsFunc(parts, func(p []byte) bool {
+		return fault.Addr()-uintptr(unsafe.Pointer(unsafe.SliceData(p))) < uintptr(len(p))
+	}):
+		*err = syscall.EFAULT
+	default:
+		*err = panicOf(v)
 	}
-	*err = &PanicError{v, debug.Stack()}
 }
 
-// plainMemory copies into memory of a Pool. Nobody reads the copy but a device, so
-// a long one goes past the caches: what lies in the cache of another core makes
-// the device wait.
+// plainMemory copies into memory of a Pool. Only a device reads the copy, so a long one
+// bypasses the caches: the device waits for bytes that are in the cache of another core.
 type plainMemory struct{}
 
-// coldCopy is where that begins to take less processor time: 0.150 s/GiB for 0.181 at
-// depth 16 (BenchmarkBounce, Emerald Rapids).
+// coldCopy is the length from which copies that bypass the caches take less processor
+// time: 0.150 s/GiB for 0.181 at depth 16 (BenchmarkBounce, Emerald Rapids).
 const coldCopy = 128 << 10
 
 func (plainMemory) copyBlocks(dst, src []byte, off int64, sums []uint32) uint32 {

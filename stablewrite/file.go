@@ -18,23 +18,23 @@ import (
 // OpenFile, New and NewDevice make one.
 type File struct {
 	holding
-	dropped   runtime.Cleanup // releases these, if Close is never called
+	dropped   runtime.Cleanup // releases holding, if Close is never called
 	opts      Options
 	geo       Geometry
 	row       *strategyRow
 	segment   int  // Options.SegmentBytes, in whole units
 	copied    int  // the longest segment that the Pool has memory for
-	window    int  // how many of these
-	halves    bool // where Do copies, half of copied
+	window    int  // the number of such segments that are under way at a time
+	halves    bool // Do may copy in segments of half of copied
 	gap       int  // see segment
 	maxParts  int  // of memory that the Device takes in one submission
 	engine    engine
-	known     atomic.Int64 // the file was at least so long when that was asked last
-	quota     *quota       // what it has of the Pool, if that is bounded
+	known     atomic.Int64 // a size that the file has at least, unless it was truncated
+	quota     *quota       // of the Pool; nil: not bounded
 	name      string       // "" on a Device
 	readOnly  bool
 	writeOnly bool
-	pages     bool // writes hold whole pages
+	pages     bool // writes lock whole pages
 	stats     counters
 	writes    sync.Pool // *Write, for WriteAt
 
@@ -51,10 +51,9 @@ var (
 )
 
 // Create opens name for reading and writing, creates it with mode 0666 (before umask)
-// if it does not exist and truncates it if it does. It first checks, on an unnamed
-// file, that the file system can be written as o asks, so that a failure neither
-// empties an existing file nor leaves a new one; without O_TMPFILE an empty new file
-// may be left.
+// if it does not exist, and truncates it if it does. It first checks with an unnamed
+// file that the file system allows Options o, so a failure neither empties an existing
+// file nor leaves a new one; without O_TMPFILE an empty new file may be left.
 func Create(name string, o Options) (*File, error) {
 	return OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666, o)
 }
@@ -63,10 +62,9 @@ func Create(name string, o Options) (*File, error) {
 // a mounted block device, too; OpenFile with os.O_RDWR|os.O_EXCL fails on one.
 func Open(name string, o Options) (*File, error) { return OpenFile(name, os.O_RDWR, 0, o) }
 
-// OpenFile is the general open, with the flags of os.OpenFile; O_DIRECT is added
-// as the Strategy asks. O_APPEND is refused: it makes Linux ignore the offset
-// of a write. Where the platform has no direct I/O that this package knows, the
-// error wraps errors.ErrUnsupported.
+// OpenFile opens name with the flags of os.OpenFile, and O_DIRECT as the Strategy
+// requires. It refuses O_APPEND, which makes Linux ignore the offset of a write. On a
+// platform other than Linux the error wraps errors.ErrUnsupported.
 func OpenFile(name string, flag int, perm fs.FileMode, o Options) (*File, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("stablewrite: open %s: %w", name, err)
@@ -82,7 +80,7 @@ func OpenFile(name string, flag int, perm fs.FileMode, o Options) (*File, error)
 	return file, nil
 }
 
-// pathless is err without the operation and the path that os adds.
+// pathless returns err without the operation and the path that os adds.
 func pathless(err error) error {
 	if p := (*fs.PathError)(nil); errors.As(err, &p) && err == error(p) {
 		return p.Err
@@ -90,10 +88,9 @@ func pathless(err error) error {
 	return err
 }
 
-// New writes to the file that f has open. The caller keeps f: the file is opened
-// once more, through /proc/self/fd, with O_DIRECT as the Strategy asks and with
-// O_SYNC and O_DSYNC as f has them; f's own flags and offset stay as they are. f
-// must not be open for appending.
+// New writes to the file that f has open. The caller keeps f, whose flags and offset do
+// not change: New opens the file once more, through /proc/self/fd, with O_DIRECT as the
+// Strategy requires, and with f's O_SYNC and O_DSYNC. f must not be open for appending.
 //
 // Closing any descriptor of a file drops all fcntl (POSIX) locks that the process
 // holds on it. So do Close, and a New that fails.
@@ -128,8 +125,8 @@ func NewDevice(d Device, o Options) (*File, error) {
 	return file, nil
 }
 
-// newFile makes a File of a Device whose bytes are known by key, and lie on the
-// disk known by diskKey.
+// newFile makes a File of a Device. key identifies its bytes, diskKey the disk that has
+// them.
 func newFile(d Device, key, diskKey any, o Options) (*File, error) {
 	halves := o.SegmentBytes == 0
 	o = o.withDefaults()
@@ -156,7 +153,8 @@ func newFile(d Device, key, diskKey any, o Options) (*File, error) {
 	f := &File{
 		holding: holding{dev: d, cached: !o.Strategy.Direct(), locked: o.Lock},
 		opts:    o, geo: geo, row: &strategies[o.Strategy], gap: joinGap, maxParts: 1,
-		segment: o.SegmentBytes / unit * unit, copied: copied, halves: halves, window: min(windowSegments, copies/(crcguard.BlockSize<<orderOf(copied))),
+		segment: o.SegmentBytes / unit * unit, copied: copied, halves: halves,
+		window: min(windowSegments, copies/(crcguard.BlockSize<<orderOf(copied))),
 	}
 	if _, ok := d.(GatherWriter); ok {
 		f.maxParts = maxGather
@@ -176,7 +174,7 @@ func newFile(d Device, key, diskKey any, o Options) (*File, error) {
 	return f, nil
 }
 
-// holding is what a File gives back when it is closed, or collected.
+// holding has the resources that a File releases when it is closed, or garbage collected.
 type holding struct {
 	dev    Device
 	target *target
@@ -198,21 +196,21 @@ func (h holding) release() (err error) {
 	return err
 }
 
-// release gives back the File's descriptors and its place in the target.
+// release closes the File's descriptors and leaves the target.
 func (f *File) release() error {
 	f.dropped.Stop()
 	return f.holding.release()
 }
 
-// Name is the name that the File was opened by, "" on a Device.
+// Name returns the name that the File was opened by, "" on a Device.
 func (f *File) Name() string { return f.name }
 
-// Geometry says what the device asks of submissions, how that was learned, and
-// whether it is written directly.
+// Geometry returns the alignment that the device requires, how that was learned, and
+// whether the file is written directly.
 func (f *File) Geometry() Geometry { return f.geo }
 
-// grain is what large writes are divided at multiples of, in the file: whole
-// blocks, which have sums, and whole units of the device.
+// grain is the length that large writes are divided by, in the file: whole blocks, which
+// have sums, and whole units of the device.
 func (f *File) grain() int { return max(crcguard.BlockSize, f.geo.OffsetAlign) }
 
 // isPart reports whether n bytes at off begin or end within a unit of the device.
@@ -230,8 +228,11 @@ func (f *File) enter() error {
 
 func (f *File) leave() { f.open.RUnlock() }
 
-// wrap says what was done to which file.
+// wrap adds the operation and the name of the file to err, if any.
 func (f *File) wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
 	if f.name != "" {
 		what += " " + f.name
 	}
@@ -240,8 +241,8 @@ func (f *File) wrap(what string, err error) error {
 
 // Sync makes durable all writes that returned before it began; concurrent Syncs share
 // a call. It does not cover the name of a newly created file; sync its directory for
-// that. An error is final: the kernel may have dropped the data it could not write,
-// and reports that once. So every later Sync and Close of every File of the process
+// that. An error is final: the kernel may have dropped the data that it could not write,
+// and reports that only once. So every later Sync and Close of every File of the process
 // on that device (partitions count as their disk) returns the error again, until the
 // last of them is closed.
 func (f *File) Sync() error {
@@ -253,10 +254,10 @@ func (f *File) Sync() error {
 }
 
 // Close waits for calls under way, then closes the File. It does not sync. Its error
-// joins up to three: the error of a failed Sync; how many bytes are lost in Streams
-// that were not closed; and the error of closing the file. Every later call of the
-// File returns an error that wraps os.ErrClosed; a Stream that is still open returns
-// it when it next writes out what it has buffered.
+// joins up to three: the error of a failed Sync, the number of bytes lost in Streams
+// that were not closed, and the error of closing the file. Every later call of the
+// File returns an error that wraps os.ErrClosed. A Stream that is still open returns it
+// when it next writes out its buffer.
 func (f *File) Close() error {
 	hurry()
 	f.open.Lock()
@@ -266,15 +267,10 @@ func (f *File) Close() error {
 		return f.wrap("close", os.ErrClosed)
 	}
 	f.closed = true
-	failed, lost := f.target.failed(), f.lost()
-	err := f.release()
-	if err != nil {
-		err = f.wrap("close", err)
-	}
-	return errors.Join(failed, lost, err)
+	return errors.Join(f.target.failed(), f.lost(), f.wrap("close", f.release()))
 }
 
-// lost is the error of Streams that were not closed.
+// lost returns an error if Streams were not closed.
 func (f *File) lost() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -37,9 +37,9 @@ func (d *linuxFile) WriteGatherAt(parts [][]byte, off int64) (int, error) {
 	return max(n, 0), err
 }
 
-// ReadAt reads until p is full, the file ends or an error. A count that is no
-// multiple of the alignment is the end of the file: going on from there would
-// be refused.
+// ReadAt reads until p is full, the file ends or an error occurs. A count that is not a
+// multiple of the alignment is the end of the file: the kernel would refuse to go on
+// there.
 func (d *linuxFile) ReadAt(p []byte, off int64) (n int, err error) {
 	for n < len(p) {
 		got, err := unix.Pread(d.fd, p[n:], off+int64(n))
@@ -56,12 +56,12 @@ func (d *linuxFile) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// Sync is fdatasync: the data, and of the metadata what reading them needs.
+// Sync is fdatasync: the data, and the metadata needed to read them.
 func (d *linuxFile) Sync() error {
 	return uninterrupted(func() error { return unix.Fdatasync(d.fd) })
 }
 
-// Size is that of the file; a block device is as long as one can seek.
+// Size returns the size of the file, or the end of the block device.
 func (d *linuxFile) Size() (int64, error) {
 	if d.block {
 		return unix.Seek(d.fd, 0, io.SeekEnd)
@@ -71,23 +71,24 @@ func (d *linuxFile) Size() (int64, error) {
 	return st.Size, err
 }
 
-// Truncate is ftruncate; a block device has no size to set.
+// Truncate is ftruncate.
 func (d *linuxFile) Truncate(size int64) error {
-	if d.block {
-		return fmt.Errorf("%w: a block device", errors.ErrUnsupported)
-	}
-	return uninterrupted(func() error { return unix.Ftruncate(d.fd, size) })
+	return d.resize(func() error { return unix.Ftruncate(d.fd, size) })
 }
 
 // Preallocate is fallocate.
 func (d *linuxFile) Preallocate(off, n int64) error {
-	if d.block {
-		return fmt.Errorf("%w: a block device", errors.ErrUnsupported)
-	}
-	return uninterrupted(func() error { return unix.Fallocate(d.fd, 0, off, n) })
+	return d.resize(func() error { return unix.Fallocate(d.fd, 0, off, n) })
 }
 
-// uninterrupted makes a system call again as long as signals interrupt it.
+func (d *linuxFile) resize(call func() error) error {
+	if d.block {
+		return fmt.Errorf("%w: a block device has a fixed size", errors.ErrUnsupported)
+	}
+	return uninterrupted(call)
+}
+
+// uninterrupted repeats a system call that signals interrupt.
 func uninterrupted(call func() error) error {
 	for {
 		if err := call(); err != unix.EINTR {
@@ -106,17 +107,17 @@ func (d *linuxFile) Close() error {
 	return pathless(err)
 }
 
-// unlock gives back the lock of Options.Lock.
+// unlock releases the lock of Options.Lock.
 func (d *linuxFile) unlock() { _ = unix.Flock(d.fd, unix.LOCK_UN) }
 
-// inode is what the range lock of a file goes by: block devices go by their
-// number, whatever node they were opened through.
+// inode identifies the bytes of a file, or of a block device, by its number: several
+// nodes can have the same number.
 type inode struct {
 	dev, ino uint64
 	block    bool
 }
 
-// diskOf is the disk that a device number is a partition of, or the number.
+// diskOf returns the disk that a device number is a partition of, or the number.
 func diskOf(dev uint64) any {
 	dir := fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(dev), unix.Minor(dev))
 	if _, err := os.Stat(dir + "/partition"); err != nil {
@@ -130,8 +131,8 @@ func diskOf(dev uint64) any {
 	return unix.Mkdev(major, minor)
 }
 
-// openFile opens by name. Whatever can be refused is found out before anything
-// is created or truncated.
+// openFile opens by name. It finds every reason to refuse before it creates or truncates
+// anything.
 func openFile(name string, flag int, perm fs.FileMode, o Options) (*File, error) {
 	if flag&os.O_CREATE != 0 {
 		if err := rehearse(name, o); err != nil {
@@ -157,16 +158,16 @@ func openFile(name string, flag int, perm fs.FileMode, o Options) (*File, error)
 	return file, nil
 }
 
-// rehearse finds out whether a new file called name could be adopted, on one
-// without a name in the same directory. A file that was created under its name
-// could not be removed again: somebody may have opened it since.
+// rehearse checks with an unnamed file in the same directory whether a new file called
+// name could be adopted. A file that was created under its name could not be removed
+// again: another process may have opened it since.
 func rehearse(name string, o Options) error {
 	if _, err := os.Stat(name); err == nil {
 		return nil // it exists, and adopt will tell
 	}
 	f, err := os.OpenFile(filepath.Dir(followed(name)), os.O_RDWR|unix.O_TMPFILE, 0o600)
 	if err != nil {
-		return nil // no such directory, which open will say, or no O_TMPFILE here
+		return nil // no such directory, and open will tell, or no O_TMPFILE here
 	}
 	defer f.Close()
 	file, err := adopt(f, o)
@@ -176,7 +177,7 @@ func rehearse(name string, o Options) error {
 	return file.release()
 }
 
-// followed is where open would create name: at the end of its symbolic links.
+// followed returns where open would create name: at the end of its symbolic links.
 func followed(name string) string {
 	for range 40 { // as many as Linux follows
 		to, err := os.Readlink(name)
@@ -191,32 +192,34 @@ func followed(name string) string {
 	return name
 }
 
-// keptFlags are those of an adopted descriptor that say what a write promises.
+// keptFlags are the flags of an adopted descriptor that determine the promises of a
+// write.
 const keptFlags = unix.O_ACCMODE | unix.O_SYNC | unix.O_DSYNC | unix.O_NOATIME
 
-// reopenFile opens what f has open once more, so that f's flags stay as they
-// are.
+// reopen opens the file of fd once more, without O_DIRECT.
+func reopen(fd uintptr) (*os.File, error) {
+	flags, err := unix.FcntlInt(fd, unix.F_GETFL, 0)
+	if err != nil {
+		return nil, err
+	}
+	if flags&unix.O_APPEND != 0 {
+		return nil, errors.New("O_APPEND makes Linux ignore the offset of a write: open the file without it")
+	}
+	return os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), flags&keptFlags, 0)
+}
+
+// reopenFile opens the file of f once more, so that f's flags do not change.
 func reopenFile(f *os.File, o Options) (*File, error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
 	var again *os.File
-	if ctl := raw.Control(func(fd uintptr) {
-		var flags int
-		if flags, err = unix.FcntlInt(fd, unix.F_GETFL, 0); err != nil {
-			return
-		}
-		if flags&unix.O_APPEND != 0 {
-			err = errors.New("O_APPEND makes Linux ignore the offset of a write: open it without")
-			return
-		}
-		again, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), flags&keptFlags, 0)
-	}); ctl != nil {
+	if ctl := raw.Control(func(fd uintptr) { again, err = reopen(fd) }); ctl != nil {
 		err = ctl
 	}
 	if _, closed := f.Stat(); errors.Is(closed, os.ErrClosed) {
-		err = os.ErrClosed // Control's own error for it is none that can be tested for
+		err = os.ErrClosed // errors.Is does not find that in the error of Control
 	}
 	if err != nil {
 		return nil, err
@@ -253,16 +256,20 @@ func adopt(f *os.File, o Options) (*File, error) {
 			return nil, fmt.Errorf("flock: %w", err)
 		}
 	}
-	if o.Strategy.Direct() {
-		if err := setDirect(fd); err != nil {
+	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	if err != nil {
+		return nil, err
+	}
+	if o.Strategy.Direct() { // set here, so that a refusal is not that of open
+		switch _, err := unix.FcntlInt(f.Fd(), unix.F_SETFL, flags|unix.O_DIRECT); err {
+		case nil:
+		case unix.EINVAL:
+			return nil, fmt.Errorf("%w: %s does not support O_DIRECT; choose the strategy buffered, or another file system", ErrNotDirect, fileSystem(fd))
+		default:
 			return nil, err
 		}
 	}
 	d.geo = geometry(fd, &st, o.Strategy.Direct())
-	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
-	if err != nil {
-		return nil, err
-	}
 	file, err := newFile(d, key, diskOf(on), o)
 	if err != nil {
 		return nil, err
@@ -270,18 +277,4 @@ func adopt(f *os.File, o Options) (*File, error) {
 	file.pages = d.block
 	file.readOnly, file.writeOnly = flags&unix.O_ACCMODE == unix.O_RDONLY, flags&unix.O_ACCMODE == unix.O_WRONLY
 	return file, nil
-}
-
-// setDirect sets O_DIRECT on an open file, so that a file system that refuses it
-// is told from a file that cannot be opened, before anything was changed.
-func setDirect(fd int) error {
-	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
-	if err != nil {
-		return err
-	}
-	_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, flags|unix.O_DIRECT)
-	if err == unix.EINVAL {
-		return fmt.Errorf("%w: %s does not support O_DIRECT; choose the strategy buffered, or another file system", ErrNotDirect, fileSystem(fd))
-	}
-	return err
 }

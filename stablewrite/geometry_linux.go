@@ -10,9 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// geometry learns what fd asks of direct I/O: from statx (Linux 6.1, where the
-// file system tells), else from the sector size of the device, else from what a
-// read is accepted with.
+// geometry learns the alignment for direct I/O of fd: from statx (Linux 6.1, if the file
+// system reports it), else from the sector size of the device, else by trying reads.
 func geometry(fd int, st *unix.Stat_t, direct bool) Geometry {
 	if !direct {
 		return Geometry{MemAlign: 1, OffsetAlign: 1, Source: "page cache", Direct: DirectNo, Why: "opened without O_DIRECT"}
@@ -35,7 +34,7 @@ func geometry(fd int, st *unix.Stat_t, direct bool) Geometry {
 	return g
 }
 
-// sectorSize is the logical sector size of the device that holds fd, or 0 if
+// sectorSize returns the logical sector size of the device that holds fd, or 0 if
 // that is not one device (btrfs, tmpfs, network file systems).
 func sectorSize(fd int, st *unix.Stat_t) int {
 	if st.Mode&unix.S_IFMT == unix.S_IFBLK {
@@ -45,17 +44,14 @@ func sectorSize(fd int, st *unix.Stat_t) int {
 	return queueValue(uint64(st.Dev), "logical_block_size")
 }
 
-// queueValue is what the queue of a block device has under name, or 0.
+// queueValue returns an attribute of the queue of a block device, or 0.
 func queueValue(dev uint64, name string) int {
-	n, err := strconv.Atoi(diskAttribute(dev, "queue/"+name))
-	if err != nil {
-		return 0
-	}
+	n, _ := strconv.Atoi(diskAttribute(dev, "queue/"+name))
 	return max(n, 0)
 }
 
-// diskAttribute is what sysfs has under name for a block device, or for its disk if
-// it is a partition; "" if it has nothing.
+// diskAttribute returns an attribute in sysfs of a block device, or of its disk if it is
+// a partition; "" if there is none.
 func diskAttribute(dev uint64, name string) string {
 	for _, disk := range []string{"", "../"} {
 		b, err := os.ReadFile(fmt.Sprintf("/sys/dev/block/%d:%d/%s%s", unix.Major(dev), unix.Minor(dev), disk, name))
@@ -69,9 +65,9 @@ func diskAttribute(dev uint64, name string) string {
 // largestBlock is the largest block size of a file system that Linux mounts.
 const largestBlock = 64 << 10
 
-// probeAlign reads with growing alignment until the kernel accepts. It begins
-// at the block size of the file system: some accept less and then do not read
-// directly, which is not what alignment is for.
+// probeAlign reads with growing alignment until the kernel accepts. It begins at the
+// block size of the file system: some file systems accept less and then do not read
+// directly.
 func probeAlign(fd int) (int, string) {
 	first := 512
 	var fs unix.Statfs_t
@@ -106,13 +102,13 @@ const (
 	noCowFlag   = 0x00800000 // FS_NOCOW_FL
 )
 
-// inodeFlags are the flags of chattr(1), or 0 where there are none.
+// inodeFlags returns the flags of chattr(1), or 0 if the file system has none.
 func inodeFlags(fd int) uint32 {
 	flags, _ := unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS)
 	return flags
 }
 
-// directness is what is assumed without trying.
+// directness says how the kernel should write fd, by its file system and version.
 func directness(fd int, st *unix.Stat_t) (Directness, string) {
 	if st.Mode&unix.S_IFMT == unix.S_IFBLK {
 		return DirectYes, "assumed of block devices"
@@ -135,21 +131,19 @@ func directness(fd int, st *unix.Stat_t) (Directness, string) {
 }
 
 // xfsDirectness: from Linux 7.0 on (commits c9d114846b38, 3373503df025) xfs bounces
-// what it writes directly to a device that needs stable pages.
+// direct writes to a device that needs stable pages.
 func xfsDirectness(dev uint64) (Directness, string) {
 	need := needsStablePages(dev)
-	switch {
-	case need == "" || !kernelAtLeast(7, 0):
+	if need == "" || !kernelAtLeast(7, 0) {
 		return DirectYes, "assumed of xfs"
-	default:
-		return DirectBounced, "assumed of xfs from Linux 7.0 on (commit 3373503df025), on a device that needs stable pages (" + need + ")"
 	}
+	return DirectBounced, "assumed of xfs from Linux 7.0 on (commit 3373503df025), on a device that needs stable pages (" + need + ")"
 }
 
-// needsStablePages says by which attribute the kernel takes a block device for one
-// that needs stable pages, or "": bdev_stable_writes() of include/linux/blkdev.h,
-// for which protection information is enough though queue/stable_writes is then 0.
-// A device may need them and say nothing: dm-integrity in Linux 6.18 to 7.2.
+// needsStablePages returns the attribute by which the kernel knows that a block device
+// needs stable pages, or "". It follows bdev_stable_writes() of include/linux/blkdev.h:
+// with protection information a device needs them though queue/stable_writes is 0. A
+// device may need them without telling: dm-integrity in Linux 6.18 to 7.2.
 func needsStablePages(dev uint64) string {
 	if queueValue(dev, "stable_writes") > 0 {
 		return "queue/stable_writes"
@@ -162,12 +156,12 @@ func needsStablePages(dev uint64) string {
 	}
 }
 
-// btrfsDirectness: from Linux 6.15 on (commit 968f19c5b1b7) btrfs writes inodes
-// with data checksums through the page cache; stable kernels took that over at
-// various times. From Linux 7.3 on (commit e9b7b9d9e78e) it bounces instead.
+// btrfsDirectness: from Linux 6.15 on (commit 968f19c5b1b7) btrfs writes inodes with data
+// checksums through the page cache; various stable kernels do, too. From Linux 7.3 on
+// (commit e9b7b9d9e78e) it bounces instead.
 //
-// Whether an inode has data checksums is settled when it is created. The mount
-// options speak of new inodes only, and no flag of FS_IOC_GETFLAGS tells.
+// An inode gets data checksums, or none, when it is created. The mount options apply to
+// new inodes only, and no flag of FS_IOC_GETFLAGS tells.
 func btrfsDirectness(fd int, st *unix.Stat_t) (Directness, string) {
 	if inodeFlags(fd)&noCowFlag != 0 {
 		return DirectYes, "assumed of btrfs without data checksums (nodatacow)"
@@ -189,8 +183,8 @@ func btrfsDirectness(fd int, st *unix.Stat_t) (Directness, string) {
 	return DirectUnknown, "btrfs with data checksums: some stable kernels before 6.15 write through the page cache too"
 }
 
-// mountOptions are those of the file system of fd, found in
-// /proc/self/mountinfo (proc(5)) by the number of its mount (Linux 5.8).
+// mountOptions returns the options of the file system of fd. It finds them in
+// /proc/self/mountinfo (proc(5)) by the number of the mount (Linux 5.8).
 func mountOptions(fd int) (options string, ok bool) {
 	var stx unix.Statx_t
 	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &stx); err != nil || stx.Mask&unix.STATX_MNT_ID == 0 {

@@ -2,7 +2,6 @@
 
 package stablewrite
 
-// Built with the tag invariants, memory that was given back to a Pool is
-// poisoned, and whoever writes to it afterwards is found out when it is used
-// next. Tests run with it.
+// With the build tag invariants, memory that was given back to a Pool is poisoned. A later
+// write to it panics when the memory is used next. Tests run with the tag.
 const invariants = true

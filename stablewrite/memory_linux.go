@@ -7,12 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapMemory maps n bytes: a huge page, aligned, or less. Their pages are there when it
-// returns: in a huge one if the system has them for who asks (Linux 5.14; else they come
-// when they are first used).
+// mapMemory maps n bytes: a huge page, aligned, or less. It populates them, with a huge
+// page if the system grants one (before Linux 5.14 pages come at first use).
 func mapMemory(n int) (mem []byte, ok bool) {
 	const flags = unix.MAP_PRIVATE | unix.MAP_ANONYMOUS
-	spare := 0 // a huge page is some whole pages of any size
+	spare := 0
 	if n == hugePage {
 		spare = hugePage
 	}
@@ -29,7 +28,7 @@ func mapMemory(n int) (mem []byte, ok bool) {
 	}
 	mem = unsafe.Slice((*byte)(unsafe.Add(all, skip)), n)
 	if spare > 0 {
-		adviseHuge(mem) // not with huge pages switched off
+		adviseHuge(mem) // fails if huge pages are switched off
 	}
 	_ = unix.Madvise(mem, unix.MADV_POPULATE_WRITE)
 	return mem, true
@@ -40,10 +39,10 @@ func unmapMemory(b []byte) {
 	_ = unix.MunmapPtr(unsafe.Pointer(unsafe.SliceData(b)), uintptr(len(b)))
 }
 
-// adviseHuge asks for huge pages behind memory that was not used yet.
+// adviseHuge asks for huge pages for memory that was not used yet.
 func adviseHuge(b []byte) { _ = unix.Madvise(b, unix.MADV_HUGEPAGE) }
 
-// hugeBytes is how much of all lies in huge pages; -1 where the kernel does not tell
+// hugeBytes returns how many bytes lie in huge pages, or -1 if the kernel does not tell
 // (PAGEMAP_SCAN, Linux 6.7).
 func hugeBytes(all ...[]byte) (n int) {
 	f, err := os.Open("/proc/self/pagemap")

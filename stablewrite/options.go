@@ -9,21 +9,21 @@ import (
 
 // Options say how a File writes. The zero value means Verify and all defaults.
 type Options struct {
-	// Strategy is what to do about changes. Default Verify.
+	// Strategy says how a File treats changes. Default Verify.
 	Strategy Strategy
 
 	// Resubmit says how much of a changed write goes out again. Default ChangedBlocks.
 	Resubmit Resubmit
 
-	// DetectBy is how changes are noticed. Default ByDigest.
+	// DetectBy says how changes are noticed. Default ByDigest.
 	DetectBy Detection
 
-	// RequireTracking, under DetectBy ByTracking, refuses a write whose buffer the
-	// kernel does not track, with ErrNotTracked; one part of Write.Bufs is enough, such
-	// as a header that is not aligned. Otherwise its changes are noticed by the digest,
-	// and Receipt.Tracked is false. A write from a copy, in which nothing changes, is not
-	// refused: those of a Stream, and of Bufs that the device does not take in one
-	// submission. Their Receipt.Tracked is false, too.
+	// RequireTracking, under DetectBy ByTracking, refuses a write with ErrNotTracked if
+	// the kernel does not track all of its buffer; one part of Write.Bufs is enough, such
+	// as a header that is not aligned. Without it such a write is compared by the digest,
+	// and its Receipt.Tracked is false. Writes from a copy, in which nothing changes, are
+	// not refused, though their Receipt.Tracked is false, too: those of a Stream, and of
+	// Bufs that the device does not take in one submission.
 	RequireTracking bool
 
 	// Pool supplies private memory. Default: the Pool of the process, of
@@ -31,43 +31,43 @@ type Options struct {
 	// more; see Pool.
 	Pool *Pool
 
-	// SegmentBytes is the longest submission of a summed write, in bytes, a
-	// multiple of 4096, at most 1 GiB; longer writes go out in segments of nearly
-	// equal length, several at a time, so that some are summed while others are in
-	// flight. Those of a write that makes the file longer go out one after the
-	// other. Default 512 KiB (DefaultSegmentBytes); a Do that copies uses 256 KiB if
-	// that makes more segments. It is lowered to whole units of the device, and for copies to 2 MiB
-	// or what the Pool can give.
+	// SegmentBytes is the longest submission of a summed write, in bytes: a multiple of
+	// 4096, at most 1 GiB. Longer writes go out in segments of nearly equal length,
+	// several at a time, so that some are summed while others are in flight; segments of
+	// a write that makes the file longer go out one after the other. Default 512 KiB
+	// (DefaultSegmentBytes); a Do that copies uses 256 KiB if that makes more segments.
+	// The length is rounded down to whole units of the device. Copies are at most 2 MiB,
+	// or as long as the Pool allows.
 	SegmentBytes int
 
-	// Engine is how submissions reach a file. Default AnyEngine.
+	// Engine says how submissions reach a file. Default AnyEngine.
 	Engine Engine
 
 	// Lock makes opening a file wait for an exclusive flock(2) on the descriptor that
-	// it is written through. What a process had in flight on a ring lands after the
-	// process was killed, and after wait(2) told of that: 50 ms later was measured.
-	// A successor that opens the file with Lock, too, begins when all of it has
-	// landed. Another File or os.File of the same process that holds a flock on the
-	// file makes it wait as well, and so does New if its f holds one: for ever if nothing
-	// else gives that back. It is for files; NewDevice refuses it.
+	// the File writes through. If a process is killed, its writes on a ring may land
+	// later, even after wait(2) reported its end; 50 ms later was measured. If the next
+	// process opens the file with Lock, too, all of them have landed by then. A flock by
+	// another File or os.File of the same process makes opening wait as well, and so does
+	// one by the file given to New: for ever, if nobody releases it. NewDevice refuses
+	// Lock.
 	Lock bool
 
 	// OnChanged, if not nil, is called for every write whose buffer was seen to
 	// change, before Do returns or Queue.Wait returns the Write. The write holds
-	// nothing of the File any more: OnChanged may Close it, or write. It may be called
-	// concurrently.
+	// nothing of the File any more: OnChanged may Close it, or write. Calls may be
+	// concurrent.
 	OnChanged func(Change)
 
 	// RequireDirect makes opening fail with ErrNotDirect if the file accepts O_DIRECT and
-	// is known to be written through the page cache all the same. Bounced writes count as
-	// direct. A file of which it is unknown how the kernel writes opens. A file that
-	// refuses O_DIRECT opens under Buffered only.
+	// is known to be written through the page cache nevertheless. Bounced writes count as
+	// direct. Opening succeeds if it is unknown how the kernel writes the file. A file
+	// that refuses O_DIRECT opens only under Buffered.
 	RequireDirect bool
 }
 
-// DefaultSegmentBytes: of 256, 512 and 1024 KiB the fastest for writes of 4 MiB and
-// more; at 1 MiB copies were faster with half of it (BenchmarkSegments, ext4 on a
-// virtio disk).
+// DefaultSegmentBytes was the fastest of 256, 512 and 1024 KiB for writes of 4 MiB and
+// more. At 1 MiB copies were faster with half of it (BenchmarkSegments, ext4 on a virtio
+// disk).
 const DefaultSegmentBytes = 512 << 10
 
 const maxSegmentBytes = 1 << 30
@@ -88,28 +88,28 @@ type Detection uint8
 const (
 	// ByDigest compares CRC-32C and a second, independent sum.
 	ByDigest Detection = iota
-	// BySum compares CRC-32C alone, to the letter of the 2011 proposal. A page
-	// that ends in its own CRC-32C can change without being seen.
+	// BySum compares CRC-32C alone, as was proposed in 2011. It misses changes of pages
+	// that end in their own CRC-32C.
 	BySum
 	// ByTracking has the kernel note which pages of the buffer are written to (Linux 6.7
-	// on amd64: userfaultfd and PAGEMAP_SCAN). It sees changes that were restored, too,
-	// and reads nothing again. It needs memory of TrackedBuffer or Track, aligned to
-	// 4096, at a Write.Off that is a multiple of 4096.
+	// on amd64: userfaultfd and PAGEMAP_SCAN). It also sees changes that were restored,
+	// and does not read the buffer again. The buffer must be memory of TrackedBuffer or
+	// Track, aligned to 4096, and Write.Off a multiple of 4096.
 	//
-	// It sees every store of this process, and every write of the kernel through its
-	// page table (read(2) into the buffer). It does not see writes through pins that were
-	// taken before the write began, by a device or the kernel: buffers registered with
-	// io_uring, direct reads into the buffer that were under way. ReadAt is known: a
-	// buffer that it fills is not tracked.
+	// It sees every store of this process, and every write of the kernel through the
+	// page table of the process (read(2) into the buffer). It does not see writes by a
+	// device or the kernel through pins that were taken before the write began: buffers
+	// registered with io_uring, direct reads into the buffer that were under way. While
+	// File.ReadAt fills a buffer, that buffer is not tracked.
 	//
-	// A page that was stored to counts as changed, whatever was stored. So does one that
-	// is not in memory when the kernel is asked, as it cannot be known to be unchanged:
-	// swapped out, about to be moved (compaction, NUMA balancing), or dropped, so that
-	// zeros are there. Under Detect that is ErrChanged though nobody stored: write again.
+	// A page that was stored to counts as changed, even if its bytes are the same. So
+	// does a page that is not in memory when the kernel is asked: swapped out, about to
+	// be moved (compaction, NUMA balancing), or dropped, so that zeros are there. Under
+	// Detect such a page is ErrChanged though nobody stored to it: write again.
 	//
 	// The first store to a page while the write is under way costs the program a fault,
-	// and splits the mapping of a huge page; so does a segment that is a part of one
-	// (SegmentBytes).
+	// and splits the mapping of a huge page. A segment that is a part of a huge page
+	// (SegmentBytes) splits it, too.
 	ByTracking
 )
 
@@ -126,35 +126,28 @@ func (d *Detection) UnmarshalText(text []byte) error { return detections.unmarsh
 
 // Validate reports what is wrong with o, if anything.
 func (o Options) Validate() error {
-	if err := cmp.Or(strategyNames.check(o.Strategy), detections.check(o.DetectBy), engines.check(o.Engine)); err != nil {
+	switch err := cmp.Or(strategyNames.check(o.Strategy), detections.check(o.DetectBy), engines.check(o.Engine)); {
+	case err != nil:
 		return err
-	}
-	switch {
 	case o.Resubmit > Whole:
 		return fmt.Errorf("no such Resubmit: %d", uint8(o.Resubmit))
 	case o.RequireTracking && !o.tracks():
-		return fmt.Errorf("RequireTracking with the strategy %v by %v, which does not track", o.Strategy, o.DetectBy)
+		return fmt.Errorf("RequireTracking needs a strategy that detects, by tracking: %v by %v does not track", o.Strategy, o.DetectBy)
 	case o.RequireDirect && !o.Strategy.Direct():
-		return fmt.Errorf("RequireDirect with the strategy %v, which is not direct", o.Strategy)
+		return fmt.Errorf("RequireDirect needs a direct strategy, which %v is not", o.Strategy)
 	case o.SegmentBytes < 0 || o.SegmentBytes > maxSegmentBytes || o.SegmentBytes%crcguard.BlockSize != 0:
 		return fmt.Errorf("SegmentBytes %d is not a multiple of %d up to %d", o.SegmentBytes, crcguard.BlockSize, maxSegmentBytes)
 	}
 	return nil
 }
 
-// tracks reports whether changes are to be noticed by tracking.
+// tracks reports whether writes are to be tracked.
 func (o Options) tracks() bool { return o.DetectBy == ByTracking && o.Strategy.Detects() }
 
-// withDefaults fills in what was left zero.
+// withDefaults sets the fields that are zero.
 func (o Options) withDefaults() Options {
-	if o.Pool == nil {
-		o.Pool = &processPool
-	}
-	if o.SegmentBytes == 0 {
-		o.SegmentBytes = DefaultSegmentBytes
-	}
-	if o.Engine == AnyEngine {
-		o.Engine = defaultEngine
-	}
+	o.Pool = cmp.Or(o.Pool, &processPool)
+	o.SegmentBytes = cmp.Or(o.SegmentBytes, DefaultSegmentBytes)
+	o.Engine = cmp.Or(o.Engine, defaultEngine)
 	return o
 }

@@ -9,15 +9,13 @@ import (
 	"os"
 )
 
-// Direct I/O, rings and huge pages are Linux's here; NewDevice works everywhere.
+// This package has direct I/O, rings, huge pages and tracking on Linux only. NewDevice
+// works everywhere.
 
-func openFile(_ string, _ int, _ fs.FileMode, _ Options) (*File, error) {
-	return nil, fmt.Errorf("direct I/O: %w", errors.ErrUnsupported)
-}
+var errDirect = fmt.Errorf("direct I/O: %w", errors.ErrUnsupported)
 
-func reopenFile(_ *os.File, _ Options) (*File, error) {
-	return nil, fmt.Errorf("direct I/O: %w", errors.ErrUnsupported)
-}
+func openFile(string, int, fs.FileMode, Options) (*File, error) { return nil, errDirect }
+func reopenFile(*os.File, Options) (*File, error)               { return nil, errDirect }
 
 type driver struct{}
 
@@ -37,6 +35,15 @@ func patient()                    {}
 type iovecs struct{}
 
 func (*iovecs) forget() {}
+
+type userfault struct{ pageTable }
+
+func openPageTable() (*userfault, error) {
+	return nil, fmt.Errorf("%w: only Linux tracks writes to pages; choose ByDigest, or the strategy bounce", errors.ErrUnsupported)
+}
+
+func (*userfault) register([]byte) error { return errors.ErrUnsupported }
+func (*userfault) unregister(pageRun)    {}
 
 func mapMemory(n int) (mem []byte, ok bool) { return AlignedBuffer(n), true }
 func unmapMemory([]byte)                    {}

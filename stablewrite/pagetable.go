@@ -6,14 +6,14 @@ import (
 	"stablepages/crcguard"
 )
 
-// trackedPage is the page that the kernel tracks by; also a block.
+// trackedPage is the size of the pages that the kernel tracks, and of a block.
 const trackedPage = crcguard.BlockSize
 
-// pageTable is what the kernel does of tracking; the exploration has a model of it.
+// pageTable is the kernel's part of tracking. The explorer has a model of it.
 type pageTable interface {
-	// protect write-protects the pages of r: the first store to each lifts its
-	// protection again, and wakes nobody. It finds those that were not protected,
-	// each at the moment at which it protects it.
+	// protect write-protects the pages of r. The first store to a page lifts its
+	// protection, without a signal or a message. protect finds the pages that were not
+	// protected, each at the moment at which it protects it.
 	protect(s *pageScan, r pageRun) error
 	// unchanged finds the pages of r that are positively unchanged: present, private
 	// and still protected.
@@ -22,10 +22,10 @@ type pageTable interface {
 	release(s *pageScan, r pageRun)
 }
 
-// pageRun is pages, by their addresses.
+// pageRun is a run of pages, by address.
 type pageRun struct{ lo, hi uintptr }
 
-// runOf is the pages that p lies in.
+// runOf returns the pages that p lies in.
 func runOf(p []byte) pageRun {
 	lo := uintptr(unsafe.Pointer(unsafe.SliceData(p)))
 	return pageRun{lo &^ (trackedPage - 1), (lo + uintptr(len(p)) + trackedPage - 1) &^ (trackedPage - 1)}
@@ -34,8 +34,8 @@ func runOf(p []byte) pageRun {
 func (r pageRun) overlaps(o pageRun) bool { return r.lo < o.hi && o.lo < r.hi }
 func (r pageRun) has(o pageRun) bool      { return r.lo <= o.lo && o.hi <= r.hi }
 
-// pageScan is one use of a pageTable after the other: arguments of system calls, which
-// lie on the heap, and what was found, in order.
+// pageScan is reused for calls of a pageTable, one after the other. It has the arguments
+// of system calls, on the heap, and the pages that were found, in order.
 type pageScan struct {
 	arg   pmScanArg
 	undo  uffdioWriteprotect
@@ -48,7 +48,7 @@ type pmScanArg struct {
 	categoryInverted, categoryMask, categoryAnyOfMask, returnMask uint64
 }
 
-// pageRegion is struct page_region there.
+// pageRegion is struct page_region of include/uapi/linux/fs.h.
 type pageRegion struct{ start, end, categories uint64 }
 
 func (g pageRegion) run() pageRun { return pageRun{uintptr(g.start), uintptr(g.end)} }

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Of include/uapi/linux/fs.h.
+// From include/uapi/linux/fs.h.
 const (
 	pagemapScan = 0xc0606610 // PAGEMAP_SCAN
 
@@ -25,7 +25,7 @@ const (
 	pageIsHuge      = 1 << 6 // PAGE_IS_HUGE
 )
 
-// Of include/uapi/linux/userfaultfd.h.
+// From include/uapi/linux/userfaultfd.h.
 const (
 	uffdioAPI          = 0xc018aa3f // UFFDIO_API
 	uffdioRegister     = 0xc020aa00 // UFFDIO_REGISTER
@@ -38,10 +38,10 @@ const (
 	uffdioRegisterModeWP = 1 << 1  // UFFDIO_REGISTER_MODE_WP
 )
 
-// scanRegions is how many runs of pages one system call finds, at least.
+// scanRegions is the room, in runs of pages, for the results of one system call.
 const scanRegions = 64
 
-// userfault is the userfaultfd of the process and its page table. They stay open.
+// userfault has the userfaultfd of the process and its page table. They stay open.
 type userfault struct{ fd, pagemap int }
 
 var theUserfault struct {
@@ -49,8 +49,8 @@ var theUserfault struct {
 	*userfault
 }
 
-// openPageTable returns the page table of the process, or why the kernel does not
-// track writes to pages.
+// openPageTable returns the page table of the process. The error says why the kernel does
+// not track writes to pages.
 func openPageTable() (*userfault, error) {
 	theUserfault.Lock()
 	defer theUserfault.Unlock()
@@ -59,7 +59,7 @@ func openPageTable() (*userfault, error) {
 	}
 	u, err := newUserfault()
 	if err != nil {
-		return nil, fmt.Errorf("%w: page write-tracking takes userfaultfd's asynchronous write protection and PAGEMAP_SCAN (Linux 6.7 on amd64), and %w; choose ByDigest, or the strategy bounce, which restored changes do not tear either",
+		return nil, fmt.Errorf("%w: tracking needs asynchronous write protection by userfaultfd, and PAGEMAP_SCAN (Linux 6.7 on amd64): %w; choose ByDigest, or the strategy bounce, which restored changes do not tear either",
 			errors.ErrUnsupported, err)
 	}
 	theUserfault.userfault = u
@@ -75,13 +75,13 @@ func newUserfault() (*userfault, error) {
 		return nil, os.NewSyscallError("userfaultfd", errno)
 	}
 	u := &userfault{fd: int(fd), pagemap: -1}
-	err := u.ioctl(uffdioAPI, unsafe.Pointer(&struct{ api, features, ioctls uint64 }{api: uffdAPI, features: uffdFeatureWPAsync}))
-	if err != nil {
-		err = os.NewSyscallError("UFFDIO_API", err)
-	} else if u.pagemap, err = unix.Open("/proc/self/pagemap", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+	err := u.ioctl("UFFDIO_API", uffdioAPI, unsafe.Pointer(&struct{ api, features, ioctls uint64 }{api: uffdAPI, features: uffdFeatureWPAsync}))
+	if err == nil {
+		u.pagemap, err = unix.Open("/proc/self/pagemap", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		err = os.NewSyscallError("open /proc/self/pagemap", err)
-	} else if err = u.scan(new(pageScan), pageRun{}, 0, pageIsPresent, 0, false); err != nil {
-		err = os.NewSyscallError("PAGEMAP_SCAN", err)
+	}
+	if err == nil {
+		err = os.NewSyscallError("PAGEMAP_SCAN", u.scan(new(pageScan), pageRun{}, 0, pageIsPresent, 0, false))
 	}
 	if err != nil {
 		unix.Close(u.fd)
@@ -91,29 +91,32 @@ func newUserfault() (*userfault, error) {
 	return u, nil
 }
 
-func (u *userfault) ioctl(what uintptr, arg unsafe.Pointer) error {
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(u.fd), what, uintptr(arg)); errno != 0 {
-		return errno
+func (u *userfault) ioctl(name string, request uintptr, arg unsafe.Pointer) error {
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(u.fd), request, uintptr(arg)); errno != 0 {
+		return os.NewSyscallError(name, errno)
 	}
 	return nil
 }
 
-// register has the kernel track p from now on, which is all of its pages.
+// register has the kernel track p, whole pages, from now on.
 func (u *userfault) register(p []byte) error {
-	r := runOf(p)
-	err := u.ioctl(uffdioRegister, unsafe.Pointer(&struct{ start, len, mode, ioctls uint64 }{
+	r, s := runOf(p), new(pageScan)
+	err := u.ioctl("UFFDIO_REGISTER", uffdioRegister, unsafe.Pointer(&struct{ start, len, mode, ioctls uint64 }{
 		uint64(r.lo), uint64(r.hi - r.lo), uffdioRegisterModeWP, 0}))
 	if err != nil {
-		return os.NewSyscallError("UFFDIO_REGISTER", err)
+		return err
 	}
-	// Pages that were moved here (mremap) can look protected and be writable before
-	// Linux 6.12.11 (0cef0bb836e3): stores to them would not be seen.
-	if err = u.lift(new(pageScan), r); err != nil {
-		err = os.NewSyscallError("UFFDIO_WRITEPROTECT", err)
-	} else if err = unix.Madvise(p, unix.MADV_POPULATE_WRITE); err != nil {
-		err = os.NewSyscallError("MADV_POPULATE_WRITE", err)
-	} else {
-		err = u.private(r)
+	// Before Linux 6.12.11 (0cef0bb836e3) pages that were moved here (mremap) can look
+	// protected and be writable: stores to them would not be seen.
+	err = u.lift(s, r)
+	if err == nil {
+		err = os.NewSyscallError("MADV_POPULATE_WRITE", unix.Madvise(p, unix.MADV_POPULATE_WRITE))
+	}
+	if err == nil {
+		err = u.scan(s, r, 0, pageIsFile, 0, true)
+	}
+	if err == nil && len(s.found) > 0 {
+		err = errors.New("the memory is not private and anonymous: stores of other processes to it are not seen")
 	}
 	if err != nil {
 		u.unregister(r)
@@ -121,23 +124,13 @@ func (u *userfault) register(p []byte) error {
 	return err
 }
 
-// private refuses memory that others may write to unseen.
-func (u *userfault) private(r pageRun) error {
-	s := new(pageScan)
-	err := u.scan(s, r, 0, pageIsFile, 0, true)
-	if err == nil && len(s.found) > 0 {
-		err = errors.New("the memory is not private and anonymous: what others write to it is not seen")
-	}
-	return err
-}
-
 // unregister undoes register.
 func (u *userfault) unregister(r pageRun) {
-	_ = u.ioctl(uffdioUnregister, unsafe.Pointer(&struct{ start, len uint64 }{uint64(r.lo), uint64(r.hi - r.lo)}))
+	_ = u.ioctl("UFFDIO_UNREGISTER", uffdioUnregister, unsafe.Pointer(&struct{ start, len uint64 }{uint64(r.lo), uint64(r.hi - r.lo)}))
 }
 
-// protect always has room for what it finds: without, kernels before 28aa29986dde
-// (September 2025, Linux 6.17) crash where a part of a huge page is protected.
+// protect always lists the pages that it finds: without a list, kernels before
+// 28aa29986dde (September 2025, Linux 6.17) crash when they protect a part of a huge page.
 func (u *userfault) protect(s *pageScan, r pageRun) error {
 	return u.scan(s, r, pmScanWPMatching|pmScanCheckWPAsync, pageIsWritten, 0, true)
 }
@@ -147,22 +140,22 @@ func (u *userfault) unchanged(s *pageScan, r pageRun) error {
 }
 
 func (u *userfault) release(s *pageScan, r pageRun) {
-	_ = u.lift(s, r) // else each page is released by the first store to it
+	_ = u.lift(s, r) // if it fails, the first store to each page lifts its protection
 }
 
-// lift takes the protection from the pages of r.
+// lift lifts the protection of the pages of r.
 func (u *userfault) lift(s *pageScan, r pageRun) error {
 	s.undo = uffdioWriteprotect{start: uint64(r.lo), len: uint64(r.hi - r.lo)}
-	return u.ioctl(uffdioWriteProtect, unsafe.Pointer(&s.undo))
+	return u.ioctl("UFFDIO_WRITEPROTECT", uffdioWriteProtect, unsafe.Pointer(&s.undo))
 }
 
 func (u *userfault) scan(s *pageScan, r pageRun, flags, mask, inverted uint64, list bool) error {
 	return s.walk(u.pagemap, r, flags, mask, inverted, list)
 }
 
-// walk goes over the pages of r, by a descriptor of /proc/self/pagemap: those that
-// have all categories of mask, or have not those that are inverted. If list, it
-// finds them. It fails, or it went over all of r.
+// walk goes over the pages of r, by a descriptor of /proc/self/pagemap. They match if they
+// have all categories of mask, except that they lack those in inverted. If list is set,
+// walk stores the runs that match in found. Unless it fails, it went over all of r.
 func (s *pageScan) walk(pagemap int, r pageRun, flags, mask, inverted uint64, list bool) error {
 	s.found = s.found[:0]
 	s.arg = pmScanArg{
@@ -176,16 +169,16 @@ func (s *pageScan) walk(pagemap int, r pageRun, flags, mask, inverted uint64, li
 			s.arg.vec, s.arg.vecLen = uint64(uintptr(unsafe.Pointer(unsafe.SliceData(room)))), uint64(len(room))
 		}
 		n, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(pagemap), pagemapScan, uintptr(unsafe.Pointer(&s.arg)))
-		switch {
-		case errno != 0:
+		if errno != 0 {
 			return errno
-		case list:
+		}
+		if list {
 			s.found = s.found[:len(s.found)+int(n)]
 		}
 		switch {
 		case s.arg.walkEnd >= s.arg.end:
 			return nil
-		case s.arg.walkEnd <= s.arg.start: // a page of hugetlbfs of which r has a part
+		case s.arg.walkEnd <= s.arg.start: // r has only a part of a page of hugetlbfs
 			return unix.EINVAL
 		}
 		s.arg.start = s.arg.walkEnd

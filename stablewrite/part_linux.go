@@ -3,7 +3,6 @@ package stablewrite
 import (
 	"fmt"
 	"io"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,11 +17,10 @@ func (d *linuxFile) WritePart(p []byte, off int64) (int, error) {
 	return d.through(p, off)
 }
 
-// through writes p by the page cache, and waits until it is on the media. The
-// file grows by what is written and no more, and what others write beside it, by
-// whatever descriptor, is the kernel's to keep: reading the unit to write it
-// again would lose it, and padding would have to be truncated away, with all
-// that was appended meanwhile.
+// through writes p through the page cache, and waits until it is on the media. The file
+// grows by no more than p, and the kernel keeps bytes that others write to the same unit.
+// If this read the unit to write it again, those bytes would be lost; if it padded p, it
+// would have to truncate the file, and lose bytes that others append.
 func (d *linuxFile) through(p []byte, off int64) (n int, err error) {
 	n, err = d.cached.WriteAt(p, off)
 	if err != nil {
@@ -35,20 +33,14 @@ func (d *linuxFile) through(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// openParts opens the file once more, without O_DIRECT and as synchronous as it
-// is, if parts of units need that.
-func (d *linuxFile) openParts() error {
+// openParts opens the file once more, without O_DIRECT, if through needs it.
+func (d *linuxFile) openParts() (err error) {
 	d.part.Lock()
 	defer d.part.Unlock()
 	if d.block || d.geo.OffsetAlign == 1 || d.cached != nil {
 		return nil
 	}
-	flags, err := unix.FcntlInt(uintptr(d.fd), unix.F_GETFL, 0)
-	if err != nil {
-		return err
-	}
-	d.cached, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", d.fd), flags&keptFlags, 0)
-	if err != nil {
+	if d.cached, err = reopen(uintptr(d.fd)); err != nil {
 		return fmt.Errorf("opening the file once more, for parts of units: %w", pathless(err))
 	}
 	return nil
@@ -61,7 +53,7 @@ func (d *linuxFile) patch(p []byte, off int64) (int, error) {
 	}
 	at := off - off%int64(len(d.unit))
 	if n, err := d.ReadAt(d.unit, at); err == io.EOF && n == 0 {
-		return 0, unix.ENOSPC // as any write behind the end
+		return 0, unix.ENOSPC // as for any write past the end
 	} else if err != nil {
 		return 0, fmt.Errorf("reading the rest of the unit at %d: %w", at, err)
 	}

@@ -10,32 +10,30 @@ import (
 	"stablepages/crcguard"
 )
 
-// DefaultPoolBytes is the size of the Pool that Files share unless told otherwise.
+// DefaultPoolBytes is the size of the Pool that Files share by default.
 const DefaultPoolBytes = 64 << 20
 
 // Pool bounds the private memory of the Files that share it. The zero value is a Pool
 // of DefaultPoolBytes. It maps memory 2 MiB at a time when it is first needed, in
-// huge pages where the system has them, and unmaps it when the Pool is garbage
-// collected. None of it is ever handed to a caller. If the system refuses to map
-// more, writes wait until others return memory, and go out in smaller segments; if no
-// other write holds any, a write gets a few blocks of the Go heap.
+// huge pages if the system grants them, and unmaps it when the Pool is garbage
+// collected. Callers never get any of it. If the system refuses to map more, writes wait
+// until others return memory, and go out in smaller segments; if no other write holds
+// any, a write gets a few blocks of the Go heap.
 //
-// An eighth of it, 2 MiB at most, is set aside for resubmissions: a write under
-// Verify asks for private memory when its buffer changed, and must not wait then for
-// writes that have not begun. Writes that copy reserve from the rest before they
-// submit anything, and so do reads that need private memory: a full Pool delays the
-// start of a write, never its end. Resubmissions also use the rest while nobody who
-// asked earlier waits. If enough memory is free but no run of it is as long as a
-// segment, the write goes out in shorter segments; it waits only if no run holds a
-// unit of the device.
+// An eighth of it, 2 MiB at most, is set aside for resubmissions: a write under Verify
+// requests private memory when its buffer changed, and must not wait then for writes
+// that have not begun. Writes that copy, and reads that need private memory, reserve it
+// from the rest before they submit anything: a full Pool delays the start of a write,
+// never its end. Resubmissions also use the rest while no earlier request waits. If
+// enough memory is free but no run of it is as long as a segment, the write goes out in
+// shorter segments; it waits only if no run holds a unit of the device.
 //
 // A write that waits for a range already holds its memory; enough such writes make
-// other writes, and reads that need private memory, wait. Memory is given in the
-// order in which it was asked for. No File may hold more than half of the default
-// Pool, without the part set aside, unless one Write needs more: a request beyond
-// that waits until the same File returns memory, and does not delay other Files. A
-// File whose Device writes to another File must not share its Pool: they could wait
-// for each other.
+// other writes, and reads that need private memory, wait. Requests are served in order.
+// No File may hold more than half of the default Pool, without the part set aside,
+// unless one Write needs more: a request beyond that waits until the same File returns
+// memory, and does not delay other Files. A File whose Device writes to another File
+// must not share its Pool: they could wait for each other.
 type Pool struct {
 	mu      sync.Mutex
 	bytes   int   // at most; 0: DefaultPoolBytes
@@ -43,13 +41,12 @@ type Pool struct {
 	share   arena // for resubmissions
 	inUse   int
 	peak    int
-	waiting []*loan // in the order in which they came
+	waiting []*loan // in order
 	again   int     // resubmissions among them
-	round   int     // of serve
+	round   int     // counts calls of serve
 }
 
-// processPool is that of all Files that have no other. No File may hold more than
-// half of it.
+// processPool is the default Pool. No File may hold more than half of it.
 var processPool Pool
 
 // NewPool returns a Pool of at most bytes bytes; at least 8192: a block for a copy
@@ -58,21 +55,21 @@ func NewPool(bytes int) *Pool { return &Pool{bytes: max(bytes, 2*crcguard.BlockS
 
 func (p *Pool) limit() int { return cmp.Or(p.bytes, DefaultPoolBytes) }
 
-// sizes are of the two arenas.
+// sizes returns the sizes of the two arenas.
 func (p *Pool) sizes() (copies, share int) {
 	const block = crcguard.BlockSize
 	share = min(max(p.limit()/8, block), hugePage) / block * block
 	return (p.limit() - share) / block * block, share
 }
 
-// largest is the longest run that a write that copies is given, and what is set
-// aside for resubmissions.
+// largest returns the longest run for a write that copies, and the bytes set aside for
+// resubmissions.
 func (p *Pool) largest() (copies, share int) {
 	copies, share = p.sizes()
 	return min(hugePage, 1<<(bits.Len(uint(copies))-1)), share
 }
 
-// use is what Stats tell of a Pool.
+// use returns the figures of Stats.
 func (p *Pool) use() (peak, mapped, huge int) {
 	var all [][]byte
 	p.mu.Lock()
@@ -91,28 +88,28 @@ func (p *Pool) use() (peak, mapped, huge int) {
 	return peak, mapped, huge
 }
 
-// loan is a request for private memory, and what was granted.
+// loan is a request for private memory, and the memory that was granted.
 type loan struct {
 	chunks []chunk
 	size   int // of each, in bytes
 	count  int
-	least  int    // what size may be lowered to, a power of two
-	from   *arena // of which the chunks are
-	quota  *quota // of the File, if what it may have is bounded
+	least  int    // the shortest size that is acceptable, a power of two
+	from   *arena // that has the chunks
+	quota  *quota // of the File; nil: not bounded
 	turn   chan struct{}
-	seg    *segment // a resubmission's, which goes on when it is granted; nil: turn is signalled
+	seg    *segment // to go on with when the loan is granted; nil: turn is signalled
 }
 
-// quota is what a File has of the Pool's copies. Pool.mu guards it.
+// quota bounds the copies of a File in a Pool. Pool.mu guards it.
 type quota struct {
 	held  int // bytes
-	round int // of serve in which one of the File had to wait for others of it
+	round int // the last call of serve in which a request of the File exceeded the quota
 }
 
-// reserve gets count chunks of size bytes, at most largest, or, if there are none so
-// long though enough is free, shorter ones, at least least; c.size says which. It waits
-// for them if it must. Whoever holds what it reserved must not reserve more: that could
-// deadlock.
+// reserve gets count chunks of size bytes, which is at most largest. If enough is free but
+// not in runs so long, they are shorter, though not shorter than least; c.size is their
+// size. reserve may wait. A caller that holds a reservation must not reserve more: that
+// could deadlock.
 func (p *Pool) reserve(c *loan, size, count, least int) {
 	c.size, c.count, c.least, c.seg = size, count, least, nil
 	if c.turn == nil {
@@ -126,8 +123,8 @@ func (p *Pool) reserve(c *loan, size, count, least int) {
 	}
 }
 
-// ask gets one chunk for seg, as long as there are, at most size bytes and at least
-// least. If there is none, seg goes on later. goOn is to be called with lent.
+// ask gets one chunk for seg, as long as possible between least and size bytes. If there
+// is none, seg goes on later. The caller calls goOn with lent.
 func (p *Pool) ask(c *loan, seg *segment, size, least int) (lent []*segment, ok bool) {
 	c.size, c.count, c.least, c.seg = size, 1, least, seg
 	return p.enter(c)
@@ -144,15 +141,15 @@ func (p *Pool) enter(c *loan) (lent []*segment, ok bool) {
 	if p.waiting = append(p.waiting, c); c.seg != nil {
 		p.again++
 	}
-	lent = p.serve(c) // those before, too: mapping may fail no longer
+	lent = p.serve(c) // also earlier requests: mapping may succeed now
 	return lent, len(c.chunks) > 0
 }
 
-// serve grants what is waited for, in order, and returns the segments that goOn is to be
-// called with. Of what a File has enough of, the next of the same File must wait, but
-// nobody else. It tells nobody of what is granted to here, who is here.
+// serve grants waiting requests, in order, and returns segments for goOn. A request that
+// exceeds the quota of its File delays only requests of the same File. serve does not
+// signal here, the request of its caller.
 func (p *Pool) serve(here *loan) (lent []*segment) {
-	copies, share := true, true // nobody before waits for them
+	copies, share := true, true // no earlier request waits for this arena
 	p.round++
 	for i := 0; i < len(p.waiting) && (copies || share && p.again > 0); {
 		c := p.waiting[i]
@@ -178,8 +175,8 @@ func (p *Pool) serve(here *loan) (lent []*segment) {
 	return lent
 }
 
-// over reports whether the File of c has enough, or others of it wait before c. A File
-// that has nothing may have anything.
+// over reports whether c exceeds the quota of its File, or an earlier request of the File
+// did. A File that holds nothing may get any amount.
 func (p *Pool) over(c *loan) bool {
 	q := c.quota
 	if q == nil || q.round != p.round && (q.held == 0 || q.held+c.count*c.size <= p.limit()/2) {
@@ -189,9 +186,8 @@ func (p *Pool) over(c *loan) bool {
 	return true
 }
 
-// grant gives c the longest chunks that there are in what it may have. A write goes out
-// in shorter segments only if enough is free, though not in runs so long: otherwise it
-// waits.
+// grant gives c the longest chunks that the allowed arenas have. A write gets shorter
+// ones only if enough memory is free, but not in runs so long; otherwise it waits.
 func (p *Pool) grant(c *loan, copies, share bool) bool {
 	if c.seg == nil && c.count*c.size > p.copies.limit-p.copies.used {
 		return false
@@ -204,7 +200,7 @@ func (p *Pool) grant(c *loan, copies, share bool) bool {
 	return false
 }
 
-// take gives c chunks of n bytes of a, or nothing.
+// take gives c its chunks, of n bytes, from a, or none.
 func (p *Pool) take(c *loan, a *arena, n int) bool {
 	for range c.count {
 		chunk, ok := a.take(n, n/2 < c.least)
@@ -220,7 +216,7 @@ func (p *Pool) take(c *loan, a *arena, n int) bool {
 	return true
 }
 
-// account adds n bytes to what is in use.
+// account adds n bytes to the bytes in use.
 func (p *Pool) account(c *loan, n int) {
 	p.inUse += n
 	c.from.used += n
@@ -229,7 +225,7 @@ func (p *Pool) account(c *loan, n int) {
 	}
 }
 
-// put gives back the chunks, which are of a.
+// put gives the chunks back to a.
 func (c *loan) put(a *arena) {
 	for _, chunk := range c.chunks {
 		a.put(chunk)
@@ -238,12 +234,11 @@ func (c *loan) put(a *arena) {
 	c.chunks = c.chunks[:0]
 }
 
-// release gives back what c was granted, if anything, and lets segments go on that
-// waited for it. The caller holds no lock.
+// release returns the memory of c, if any, and goes on with segments that waited for it.
+// The caller holds no lock.
 func (p *Pool) release(c *loan) { goOn(p.free(c)) }
 
-// free gives back what c was granted, grants others what they wait for, and returns the
-// segments that goOn is to be called with.
+// free returns the memory of c, if any, serves others, and returns segments for goOn.
 func (p *Pool) free(c *loan) (lent []*segment) {
 	if len(c.chunks) == 0 {
 		return nil
@@ -252,19 +247,19 @@ func (p *Pool) free(c *loan) (lent []*segment) {
 	defer p.mu.Unlock()
 	p.account(c, -c.size*c.count)
 	c.put(c.from)
-	c.from = nil // a Write that is kept does not keep the Pool
+	c.from = nil // so that a Write does not keep the Pool
 	return p.serve(nil)
 }
 
-// goOn goes on with segments that have the memory that they waited for. The caller
-// holds no lock.
+// goOn goes on with segments that got the memory that they waited for. The caller holds
+// no lock.
 func goOn(lent []*segment) {
 	for _, s := range lent {
 		s.of.granted(s)
 	}
 }
 
-// poison is what memory of a Pool holds while nobody has it, if invariants.
+// poison fills memory of a Pool that is not in use, if invariants is set.
 const poison = 0xdb
 
 func poisoned(b []byte) {

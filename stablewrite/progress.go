@@ -10,10 +10,10 @@ import (
 	"stablepages/crcguard"
 )
 
-// progress is a Write on its way: the one write path, for Do, WriteAt, Queue and
-// Stream. It divides the Write into segments, starts as many as its window has
-// room for, sums or copies the next while those before are in flight, and takes
-// the step that each end of a submission asks for.
+// progress is a Write on its way: the write path of Do, WriteAt, Queue and Stream. It
+// divides the Write into segments, starts as many as its window has room for, sums or
+// copies the next while those before are in flight, and takes the next step of a
+// segment whenever a submission ends.
 //
 //	Do, Start -> admit -> [Pool] -> [range] -> begin -+-> put -> ring or call
 //	                                                  |            |
@@ -21,10 +21,10 @@ import (
 //	                                                  |      |
 //	                                                  +------+-> finish
 //
-// What is in brackets may be waited for; all else waits for nothing but the
-// device. A step is taken by whoever learns that the submission ended: a caller in
-// Do or Wait, a goroutine whose system call returned, the timer of a ring. It is
-// taken under mu, and leave does afterwards what must not be done under it.
+// A Write may wait for the Pool and for its range; after that it waits only for the
+// device. The goroutine that learns that a submission ended takes the next step: a
+// caller in Do or Wait, a goroutine whose system call returned, the timer of a ring.
+// It holds mu meanwhile; work that must not be done under mu is left to leave.
 type progress struct {
 	w     *Write
 	f     *File
@@ -34,8 +34,8 @@ type progress struct {
 	parts      [][]byte // of Bufs, or Buf
 	n          int
 	memAligned bool
-	pending    *atomic.Int64 // of the Stream whose buffer it is: bytes that did not land
-	cuts       []int         // where segments begin, and the last one ends
+	pending    *atomic.Int64 // of a Stream, if this is its buffer: bytes that did not land
+	cuts       []int         // where segments begin, and where the last one ends
 	private    loan
 	locked     span
 	sums       []uint32
@@ -47,11 +47,11 @@ type progress struct {
 	results  []result
 	ordered  bool // a first submission waits for those of the segments before it
 	next     int  // segment to begin
-	passed   int  // segments, in order, that those after them need not wait for
+	passed   int  // later segments need not wait for the segments before this one
 	end      int  // no segment from this one on goes out for the first time
 	underWay int
-	inline   *op        // to be submitted by whoever is here
-	lent     []*segment // of others, to go on without mu
+	inline   *op        // for this goroutine to submit, after mu
+	lent     []*segment // of other Writes: leave goes on with them
 	over     bool
 	gone     bool // nothing is held any more
 	panic    *PanicError
@@ -59,7 +59,7 @@ type progress struct {
 	link *Write // the next that ended in the Queue
 }
 
-// result is what became of a segment.
+// result is the outcome of a segment.
 type result struct {
 	sum     uint32
 	good    int
@@ -76,10 +76,14 @@ func newProgress(w *Write) *progress {
 	return st
 }
 
-// admit looks at the request, and divides it. For a Write that is alone Do waits, and
-// nothing else need be in flight.
-func (st *progress) admit(f *File, pending *atomic.Int64, alone bool) {
+// admit enters the File, checks the request and divides it. It returns false, and has
+// left the File, if there is nothing to write: w.Err says why, or the Write is empty. A
+// Write is alone if its caller waits in Do: perhaps nothing else is in flight then.
+func (st *progress) admit(f *File, pending *atomic.Int64, alone bool) bool {
 	w := st.w
+	if w.Err = f.enter(); w.Err != nil {
+		return false
+	}
 	st.f, st.queue, st.ring, st.pending = f, nil, nil, pending
 	st.panic, st.over, st.gone = nil, false, false
 	st.parts, st.n, st.memAligned = st.parts[:0], 0, true
@@ -93,10 +97,12 @@ func (st *progress) admit(f *File, pending *atomic.Int64, alone bool) {
 	w.Receipt.Summed = f.row.sums
 	if w.Err = st.refuse(); w.Err != nil || st.n == 0 {
 		clear(st.parts)
-		return
+		f.leave()
+		return false
 	}
 	w.Receipt.Tracked = f.opts.tracks()
 	st.divide(alone)
+	return true
 }
 
 func (st *progress) add(p []byte) {
@@ -107,14 +113,14 @@ func (st *progress) add(p []byte) {
 	}
 }
 
-// divide cuts the write into segments, nearly equal ones, whole blocks and whole
+// divide cuts the write into segments of nearly equal length, in whole blocks and whole
 // units of the device.
 func (st *progress) divide(alone bool) {
 	f, n, grain := st.f, st.n, st.f.grain()
 	limit, window := f.segment, windowSegments
 	if st.copies() {
 		limit, window = f.copied, f.window
-		if alone && f.halves { // the first copy is made while nothing is in flight: shorter, so that there are more
+		if alone && f.halves { // while the first copy is made nothing is in flight: make it shorter
 			limit = min(limit, max(limit/2/grain*grain, roundUp(n/windowSegments, grain), grain))
 		}
 	} else if len(st.parts) > 1 {
@@ -135,7 +141,7 @@ func (st *progress) divide(alone bool) {
 	}
 }
 
-// cut says where segments begin that are limit bytes at most.
+// cut places the ends of segments, which are at most limit bytes long.
 func (st *progress) cut(limit int) {
 	f, n, grain := st.f, st.n, st.f.grain()
 	st.cuts = append(st.cuts[:0], 0)
@@ -161,20 +167,20 @@ func (st *progress) cut(limit int) {
 	st.next, st.passed, st.end, st.underWay, st.inline = 0, 0, count, 0, nil
 }
 
-// summing reports whether the Write has sums. A Stream takes those of its buffers.
+// summing reports whether the Write takes sums. A Stream sums its buffers itself.
 func (st *progress) summing() bool { return st.f.row.sums && st.pending == nil }
 
-// copies reports whether all that goes out is a copy.
+// copies reports whether every submission is of a copy.
 func (st *progress) copies() bool { return st.summing() && (st.f.row.copies || !st.memAligned) }
 
-// parted reports whether it is a buffer of a Stream that begins or ends within a unit.
-// Whole units of it are a segment, and so is each part.
+// parted reports whether the Write begins or ends within a unit, as a buffer of a Stream
+// may. Its whole units are one segment, and so is each part.
 func (st *progress) parted() bool { return st.f.isPart(st.w.Off, st.n) }
 
-// reach is the range that st locks. On a block device it is whole units, and pages: there
-// Linux does not order what the page cache writes back against direct writes to other
-// sectors of the page, and a Buffered File would put old sectors back. In a file it is all
-// while a part goes through the page cache, see target.cached.
+// reach returns the range that st locks. On a block device it is whole units and pages:
+// Linux does not order writeback of the page cache against direct writes to other sectors
+// of the page, and a Buffered File would put old sectors back. A part that goes through
+// the page cache locks all of the file, see target.cached.
 func (st *progress) reach() (off, end int64) {
 	off, end = st.w.Off, st.w.Off+int64(st.n)
 	switch unit := int64(max(os.Getpagesize(), st.f.geo.OffsetAlign)); {
@@ -186,8 +192,8 @@ func (st *progress) reach() (off, end int64) {
 	return off, end
 }
 
-// reserve gets the memory that every segment of the window copies into. If there is
-// none as long as they are, they are made shorter.
+// reserve gets private memory for every segment of the window, if they are copied. If
+// the memory comes in shorter pieces, it makes the segments shorter.
 func (st *progress) reserve() {
 	if !st.copies() {
 		return
@@ -206,7 +212,7 @@ func (st *progress) reserve() {
 	}
 }
 
-// perform is the whole of a Write that somebody waits for.
+// perform performs a Write and returns when it has ended.
 func (st *progress) perform() {
 	f := st.f
 	st.reserve()
@@ -215,8 +221,8 @@ func (st *progress) perform() {
 	if len(st.cuts) > 2 && f.rings() {
 		st.ring = borrowRing()
 	}
-	defer func() { // though the Device ended this goroutine
-		if v := recover(); v != nil { // a bug of this package, or of a build that looks for them
+	defer func() { // even if the Device ends this goroutine
+		if v := recover(); v != nil { // a bug of this package: do not wait
 			panic(v)
 		}
 		st.await()
@@ -227,8 +233,7 @@ func (st *progress) perform() {
 	st.begin().run()
 }
 
-// await returns when the Write holds nothing any more. It drives what there is to
-// drive.
+// await returns when the Write holds nothing any more. It drives the ring meanwhile.
 func (st *progress) await() {
 	st.mu.Lock()
 	for !st.gone {
@@ -243,8 +248,8 @@ func (st *progress) await() {
 	st.mu.Unlock()
 }
 
-// begin starts a Write whose range is held, and returns what whoever is here is to
-// submit.
+// begin starts a Write whose range is held, and returns a submission for the caller to
+// make, or nil.
 func (st *progress) begin() *op {
 	asked := false
 	defer func() {
@@ -265,10 +270,8 @@ func (st *progress) begin() *op {
 // fill begins segments as long as the window has room.
 func (st *progress) fill() {
 	for st.next < st.end && len(st.idle) > 0 {
-		if st.inline != nil { // is in flight while the next is summed
-			st.inline.elsewhere()
-			st.inline = nil
-		}
+		st.inline.elsewhere() // in flight while the next is summed
+		st.inline = nil
 		last := len(st.idle) - 1
 		s := st.idle[last]
 		st.idle = st.idle[:last]
@@ -329,7 +332,7 @@ func (st *progress) put(o *op) {
 	}
 }
 
-// ended takes the step of a segment whose submission ended.
+// ended takes the next step of a segment whose submission ended.
 func (st *progress) ended(o *op) {
 	s := o.seg
 	if s.err == nil && o.err == nil && o.panic == nil {
@@ -339,7 +342,8 @@ func (st *progress) ended(o *op) {
 	st.fill()
 }
 
-// goOn submits what a step of s asked for, or gets it the memory that it wants.
+// goOn submits o, the next submission of s. If o is nil it gets the memory that s wants
+// for a resubmission; without a want s is done.
 func (st *progress) goOn(s *segment, o *op) {
 	for o == nil && s.wants() > 0 {
 		s.memory.quota = st.f.quota
@@ -357,7 +361,7 @@ func (st *progress) goOn(s *segment, o *op) {
 	}
 }
 
-// granted goes on with a segment that has the memory that it waited for.
+// granted goes on with a segment that was granted the memory that it waited for.
 func (st *progress) granted(s *segment) {
 	st.mu.Lock()
 	s.private = s.memory.chunks[0].mem
@@ -397,7 +401,7 @@ func (st *progress) done(s *segment) {
 	}
 }
 
-// pass lets the segments before i+1 go out for the first time.
+// pass lets segments up to i go out for the first time.
 func (st *progress) pass(i int) {
 	st.passed = max(st.passed, i)
 	for _, s := range st.window {
@@ -408,8 +412,8 @@ func (st *progress) pass(i int) {
 	}
 }
 
-// halt keeps back segment i and those after it. Those before it go out: what is
-// good of a write is good from its start.
+// halt keeps back segment i and those after it. Those before it go out: a WriteError
+// counts good bytes from the start of the write.
 func (st *progress) halt(i int) {
 	st.end = min(st.end, i)
 	for _, s := range st.window {
@@ -421,8 +425,8 @@ func (st *progress) halt(i int) {
 	}
 }
 
-// leave releases mu, and does what must be done without it. It returns what
-// whoever is here is to submit.
+// leave releases mu, and does the work that must be done without it. It returns a
+// submission for the caller to make, or nil.
 func (st *progress) leave() *op {
 	o, lent := st.inline, st.lent
 	st.inline, st.lent = nil, nil
@@ -436,7 +440,7 @@ func (st *progress) leave() *op {
 	return o
 }
 
-// finish gives back all that the Write holds, and hands it over.
+// finish releases all that the Write holds, and hands it to the Queue or to await.
 func (st *progress) finish() {
 	f, w, queue := st.f, st.w, st.queue
 	if w.Err = st.settle(); w.Err == nil && st.pending != nil {
@@ -452,7 +456,7 @@ func (st *progress) finish() {
 	f.target.unlock(&st.locked)
 	f.opts.Pool.release(&st.private)
 	f.leave()
-	st.f = nil // which a Write that is kept does not keep
+	st.f = nil // so that a Write does not keep its File
 	if queue != nil {
 		queue.end(w)
 		return
@@ -463,8 +467,8 @@ func (st *progress) finish() {
 	st.mu.Unlock()
 }
 
-// settle makes the receipt of the write of what became of its segments, and
-// returns its error: that of the first segment that has one.
+// settle makes the receipt from the results of the segments, and returns the error of
+// the first segment that has one.
 func (st *progress) settle() error {
 	w := st.w
 	r := &w.Receipt

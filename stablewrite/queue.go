@@ -15,16 +15,16 @@ import (
 //		err := q.Start(&writes[i]) ...
 //	}
 //	for more {
-//		w := q.Wait() // the one that ended first; w.Err says how
-//		...           // its memory is the caller's again
+//		w := q.Wait() // the Write that ended first; w.Err is its error
+//		...           // the caller may use its memory again
 //		err := q.Start(w) ...
 //	}
 //	for w := range q.Drain() { // until nothing is under way
 //		if w.Err != nil ...
 //	}
 //
-// A goroutine may call Start only, and Drain at the end; until then Writes that ended
-// keep their memory.
+// It is not necessary to call Wait: a goroutine may call only Start, and Drain at the
+// end. Until then Writes that ended keep their memory.
 //
 // From Start until Wait, Poll or Drain returns it, a Write and its Sums belong to the
 // Queue, and its memory must not be reused, though its bytes may change. Writes that
@@ -38,11 +38,11 @@ type Queue struct {
 	mu          sync.Mutex
 	ring        *driver   // nil: all submissions are blocking calls
 	change      sync.Cond // on changes
-	changes     uint64    // of what follows, and of who is to drive the ring
+	changes     uint64    // counts changes of the fields below, and of who drives the ring
 	asked       bool      // for a ring
 	closed      bool
 	underWay    int
-	first, last *Write // what ended and was not returned, in that order
+	first, last *Write // a list of Writes that ended and were not returned, in that order
 }
 
 // Queue returns a Queue that has at most depth Writes under way, at least one.
@@ -59,17 +59,24 @@ func (f *File) Queue(depth int) *Queue {
 // Queue is closed (os.ErrClosed), or w is under way already (ErrUnderWay).
 func (q *Queue) Start(w *Write) error { return q.start(w, nil) }
 
-// start is Start, also of a buffer of a Stream, of which so many bytes are pending.
+// start is Start, also for a buffer of a Stream, which counts its pending bytes.
 func (q *Queue) start(w *Write, pending *atomic.Int64) error {
 	if err := w.claim(); err != nil {
 		return err
 	}
-	if err := q.enter(w, pending); err != nil {
+	st := w.state
+	admitted, err := st.admit(q.f, pending, false), w.Err
+	if err == nil {
+		err = q.enter(st)
+	}
+	switch {
+	case err != nil:
+		if admitted {
+			q.f.leave()
+		}
 		w.release()
 		return err
-	}
-	st := w.state
-	if st.n == 0 {
+	case !admitted: // it is empty
 		q.end(w)
 		return nil
 	}
@@ -83,21 +90,7 @@ func (q *Queue) start(w *Write, pending *atomic.Int64) error {
 }
 
 // enter waits for a place in the Queue.
-func (q *Queue) enter(w *Write, pending *atomic.Int64) error {
-	if err := q.f.enter(); err != nil {
-		return err
-	}
-	err := q.admit(w, pending)
-	if err != nil || w.state.n == 0 {
-		q.f.leave()
-	}
-	return err
-}
-
-func (q *Queue) admit(w *Write, pending *atomic.Int64) error {
-	if w.state.admit(q.f, pending, false); w.Err != nil {
-		return w.Err
-	}
+func (q *Queue) enter(st *progress) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for !q.closed && q.underWay >= q.depth {
@@ -107,8 +100,7 @@ func (q *Queue) admit(w *Write, pending *atomic.Int64) error {
 		return q.f.wrap("start", os.ErrClosed)
 	}
 	q.underWay++
-	st := w.state
-	if !q.asked && q.f.rings() && !st.parted() && q.f.inside(w.Off+int64(st.n)) {
+	if !q.asked && q.f.rings() && !st.parted() && q.f.inside(st.w.Off+int64(st.n)) {
 		q.asked = true
 		q.ring = newDriver(q.depth, true)
 	}
@@ -116,17 +108,17 @@ func (q *Queue) admit(w *Write, pending *atomic.Int64) error {
 	return nil
 }
 
-// wait returns when something may have changed. It drives the ring, unless
-// somebody else does. mu is held, but not meanwhile.
+// wait returns when something may have changed. It drives the ring, unless another
+// goroutine does. The caller holds mu; wait releases it while it waits.
 func (q *Queue) wait() {
 	before := q.changes
 	q.waiting.Add(1)
 	defer q.waiting.Add(-1)
-	if ring := q.ring; ring.busy() && ring.claim() { // under mu: what ends from here on stirs it
+	if ring := q.ring; ring.busy() && ring.claim() { // under mu: a Write that ends from here on stirs it
 		q.mu.Unlock()
 		ring.drive()
 		q.mu.Lock()
-		q.changed() // somebody else may have to drive now
+		q.changed() // another goroutine may have to drive now
 		return
 	}
 	for q.changes == before {
@@ -139,7 +131,7 @@ func (q *Queue) changed() {
 	q.change.Broadcast()
 }
 
-// submitted wakes those who wait and may have to drive the ring now.
+// submitted wakes goroutines that wait and may have to drive the ring now.
 func (q *Queue) submitted() {
 	if q.waiting.Load() > 0 {
 		q.mu.Lock()
@@ -171,8 +163,8 @@ func (q *Queue) end(w *Write) {
 // and Drain panic with a *PanicError, which is also in Write.Err.
 func (q *Queue) Wait() *Write { return q.handOver(q.await(true)) }
 
-// await returns what ended first, and waits for it as long as anything is under way,
-// or may come.
+// await returns the Write that ended first. It waits while any is under way or, if
+// mayCome, may be started.
 func (q *Queue) await(mayCome bool) *Write {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -182,8 +174,8 @@ func (q *Queue) await(mayCome bool) *Write {
 	return q.unlink()
 }
 
-// take is Wait for a Stream, which has something under way, is told of no changes,
-// and takes a panic from the Write.
+// take is Wait for a Stream. The Stream has something under way, and finds a panic in
+// the Write. OnChanged is not called: a Stream writes copies.
 func (q *Queue) take() *Write {
 	w := q.await(false)
 	w.release()
@@ -228,7 +220,7 @@ func (q *Queue) handOver(w *Write) *Write {
 	return w
 }
 
-// unlink takes what ended first out of the list.
+// unlink takes the Write that ended first, if any, out of the list.
 func (q *Queue) unlink() *Write {
 	w := q.first
 	if w == nil {
@@ -241,7 +233,7 @@ func (q *Queue) unlink() *Write {
 	return w
 }
 
-// Close waits until nothing is under way. After it Start fails, and Wait returns the
+// Close waits until nothing is under way. Afterwards Start fails, and Wait returns the
 // Writes that have ended, then nil. A Queue that is not closed holds a descriptor
 // until it is garbage collected.
 func (q *Queue) Close() error {

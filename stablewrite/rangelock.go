@@ -10,10 +10,10 @@ import (
 // overwrite a newer write. Spans that overlap are held one at a time, in the
 // order in which they came; disjoint ones do not wait.
 //
-// Spans of exactly the same bytes stand in one line; the first of each line is a node of
-// a treap by offset, with the highest end of each subtree. A span that comes waits for
-// the last of its own line, and for the last of each line that overlaps it and came
-// after that one: all others are waited for by these.
+// Spans of exactly the same bytes stand in one line. The first of each line is a node of
+// a treap by offset, with the highest end of each subtree. A new span waits for the last
+// of its line, and for the last of each overlapping line if that one came later than the
+// last of its line. These wait for all other spans that overlap it.
 type rangeLock struct {
 	mu   sync.Mutex
 	root *span
@@ -31,13 +31,13 @@ type span struct {
 	last        *span // of the line
 	priority    uint32
 
-	before int // spans that must go first
+	before int // spans that must leave first
 	came   uint64
 	next   *span   // in the line
-	behind []*span // that wait for this one to go
-	woken  *span   // the next of those that leave handed over to
+	behind []*span // spans that wait for this one to leave
+	woken  *span   // the next in the list that leave returns
 	turn   chan struct{}
-	parked *progress // goes on when its turn comes; nil: turn is signalled
+	parked *progress // to go on with at its turn; nil: turn is signalled
 }
 
 // enter puts s in line for [off, end), and reports whether it is held at once.
@@ -66,7 +66,7 @@ func (s *span) wait(first *span) {
 	s.before++
 }
 
-// lock returns when [off, end) is held.
+// lock returns when s holds [off, end).
 func (l *rangeLock) lock(s *span, off, end int64) {
 	if s.turn == nil {
 		s.turn = make(chan struct{}, 1)
@@ -78,8 +78,7 @@ func (l *rangeLock) lock(s *span, off, end int64) {
 	}
 }
 
-// unlock gives back what s holds, and wakes or starts those whose turn it is.
-// The caller holds no lock.
+// unlock releases s, and wakes or starts spans whose turn it is. The caller holds no lock.
 func (l *rangeLock) unlock(s *span) {
 	for t := l.leave(s); t != nil; {
 		next := t.woken
@@ -93,15 +92,15 @@ func (l *rangeLock) unlock(s *span) {
 	}
 }
 
-// drain returns when nothing is held that was held when it was called.
+// drain returns when all spans are released that were held when it was called.
 func (l *rangeLock) drain() {
 	var all span
 	l.lock(&all, 0, math.MaxInt64)
 	l.unlock(&all)
 }
 
-// leave takes s, which is held, out of its line, and returns those that are held
-// from now on, linked by woken, in the order in which they came.
+// leave takes s, which is held, out of its line. It returns the spans that are held from
+// now on, linked by woken, in the order in which they came.
 func (l *rangeLock) leave(s *span) (woken *span) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -137,7 +136,7 @@ func (n *span) find(off, end int64) *span {
 	return n
 }
 
-// blockers makes s wait for the last of each line that overlaps it, if that came after
+// blockers makes s wait for the last of each line that overlaps it, if it came after
 // since.
 func (n *span) blockers(s *span, since uint64) {
 	if n == nil || n.highest <= s.off {
@@ -164,7 +163,7 @@ func (n *span) fix() *span {
 	return n
 }
 
-// insert adds m, at a height that is drawn.
+// insert adds m, at a random height.
 func (n *span) insert(m *span) *span {
 	m.priority = rand.Uint32()
 	return n.add(m)
@@ -183,7 +182,7 @@ func (n *span) add(m *span) *span {
 	return n.fix()
 }
 
-// split divides the treap into what is less than (off, end) and the rest.
+// split divides the treap into spans less than (off, end) and the rest.
 func (n *span) split(off, end int64) (less, rest *span) {
 	if n == nil {
 		return nil, nil

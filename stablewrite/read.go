@@ -8,11 +8,11 @@ import (
 	"runtime/debug"
 )
 
-// ReadAt reads len(p) bytes from off, any offset and any length; it is io.ReaderAt.
-// An unaligned read goes through private memory. A read into p that fails with EIO or
-// EILSEQ is repeated once into private memory: a layer that verifies checksums fails
-// a read if somebody changes the memory meanwhile. If that fails too, the media are
-// at fault, and the error says what was tried.
+// ReadAt reads len(p) bytes from off, with any offset and any length; it implements
+// io.ReaderAt. An unaligned read goes through private memory. A read into p that fails
+// with EIO or EILSEQ is repeated once into private memory: a layer that verifies
+// checksums fails a read if another goroutine or process changes p meanwhile. If both
+// reads fail, the media are at fault, and the error lists both.
 //
 // If the Device panics, ReadAt panics with a *PanicError.
 //
@@ -63,7 +63,7 @@ func (f *File) readPinned(p []byte, off int64) (int, error) {
 	return f.readDevice(p, off)
 }
 
-// readDevice is Device.ReadAt, held to the contract of io.ReaderAt.
+// readDevice calls Device.ReadAt and enforces the contract of io.ReaderAt.
 func (f *File) readDevice(p []byte, off int64) (int, error) {
 	n, err := f.callRead(p, off)
 	switch {
@@ -90,8 +90,8 @@ func (f *File) callRead(p []byte, off int64) (n int, err error) {
 	return f.dev.ReadAt(p, off)
 }
 
-// readPrivate reads whole units of the device into private memory and copies
-// out what was asked for.
+// readPrivate reads whole units of the device into private memory, and copies the
+// requested bytes to p.
 func (f *File) readPrivate(p []byte, off int64) (n int, err error) {
 	align := f.geo.OffsetAlign
 	into := func(off int64) int { return int(off % int64(align)) }
@@ -111,7 +111,7 @@ func (f *File) readPrivate(p []byte, off int64) (n int, err error) {
 			}
 		}
 	}
-	if n == len(p) { // all that was asked for is here, whatever came after it
+	if n == len(p) { // an error of later bytes does not matter
 		return n, nil
 	}
 	return n, err

@@ -8,23 +8,20 @@ import (
 	"stablepages/crcguard"
 )
 
-// segment is a part of a Write under way, which goes out as one submission. Its
-// steps read and copy memory and say what to submit next; they never block, start
-// a goroutine or call a device. Whatever runs them (a ring, blocking calls, a
-// simulated device) runs the same code.
-//
-// A strategy is what is different in these steps: what goes out first, and what
-// to do once that landed.
+// segment is a part of a Write under way, which goes out as one submission. Its steps
+// read and copy memory and return the next submission. They never block, start a
+// goroutine or call a device, so a ring, blocking calls and a simulated device run the
+// same code.
 type segment struct {
 	parts   [][]byte // the caller's memory
 	n       int      // bytes of all parts
 	off     int64
-	private []byte // from the Pool: as long as n if the strategy copies first, else what a resubmission was given
-	aligned bool   // the device takes the parts as they are
+	private []byte // of the Pool: n bytes if the strategy copies first, else for a resubmission
+	aligned bool   // the device takes the parts without a copy
 	whole   bool   // Options.Resubmit is Whole
 	strict  bool   // Options.RequireTracking
-	ready   bool   // private memory of a Stream, whose sums are known: goes out without a copy
-	unit    int    // Geometry.OffsetAlign, a power of two; 1: a part of that
+	ready   bool   // private memory of a Stream, which has its sums: goes out without a copy
+	unit    int    // Geometry.OffsetAlign, a power of two; 1 for a part of a unit
 	gap     int    // the longest run of unchanged bytes that goes out with changed ones around it
 	steps   strategy
 	guard   detector
@@ -35,12 +32,12 @@ type segment struct {
 
 	op      op
 	attempt int  // 1: first submission; 2: resubmissions; 0: none yet
-	stable  bool // what is submitted is private memory
+	stable  bool // private memory is submitted
 	kept    bool // until the segments before it went out
 	changed []Extent
-	again   []Extent // what is still to be resubmitted
+	again   []Extent // to be resubmitted
 
-	sums   []uint32 // of what is on the media, by block of the file
+	sums   []uint32 // of the bytes on the media, by block of the file
 	sum    uint32   // of the first good bytes
 	good   int      // bytes from the start that are on the media as summed
 	err    error
@@ -52,38 +49,39 @@ type op struct {
 	bufs  [][]byte
 	len   int
 	off   int64
-	n     int // bytes that landed; after EIO or EILSEQ none is known to have
+	n     int // bytes that landed; 0 after EIO and EILSEQ, which leave that unknown
 	err   error
 	panic *PanicError // of the Device
 	seg   *segment
 	one   [1][]byte
-	rest  [][]byte // storage of what a short write left
+	rest  [][]byte // storage for the rest of a short write
 	iov   iovecs   // of bufs, for a system call
 	goes  func()   // run; go of a func value does not allocate
 }
 
-// strategy is the two steps in which strategies differ.
+// strategy has the two steps in which strategies differ.
 type strategy interface {
-	begin(*segment) error  // sets the first submission; an error: it could not read caller memory
-	landed(*segment) error // of caller memory: sets what goes out again; nil and nothing to go out: it is good
+	begin(*segment) error  // sets the first submission; fails if it cannot read caller memory
+	landed(*segment) error // after a submission of caller memory: sets again, or fails
 }
 
-// detector notices changes, as a crcguard.Guard does: tracking, or a simulation.
+// detector notices changes, as a crcguard.Guard does. A tracking is one, and so is the
+// simulation of the explorer.
 type detector interface {
 	use(Detection)
 	ArmPartsAt(parts [][]byte, off int64) uint32
 	Sums() []uint32
 	AppendChangedParts(dst []Extent, parts [][]byte) []Extent
-	tracks() bool // from ArmPartsAt on: restored changes are seen, too
-	release()     // ends what ArmPartsAt began
+	tracks() bool // after ArmPartsAt: restored changes are seen, too
+	release()     // undoes ArmPartsAt
 }
 
-// memory is how caller memory is copied, so that a simulation can step in.
+// memory copies caller memory. The explorer simulates it.
 type memory interface {
 	copyBlocks(dst, src []byte, off int64, sums []uint32) uint32
 }
 
-// start takes the first step, and returns what to submit; nil: the segment is
+// start takes the first step, and returns the first submission, or nil if the segment is
 // done.
 func (s *segment) start() *op {
 	s.attempt, s.stable, s.changed, s.again = 0, false, s.changed[:0], s.again[:0]
@@ -94,8 +92,8 @@ func (s *segment) start() *op {
 	return &s.op
 }
 
-// ended takes the step that the end of a submission asks for, and returns what to
-// submit next; nil: the segment is done, or asks for private memory (wants).
+// ended takes the step after a submission, and returns the next submission. It returns
+// nil if the segment is done or wants private memory.
 func (s *segment) ended() *op {
 	o := &s.op
 	if s.attempt > 1 {
@@ -118,17 +116,15 @@ func (s *segment) ended() *op {
 	switch {
 	case s.err != nil:
 		s.again = s.again[:0]
-		return nil
 	case len(s.again) == 0:
 		s.good = s.n
-		return nil
-	case len(s.private) == 0:
-		return nil
+	case len(s.private) > 0:
+		return s.resubmit()
 	}
-	return s.resubmit()
+	return nil
 }
 
-// wants is how many bytes of private memory the segment waits for.
+// wants returns how many bytes of private memory the segment waits for.
 func (s *segment) wants() (n int) {
 	if len(s.private) > 0 {
 		return 0
@@ -139,14 +135,14 @@ func (s *segment) wants() (n int) {
 	return n
 }
 
-// submit makes the submission one of bufs at off.
+// submit sets the submission to n bytes of bufs at off.
 func (s *segment) submit(bufs [][]byte, n int, off int64) {
 	o := &s.op
 	o.bufs, o.len, o.off, o.n, o.err, o.seg = bufs, n, off, 0, nil, s
 	s.attempt = min(s.attempt+1, 2)
 }
 
-// submitPrivate is submit of private memory.
+// submitPrivate sets the submission to private memory.
 func (s *segment) submitPrivate(buf []byte, off int64) {
 	s.stable = true
 	s.op.one[0] = buf
@@ -168,9 +164,9 @@ func (s *segment) bounce() error {
 	return nil
 }
 
-// resubmit copies of what is to go out again as much as there is memory for, from
-// its start, and submits the copy: one extent at a time, so that nothing more goes
-// to a device that fails.
+// resubmit copies the first extent of again, or as much of it as private memory holds,
+// and submits the copy. It submits one extent at a time: if the device fails, the others
+// are not touched.
 func (s *segment) resubmit() *op {
 	e := &s.again[0]
 	now := Extent{Off: e.Off, Len: min(e.Len, len(s.private))}
@@ -189,17 +185,17 @@ func (s *segment) resubmit() *op {
 	return &s.op
 }
 
-// grain is the least that submissions are divided at: whole blocks, which have
-// sums, and whole units of the device.
+// grain is the length that submissions are divided by: whole blocks, which have sums,
+// and whole units of the device.
 func (s *segment) grain() int { return max(crcguard.BlockSize, s.unit) }
 
-// joinGap is segment.gap. Joined writes had 1.22 of the throughput of separate ones
-// across gaps of 28 KiB, and 0.87 across gaps of 60 (BenchmarkScattered, ext4 on a
-// virtio disk).
+// joinGap is the gap of segments. Joined writes had 1.22 of the throughput of separate
+// ones across gaps of 28 KiB, and 0.87 across gaps of 60 KiB (BenchmarkScattered, ext4 on
+// a virtio disk).
 const joinGap = 32 << 10
 
-// join makes the extents of again whole units of the device, and one of those
-// between which little lies.
+// join extends the extents of again to whole units of the device, and joins extents with
+// at most gap bytes between them.
 func (s *segment) join() {
 	joined := s.again[:0]
 	for _, e := range s.again {
@@ -216,9 +212,9 @@ func (s *segment) join() {
 	s.again = joined
 }
 
-// fail ends a segment of which only the first good bytes are on the media as
-// summed. They are rounded down to whole blocks, which have sums, and to whole
-// units of the device, from which a caller can go on.
+// fail ends a segment whose first good bytes are on the media as summed. It rounds them
+// down to whole blocks, which have sums, and to whole units of the device, so that a
+// caller can go on there.
 func (s *segment) fail(good int, err error) {
 	if good < s.n && !s.ready {
 		good = max(0, good-int((s.off+int64(good))%int64(s.grain())))
@@ -239,7 +235,7 @@ func (s *segment) sumOf(n int) (sum uint32) {
 	return sum
 }
 
-// forget lets go of memory that is not the segment's.
+// forget drops references to memory of others.
 func (s *segment) forget() {
 	clear(s.parts[:cap(s.parts)])
 	s.parts, s.private, s.sums, s.err = s.parts[:0], nil, nil, nil
@@ -248,9 +244,9 @@ func (s *segment) forget() {
 	s.op.bufs, s.op.one[0], s.op.panic, s.op.err = nil, nil, nil, nil
 }
 
-// landed accounts for n bytes that the device says landed of what was left of o.
-// It reports whether more is to be submitted: of a short write, what follows the
-// last whole unit.
+// landed accounts for n bytes of the rest of o that landed, as the device says. It
+// reports whether more is to be submitted: after a short write, the bytes that follow
+// the last whole unit.
 func (o *op) landed(n int, err error) (more bool) {
 	if n < 0 || n > o.len-o.n {
 		n, err = 0, errCount
@@ -267,15 +263,14 @@ func (o *op) landed(n int, err error) (more bool) {
 		return true
 	case err == nil:
 		err = io.ErrShortWrite
-	}
-	o.err = err
-	if isMedia(err) { // nothing of a submission that failed is known to have landed
+	case isMedia(err): // nothing of a submission that failed is known to have landed
 		o.n = 0
 	}
+	o.err = err
 	return false
 }
 
-// left is what of o has not landed.
+// left returns the part of o that has not landed.
 func (o *op) left() [][]byte {
 	if o.n == 0 {
 		return o.bufs
@@ -293,10 +288,9 @@ func (o *op) left() [][]byte {
 
 var errCount = errors.New("the device returned an impossible count")
 
-// isIntegrity reports whether a device refused data because a guard computed
-// before did not match: proof that the buffer changed, whatever our sums say.
+// isIntegrity reports whether a device refused data because a guard tag computed before
+// did not match. It proves that the buffer changed, even if our sums are equal.
 func isIntegrity(err error) bool { return errors.Is(err, syscall.EILSEQ) }
 
-// isMedia reports whether err says that data was not written, in a way that a
-// change in flight can cause.
+// isMedia reports whether err is one that a change in flight can cause.
 func isMedia(err error) bool { return isIntegrity(err) || errors.Is(err, syscall.EIO) }

@@ -7,8 +7,8 @@ import (
 	"math"
 )
 
-// Sized is a Device that knows its size. On a Device that is not Sized the segments
-// of a large write go out in order, as if the write made it longer.
+// Sized is a Device that knows its size. On a Device that is not Sized the segments of a
+// large write go out in order, as those of a write that makes a file longer do.
 type Sized interface {
 	Size() (int64, error)
 }
@@ -16,25 +16,21 @@ type Sized interface {
 // Resizer is a Device whose size can be set, and that can allocate space ahead.
 type Resizer interface {
 	Truncate(size int64) error
-	// Preallocate allocates [off, off+n), and makes the file at least so long.
+	// Preallocate allocates [off, off+n), and makes the file off+n long if it is shorter.
 	Preallocate(off, n int64) error
 }
 
-// Size is the length of the file or block device, in bytes.
-func (f *File) Size() (int64, error) {
+// Size returns the length of the file or block device, in bytes.
+func (f *File) Size() (n int64, err error) {
 	if err := f.enter(); err != nil {
 		return 0, err
 	}
 	defer f.leave()
-	d, ok := f.dev.(Sized)
-	if !ok {
-		return 0, f.wrap("size", errors.ErrUnsupported)
+	err = errors.ErrUnsupported
+	if d, ok := f.dev.(Sized); ok {
+		n, err = d.Size()
 	}
-	n, err := d.Size()
-	if err != nil {
-		return 0, f.wrap("size", err)
-	}
-	return n, nil
+	return n, f.wrap("size", err)
 }
 
 // Truncate makes the file size bytes long. It and writes of the process beyond the
@@ -47,9 +43,9 @@ func (f *File) Truncate(size int64) error {
 	return f.resize("truncate", min(size, now), math.MaxInt64, func(d Resizer) error { return d.Truncate(size) })
 }
 
-// Preallocate allocates n bytes from off on, and makes the file at least so long.
-// Later writes there need no new space, do not make the file longer, and so can go
-// out by a ring. It and overlapping writes of the process wait for each other.
+// Preallocate allocates n bytes from off on, and makes the file off+n long if it is
+// shorter. Later writes there need no new space and do not make the file longer, so they
+// can go out by a ring. It and overlapping writes of the process wait for each other.
 func (f *File) Preallocate(off, n int64) error {
 	if n <= 0 || off > math.MaxInt64-n {
 		off, n = -1, 0
@@ -71,10 +67,7 @@ func (f *File) resize(what string, off, end int64, do func(Resizer) error) error
 	case off < 0:
 		return f.wrap(what, fmt.Errorf("%w: negative offset or size, or nothing to allocate", fs.ErrInvalid))
 	}
-	if err := f.resized(off, end, func() error { return do(d) }); err != nil {
-		return f.wrap(what, err)
-	}
-	return nil
+	return f.wrap(what, f.resized(off, end, func() error { return do(d) }))
 }
 
 // resized sets the size, or allocates, while no write to the range is under way.
@@ -82,7 +75,7 @@ func (f *File) resized(off, end int64, do func() error) error {
 	var held span
 	f.target.lock(&held, off, end)
 	defer f.target.unlock(&held)
-	defer f.known.Store(0) // to be asked again
+	defer f.known.Store(0) // the file may be shorter now
 	return do()
 }
 
@@ -99,5 +92,6 @@ func (f *File) extends(end int64) (longer bool) {
 	return longer
 }
 
-// inside reports whether the file was at least so long when that was asked last.
+// inside reports whether the file has at least end bytes, by the known size or else by the
+// Device.
 func (f *File) inside(end int64) bool { return end <= f.known.Load() || !f.extends(end) }

@@ -4,19 +4,18 @@ import "sync"
 
 // Stats counts what a File did since it was opened.
 type Stats struct {
-	Writes        int64 // that returned without error; of a Stream, buffers
-	Bytes         int64 // of these
-	Failed        int64 // writes that were begun and returned an error
+	Writes        int64 // that returned without error; for a Stream, its buffers
+	Bytes         int64 // of these writes
+	Failed        int64 // writes that began and returned an error
 	ChangedWrites int64 // writes whose buffer was seen to change
 	Submissions   int64 // to the device
 	Resubmitted   int64 // bytes submitted once more
 	Refused       int64 // submissions that the device refused with EILSEQ
 	Unaligned     int64 // writes copied only because their memory was not aligned for the device
-	Untracked     int64 // writes under ByTracking of which not all was tracked
+	Untracked     int64 // writes under ByTracking with a part that was not tracked
 
-	// Of the Pool, all of its Files, in bytes: the most that was in use at a time, what
-	// is mapped, and what of that lies in huge pages (-1 before Linux 6.7, which does not
-	// tell).
+	// Bytes of the Pool, for all of its Files: the most in use at a time, the bytes
+	// mapped, and those of them in huge pages (-1 before Linux 6.7, which does not tell).
 	PoolPeak, PoolMapped, PoolHuge int
 }
 
@@ -29,24 +28,22 @@ type counters struct {
 func (c *counters) count(r Receipt, err error, unaligned, untracked bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err != nil {
-		c.Failed++
-	} else {
-		c.Writes++
+	count := func(n *int64, yes bool) {
+		if yes {
+			*n++
+		}
+	}
+	count(&c.Failed, err != nil)
+	count(&c.Writes, err == nil)
+	count(&c.ChangedWrites, r.ChangedBlocks > 0)
+	count(&c.Unaligned, unaligned)
+	count(&c.Untracked, untracked)
+	if err == nil {
 		c.Bytes += int64(r.N)
 	}
 	c.Submissions += int64(r.Submissions)
-	if r.ChangedBlocks > 0 {
-		c.ChangedWrites++
-	}
 	c.Resubmitted += r.Resubmitted
 	c.Refused += int64(r.Refused)
-	if unaligned {
-		c.Unaligned++
-	}
-	if untracked {
-		c.Untracked++
-	}
 }
 
 // Stats returns the counts so far.

@@ -1,18 +1,18 @@
 package stablewrite
 
-// Strategy says what a File does about buffers that change while they are
-// written. The zero value is Verify. Its text is its name, for flag.TextVar.
+// Strategy says how a File treats buffers that change while they are written. The
+// zero value is Verify. Its text is its name, for flag.TextVar.
 type Strategy uint8
 
 const (
-	// Verify sums, submits the buffer itself, sums again, and resubmits what
-	// changed from private memory: the fix proposed in 2011. A buffer whose
-	// memory the device does not take (Geometry.MemAlign) is copied as under
-	// Bounce, and its changes are not seen; Stats.Unaligned counts these.
+	// Verify sums, submits the buffer itself, sums again, and resubmits changed
+	// blocks from private memory: the fix proposed in 2011. If the device does not
+	// take the memory of the buffer (Geometry.MemAlign), Verify copies the buffer as
+	// Bounce does, and sees no changes; Stats.Unaligned counts such writes.
 	Verify Strategy = iota
-	// Detect is Verify that returns ErrChanged instead of resubmitting, as
-	// OpenZFS 2.3 does. It too sees no change of memory that is not aligned:
-	// use AlignedBuffer.
+	// Detect is Verify, but returns ErrChanged instead of resubmitting, as OpenZFS
+	// 2.3 does. Like Verify it sees no changes of memory that is not aligned: use
+	// AlignedBuffer.
 	Detect
 	// Bounce always copies, sums the copy and submits the copy.
 	Bounce
@@ -23,33 +23,32 @@ const (
 	Buffered
 )
 
-// Promise is what a Strategy promises, with a Detection, of a write that returned
-// without error, unless another write overlapped it.
+// Promise lists the promises of a Strategy with a Detection. They hold for a write
+// that returned without error, unless another write overlapped it.
 type Promise struct {
-	// Changed: the media is what the receipt says even if the buffer changed
-	// in flight, up to a collision of the detection digest.
+	// Changed: the media match the receipt even if the buffer changed in flight, up to
+	// a collision of the detection digest.
 	Changed bool
-	// Restored: ... even if the buffer changed in flight and was restored.
+	// Restored: they match even if the buffer changed in flight and was restored.
 	Restored bool
-	// Tracked: Restored is promised only of writes whose Receipt.Tracked is set, and
-	// only of changes that ByTracking sees.
+	// Tracked: Restored holds only for writes with Receipt.Tracked set, and only for
+	// changes that ByTracking sees.
 	Tracked bool
-	// Collides: Changed is not promised of pages that end in their own CRC-32C.
+	// Collides: Changed does not hold for pages that end in their own CRC-32C.
 	Collides bool
-	// Refuses: a change that is seen is an error, not healed.
+	// Refuses: a change that is seen is an error, and is not healed.
 	Refuses bool
-	// CrashWindow: a crash between first submission and the first successful
-	// Sync after the last can leave blocks that no receipt describes. What
-	// every write risks in a crash (old bytes, new bytes, some of each) does
-	// not count.
+	// CrashWindow: a crash between the first submission and the first successful Sync
+	// after the last can leave blocks that no receipt describes. The risks of every
+	// write in a crash (old bytes, new bytes, some of each) do not count.
 	CrashWindow bool
-	// AfterSync: the promise holds of the media only once Sync succeeded.
+	// AfterSync: the media match only after Sync succeeded.
 	AfterSync bool
 }
 
-// Holds reports whether a receipt stays true of the media when the buffer is
-// changed in flight and, if restored, changed back before the write returns.
-// Tracked is Receipt.Tracked of the write.
+// Holds reports whether the media match the receipt of a write whose buffer was
+// changed in flight and, if restored, changed back before the write returned.
+// Tracked is the write's Receipt.Tracked.
 func (p Promise) Holds(restored, tracked bool) bool {
 	if restored {
 		return p.Restored && (tracked || !p.Tracked)
@@ -69,7 +68,7 @@ type strategyRow struct {
 
 var strategyNames = texts[Strategy]{Verify: "verify", Detect: "detect", Bounce: "bounce", Raw: "raw", Buffered: "buffered"}
 
-// strategies is the table that everything about strategies is read from.
+// strategies is the only description of each Strategy.
 var strategies = [...]strategyRow{
 	Verify: {
 		about:   "sum, submit, sum again, resubmit what changed from private memory (the 2011 proposal)",
@@ -106,7 +105,7 @@ func Strategies() []Strategy {
 	return all
 }
 
-// row is what is known of s: nothing, if there is no such strategy.
+// row returns the description of s, empty if there is no such strategy.
 func (s Strategy) row() (row strategyRow) {
 	if int(s) < len(strategies) {
 		row = strategies[s]
@@ -117,13 +116,13 @@ func (s Strategy) row() (row strategyRow) {
 // String returns the name of s: "verify", "bounce", ...
 func (s Strategy) String() string { return strategyNames.name(s) }
 
-// About says in a line what s does.
+// About describes s in one line.
 func (s Strategy) About() string { return s.row().about }
 
-// Promise returns what s promises, by the digest if it looks for changes.
+// Promise returns the promises of s with detection by digest.
 func (s Strategy) Promise() Promise { return s.row().promise }
 
-// PromiseBy returns what s promises if it looks for changes by d.
+// PromiseBy returns the promises of s with detection by d.
 func (s Strategy) PromiseBy(d Detection) Promise {
 	p := s.Promise()
 	if s.Detects() {

@@ -2,12 +2,12 @@ package stablewrite
 
 import "fmt"
 
-// verify submits the caller's memory between two looks at it, and resubmits
-// what changed from private memory; or, refusing, returns ErrChanged.
+// verify submits the caller's memory between two looks at it. It resubmits changed blocks
+// from private memory or, if it refuses changes, returns ErrChanged.
 type verify struct{ refuse bool }
 
 func (verify) begin(s *segment) error {
-	if !s.aligned { // the device would refuse it: a copy is due anyway
+	if !s.aligned { // the device would refuse it
 		return s.bounce()
 	}
 	if err := s.arm(); err != nil {
@@ -25,8 +25,8 @@ func (v verify) landed(s *segment) error {
 	if len(s.changed) > 0 {
 		good = min(good, s.changed[0].Off)
 	}
-	// A refusal for a guard tag proves a change even where it was restored
-	// before we looked; an I/O error does where we saw one.
+	// A refusal for a guard tag proves a change, even if it was restored before the
+	// second look. An I/O error is blamed on a change only if one was seen.
 	refused := isIntegrity(err) || isMedia(err) && len(s.changed) > 0
 	switch {
 	case err != nil && !refused:
@@ -45,15 +45,15 @@ func (v verify) landed(s *segment) error {
 	return nil
 }
 
-// bounce submits a private copy, whose sum is taken while it is made. It is the
-// whole of Bounce and, on a descriptor without O_DIRECT, of Buffered.
+// bounce submits a private copy, which is summed while it is made. Bounce uses it and,
+// on a descriptor without O_DIRECT, Buffered.
 type bounce struct{}
 
 func (bounce) begin(s *segment) error { return s.bounce() }
 func (bounce) landed(*segment) error  { return nil }
 
-// raw submits the caller's memory once. It keeps no sums, so its good bytes are
-// those that the device accepted.
+// raw submits the caller's memory once. It keeps no sums: good counts the bytes that the
+// device accepted.
 type raw struct{}
 
 func (raw) begin(s *segment) error {

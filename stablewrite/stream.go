@@ -14,13 +14,13 @@ import (
 	"stablepages/crcguard"
 )
 
-// Stream writes bytes one after the other, of any number, from any offset on. It
-// copies all of them, so they are as safe as under Bounce whatever the Strategy. It
-// writes full buffers while it fills the next: several at a time within the file, one
-// at a time at its end. File.StreamAt makes one.
+// Stream writes any number of bytes, one after the other, from any offset on. It copies
+// all of them, so under every Strategy they are as safe as under Bounce. It writes full
+// buffers while it fills the next: several at a time within the file, one at a time at
+// its end. File.StreamAt makes one.
 //
 // Bytes outside of the written range do not change. If a Stream begins, is flushed or
-// ends within a unit of the device (Geometry.OffsetAlign), that part goes out by
+// ends within a unit of the device (Geometry.OffsetAlign), that part is a submission by
 // itself. On a file it goes through the page cache, by another descriptor that
 // StreamAt opens, and is on the media before it counts as written. On a block device
 // the unit is read and written again, so the File must be open for reading.
@@ -30,19 +30,18 @@ import (
 // later call but Sum and Landed returns it. Only an error of the reader given to
 // ReadFrom is not final.
 type Stream struct {
-	// BlockSums, if set before the first Write, is called with the CRC-32C of
-	// each 4 KiB block of the file that is on the media, in order: off is where
-	// in the file the first one begins. The first and the last may be shorter;
-	// the last comes with Close. It is called by Write, ReadFrom, Flush and
-	// Close, must keep nothing of sums, and may use nothing of the Stream but
-	// Sum and Landed.
+	// BlockSums, if set before the first Write, is called with the CRC-32C of each 4
+	// KiB block of the file that is on the media, in order; the first one begins at
+	// off. The first and the last block of the Stream may be shorter; Close reports the
+	// last. Write, ReadFrom, Flush and Close call BlockSums. It must not keep sums, and
+	// may use only Sum and Landed of the Stream.
 	BlockSums func(off int64, sums []uint32)
 
 	f      *File
-	q      *Queue // of what is flying; nil until something is
+	q      *Queue // of flying; nil until the first launch
 	start  int64
-	at     int64     // where in the file what is in fill begins
-	fill   *buffer   // nil until there is something to put in
+	at     int64     // where in the file the bytes of fill begin
+	fill   *buffer   // nil: empty
 	flying []*buffer // in order
 	spare  []*buffer // to be filled again
 
@@ -54,13 +53,13 @@ type Stream struct {
 	err     error
 	closed  bool
 
-	reporting, misused bool // BlockSums is called; and used the Stream
+	reporting, misused bool // BlockSums is called; it used the Stream
 }
 
 // buffer is a part of the file on its way, in private memory.
 type buffer struct {
-	mem   []byte // mem[0] is where a grain of the file begins
-	lo    int    // mem[lo:hi] is of the Stream
+	mem   []byte // mem[0] belongs at a multiple of the grain of the file
+	lo    int    // mem[lo:hi] has bytes of the Stream
 	hi    int
 	sums  []uint32
 	w     Write
@@ -78,19 +77,18 @@ func (f *File) StreamAt(off int64) *Stream {
 		return s
 	}
 	defer f.leave()
-	switch {
+	var err error
+	switch d, ok := f.dev.(interface{ openParts() error }); {
 	case off < 0 || off > math.MaxInt64/2:
-		s.err = s.wrap(fmt.Errorf("%w: no such offset", fs.ErrInvalid))
-		return s
+		err = fmt.Errorf("%w: the offset is negative or too large", fs.ErrInvalid)
 	case f.readOnly:
-		s.err = s.wrap(fmt.Errorf("%w: opened for reading only", fs.ErrPermission))
-		return s
+		err = fmt.Errorf("%w: opened for reading only", fs.ErrPermission)
+	case ok:
+		err = d.openParts() // an error is better here than at the end of the Stream
 	}
-	if d, ok := f.dev.(interface{ openParts() error }); ok {
-		if err := d.openParts(); err != nil { // better now than at the end
-			s.err = s.wrap(err)
-			return s
-		}
+	if err != nil {
+		s.err = s.wrap(err)
+		return s
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -119,11 +117,17 @@ func (s *Stream) usable() bool {
 	return s.err == nil
 }
 
-// room is where the next bytes go, at least one.
+// room returns memory for the next bytes, at least one.
 func (s *Stream) room() []byte {
 	if s.fill == nil {
 		if len(s.spare) == 0 && len(s.flying) <= streamDepth {
-			s.makeBuffers()
+			n := 1 // most Streams are short
+			if len(s.flying) > 0 {
+				n = streamDepth // in one piece, for huge pages
+			}
+			for _, mem := range Buffers(n, s.f.segment) {
+				s.spare = append(s.spare, &buffer{mem: mem})
+			}
 		}
 		s.reap(streamDepth)
 		last := len(s.spare) - 1
@@ -134,20 +138,8 @@ func (s *Stream) room() []byte {
 	return s.fill.mem[s.fill.hi:]
 }
 
-// makeBuffers makes the first buffer alone, and the others in one piece, for huge
-// pages: most Streams are short.
-func (s *Stream) makeBuffers() {
-	n := 1
-	if len(s.flying) > 0 {
-		n = streamDepth
-	}
-	for _, mem := range Buffers(n, s.f.segment) {
-		s.spare = append(s.spare, &buffer{mem: mem})
-	}
-}
-
 // Write copies p and returns when all of it is buffered or being written. n counts
-// accepted bytes; Landed says how many are on the media.
+// accepted bytes; Landed returns how many are on the media.
 func (s *Stream) Write(p []byte) (n int, err error) {
 	for n < len(p) && s.usable() {
 		room := s.room()
@@ -166,8 +158,7 @@ func (s *Stream) Write(p []byte) (n int, err error) {
 	return n, s.err
 }
 
-// ReadFrom reads r to its end, straight into private memory. An error of r is
-// not final.
+// ReadFrom reads r to its end, directly into private memory. An error of r is not final.
 func (s *Stream) ReadFrom(r io.Reader) (n int64, err error) {
 	for idle := 0; s.usable(); {
 		room := s.room()
@@ -251,8 +242,8 @@ func (s *Stream) Sum() uint32 {
 // media. After Flush without an error that is all that was written.
 func (s *Stream) Landed() int64 { return s.good }
 
-// launch sends what is buffered on its way. What makes the file longer, or begins
-// or ends within a unit, waits for all that was before it.
+// launch starts the write of the buffered bytes. If they make the file longer, or begin or
+// end within a unit, it first waits for all earlier buffers.
 func (s *Stream) launch() {
 	b := s.fill
 	data := b.mem[b.lo:b.hi]
@@ -278,7 +269,7 @@ func (s *Stream) launch() {
 	s.flying = append(s.flying, b)
 }
 
-// reap waits until at most so many buffers are on their way, or none if one failed.
+// reap waits until at most that many buffers are on their way, or none if one failed.
 func (s *Stream) reap(most int) {
 	var died *PanicError
 	for len(s.flying) > most || s.err != nil && len(s.flying) > 0 {
@@ -310,10 +301,10 @@ func (s *Stream) land(b *buffer) {
 	}
 }
 
-// account adds what landed to what is good, and reports whole blocks.
+// account adds a buffer that landed to good, and reports whole blocks.
 func (s *Stream) account(b *buffer) {
 	at, n, first, whole := s.start+s.good, b.hi-b.lo, s.openAt, b.sums
-	if at > first { // the block that the buffer before ended in goes on
+	if at > first { // the earlier buffer ended within this block
 		b.sums[0] = crcguard.Combine(s.open, b.sums[0], int64(min(n, crcguard.BlockSize-int(at%crcguard.BlockSize))))
 	}
 	s.good += int64(n)

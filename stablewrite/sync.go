@@ -8,26 +8,25 @@ import (
 	"sync/atomic"
 )
 
-// target is what Files of one inode, block device or Device have in common: the
-// order of their writes, and what became of their Syncs.
+// target is shared by the Files of one inode, block device or Device. It has the order of
+// their writes, and the results of their Syncs.
 type target struct {
 	rangeLock
 	key     any
 	files   int    // open, guarded by allTargets.mu
-	first   Device // whose descriptor Syncs go out on, until the last File is closed
+	first   Device // Syncs go out on it until the last File is closed
 	disk    *flushed
 	syncs   atomic.Uint64 // calls of first.Sync that have begun
 	syncing sync.Mutex    // held while one runs
-	// cached is how many Files write through the page cache. Meanwhile nothing goes by
-	// a ring: of a write that a ring has in flight the file system holds no lock, and a
-	// buffered write to the same page can bring back what was there before it, and make
-	// fsync fail.
+	// cached counts Files that write through the page cache. While there are any, nothing
+	// goes by a ring: the file system holds no lock for a write that a ring has in flight,
+	// and a buffered write to the same page can bring back old bytes, and make fsync fail.
 	cached atomic.Int32
 }
 
-// flushed is a device that targets lie on. A kernel that lost what a device's cache
-// held says so once, to one caller: all on it are marked, until the last File on it
-// is closed.
+// flushed is a device that has targets. If the kernel loses data of the device's cache, it
+// reports that once, to one caller. So the error is kept for all targets on the device,
+// until the last File on it is closed.
 type flushed struct {
 	key     any
 	targets int // guarded by allTargets.mu
@@ -47,8 +46,8 @@ func (d *flushed) begin() (call uint64) {
 	return d.calls
 }
 
-// end says what became of a call. It returns when all others have ended that were
-// running: one of them may have been told of what this one's data were lost by.
+// end stores the result of a call. It returns when all calls that are running have ended:
+// the kernel may have reported to one of them the loss of data that this call covers.
 func (d *flushed) end(call uint64, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -69,9 +68,8 @@ var allTargets = struct {
 	disks map[any]*flushed
 }{files: map[any]*target{}, disks: map[any]*flushed{}}
 
-// targetOf returns the target known by key, on the device known by diskKey, for one
-// more File, whose Device is d, and whether Syncs go out on d.
-// Release it as often.
+// targetOf returns the target of key, on the device of diskKey, for one more File, with
+// Device d, and whether Syncs go out on d. Each call needs a release.
 func targetOf(key, diskKey any, d Device) (m *target, first bool) {
 	allTargets.mu.Lock()
 	defer allTargets.mu.Unlock()
@@ -88,11 +86,11 @@ func targetOf(key, diskKey any, d Device) (m *target, first bool) {
 		allTargets.files[key] = m
 	}
 	m.files++
-	return m, first || key == any(d) // which is one Device for all its Files
+	return m, first || key == any(d) // a Device that is the key is the first of all its Files
 }
 
-// release gives m back, for a File whose Device is d, the first or not. It returns
-// what is to be closed: d, if it is not the first, and by the last File the first.
+// release leaves m, for a File with Device d, on which Syncs go out if first. It returns
+// the Devices to close: d if it is not the first, and the first with the last File.
 func (m *target) release(d Device, first bool) (closing []Device) {
 	allTargets.mu.Lock()
 	defer allTargets.mu.Unlock()
@@ -109,9 +107,9 @@ func (m *target) release(d Device, first bool) (closing []Device) {
 	return append(closing, m.first)
 }
 
-// sync makes durable what landed before, or returns why that is not certain any
-// more. Concurrent ones share a call. One that comes while a call runs waits for the
-// next: that call may have begun before its writes landed.
+// sync makes durable all writes that landed before. Concurrent calls share one Sync of the
+// Device. A call that comes while a Sync runs waits for the next one: the current one may
+// have begun before the writes of the caller landed.
 func (m *target) sync(wrap func(error) error) error {
 	if err := m.failed(); err != nil {
 		return err
@@ -128,12 +126,7 @@ func (m *target) sync(wrap func(error) error) error {
 func (m *target) flush(wrap func(error) error) {
 	m.syncs.Add(1)
 	call, err := m.disk.begin(), errors.New("the Device panicked")
-	defer func() {
-		if err != nil {
-			err = wrap(err)
-		}
-		m.disk.end(call, err) // before anybody learns that the call ended
-	}()
+	defer func() { m.disk.end(call, wrap(err)) }() // before another caller learns that the call ended
 	err = m.first.Sync()
 }
 
@@ -143,7 +136,8 @@ func (m *target) failed() error {
 	return m.disk.failed
 }
 
-// deviceKey tells Devices apart. Pointers to nothing may all be equal.
+// deviceKey returns a key for d. Pointers to values of size 0 may all be equal, so they
+// cannot be keys.
 func deviceKey(d Device) any {
 	if v := reflect.ValueOf(d); v.Kind() == reflect.Pointer && v.Type().Elem().Size() > 0 {
 		return d

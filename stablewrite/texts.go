@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// texts are the names of the values of a type.
+// texts names the values of a type.
 type texts[T ~uint8] []string
 
 func (t texts[T]) kind() string { return reflect.TypeFor[T]().Name() }

@@ -12,10 +12,10 @@ import (
 )
 
 // TrackedBuffer returns n zeroed bytes as AlignedBuffer does, which the kernel tracks
-// for Files with DetectBy ByTracking: as one Write, or cut into many. Their pages are
-// there when it returns, and belong to the garbage collector as any. It costs two
-// mappings of the process (vm.max_map_count), so make few large ones. The error wraps
-// errors.ErrUnsupported where the kernel does not track.
+// for Files with DetectBy ByTracking, in one Write or in many. Their pages are populated
+// when it returns, and the garbage collector frees them. A buffer costs the process two
+// mappings (vm.max_map_count), so make few large ones. The error wraps
+// errors.ErrUnsupported if the kernel does not track.
 func TrackedBuffer(n int) ([]byte, error) {
 	b := AlignedBuffer(roundUp(max(n, 1), trackedPage))
 	t, err := track(b, weak.Make(&b[0]))
@@ -27,11 +27,11 @@ func TrackedBuffer(n int) ([]byte, error) {
 }
 
 // Track is TrackedBuffer for memory of the caller: private and anonymous, not of
-// hugetlbfs, whole pages. Nobody else may use userfaultfd on it, and no pin may be held
-// of it, as of buffers registered with io_uring: a device that writes through a pin is
-// not seen. Memory of which a part is tracked already is refused. Call untrack before the
-// memory is unmapped, moved or collected; a write under way then takes all of it for
-// changed.
+// hugetlbfs, in whole pages. No other code may use userfaultfd on it, nor hold a pin of
+// it, as io_uring does for registered buffers: writes of a device through a pin are not
+// seen. Track refuses memory with a part that is tracked already. Call untrack before the
+// memory is unmapped, moved or garbage collected; for a write under way all of it then
+// counts as changed.
 func Track(p []byte) (untrack func(), err error) {
 	if len(p) == 0 || len(p)%trackedPage != 0 || !aligned(p, trackedPage) {
 		return nil, fmt.Errorf("stablewrite: track %d bytes: %w: memory is tracked in whole pages of %d", len(p), ErrUnaligned, trackedPage)
@@ -61,8 +61,8 @@ func after(all []*tracked, lo uintptr) int {
 	return sort.Search(len(all), func(i int) bool { return all[i].hi > lo })
 }
 
-// trackedAt returns the memory that p, which belongs at off of a file, is all of or part
-// of, or nil. Both are aligned, so that pages are blocks.
+// trackedAt returns the tracked memory that has all of p, which belongs at off of a file,
+// or nil. It requires both to be aligned, so that pages are blocks.
 func trackedAt(p []byte, off int64) *tracked {
 	all := allTracked()
 	if len(all) == 0 || off%trackedPage != 0 || !aligned(p, trackedPage) {
@@ -75,7 +75,7 @@ func trackedAt(p []byte, off int64) *tracked {
 	return nil
 }
 
-// track makes p, whole pages, tracked: of a TrackedBuffer, or of a caller.
+// track has the kernel track p, whole pages of a TrackedBuffer or of a caller.
 func track(p []byte, buffer weak.Pointer[byte]) (*tracked, error) {
 	table, err := openPageTable()
 	if err != nil {
@@ -87,7 +87,7 @@ func track(p []byte, buffer weak.Pointer[byte]) (*tracked, error) {
 	for _, o := range allTracked() {
 		switch {
 		case !o.overlaps(t.pageRun):
-		case t.isBuffer() || o.isBuffer() && o.buffer.Value() == nil: // that was collected: its memory is here
+		case t.isBuffer() || o.isBuffer() && o.buffer.Value() == nil: // o was collected, and p has its memory
 			o.remove(table)
 		default:
 			return nil, errors.New("a part of it is tracked already: untrack that first")
@@ -111,8 +111,8 @@ func (t *tracked) untrack() {
 	}
 }
 
-// remove is untrack, with the registry locked. From before the kernel forgets the
-// pages on t arms none, and takes all for changed: they may be another's.
+// remove is untrack, with the registry locked. Before the kernel forgets the pages, t
+// stops arming them and counts all as changed: another tracked may get them.
 func (t *tracked) remove(table *userfault) {
 	all := slices.DeleteFunc(slices.Clone(allTracked()), func(o *tracked) bool { return o == t })
 	registry.all.Store(&all)
@@ -122,9 +122,9 @@ func (t *tracked) remove(table *userfault) {
 	table.unregister(t.pageRun)
 }
 
-// pins are the buffers that ReadAt fills, tracked or not: they may be tracked before
-// they are full. A device writes without a fault to pages that it was given before they
-// were armed; later ones fault when it is given them.
+// pins are the buffers that ReadAt fills, tracked or not: one may be tracked before it is
+// full. A device that was given pages before they were armed writes to them without a
+// fault. If it is given them later, that is a fault.
 var pins pinned
 
 type pinned struct {
@@ -132,7 +132,7 @@ type pinned struct {
 	runs []pageRun
 }
 
-// pin is before a device is given p, unpin after it has filled it.
+// pin is called before a device is given p, unpin after it has filled p.
 func (s *pinned) pin(p []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

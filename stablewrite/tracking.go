@@ -14,18 +14,18 @@ import (
 //
 //	protect -> sums, submission ... completion -> unchanged -> release
 //
-// What is not positively unchanged has changed. Where a buffer does not qualify, its
-// Guard compares, as it does under other Detections.
+// A page counts as changed unless it is positively unchanged. If a part of the buffer is
+// not tracked memory, the Guard compares digests.
 type tracking struct {
 	crcguard.Guard
 	wanted bool
-	armed  []*armed // parts of the segment; none: the Guard compares. Room beyond has some to be used again
+	armed  []*armed // parts of the segment; none: the Guard compares. The capacity has more, for reuse
 }
 
 // use makes t ready for a File with these Options.
 func (t *tracking) use(by Detection) { t.SumOnly, t.wanted = by == BySum, by == ByTracking }
 
-// ArmPartsAt takes sums, after it has armed the pages, if they can be.
+// ArmPartsAt arms the pages, if it can, and then takes sums.
 func (t *tracking) ArmPartsAt(parts [][]byte, off int64) uint32 {
 	if t.wanted {
 		t.SumOnly = t.arm(parts, off)
@@ -33,7 +33,7 @@ func (t *tracking) ArmPartsAt(parts [][]byte, off int64) uint32 {
 	return t.Guard.ArmPartsAt(parts, off)
 }
 
-// AppendChangedParts is as Guard's.
+// AppendChangedParts is that of Guard, but uses the armed pages, if any.
 func (t *tracking) AppendChangedParts(dst []Extent, parts [][]byte) []Extent {
 	if !t.tracks() {
 		return t.Guard.AppendChangedParts(dst, parts)
@@ -72,7 +72,7 @@ func (t *tracking) arm(parts [][]byte, off int64) bool {
 		}
 		off += int64(len(p))
 	}
-	if pins.under(parts) { // asked last: pages that are pinned later are written to by that
+	if pins.under(parts) { // checked last: a page that is pinned later counts as written to
 		t.release()
 		return false
 	}
@@ -98,7 +98,7 @@ func (t *tracking) armPart(m *tracked, p []byte) bool {
 	return true
 }
 
-// release ends what ArmPartsAt began. It may be called again, and where nothing began.
+// release undoes ArmPartsAt, if it was called. It may be called again.
 func (t *tracking) release() {
 	for _, a := range t.armed {
 		a.release()
@@ -107,13 +107,14 @@ func (t *tracking) release() {
 	t.armed = t.armed[:0]
 }
 
-// tracked is memory that the kernel tracks. Nothing here keeps it: Writes do.
+// tracked is memory that the kernel tracks. It keeps no reference to the memory; Writes
+// do.
 type tracked struct {
 	pageRun
 	table  pageTable
-	buffer weak.Pointer[byte] // of a TrackedBuffer: nil once it was collected
+	buffer weak.Pointer[byte] // a TrackedBuffer: nil once it was collected
 	mu     sync.Mutex
-	gone   bool     // it may be tracked anew, by another tracked
+	gone   bool     // another tracked may have the memory
 	armed  []*armed // under way
 }
 
@@ -128,8 +129,8 @@ type armed struct {
 	scan    pageScan
 }
 
-// arm protects the pages of a. Others who have armed some of them first learn which
-// were written to: these do not show it any more.
+// arm protects the pages of a. Pages that were written to lose that mark, so arm notes it
+// for others that have armed them.
 func (a *armed) arm() error {
 	t, n := a.of, int(a.hi-a.lo)/trackedPage
 	a.written = slices.Grow(a.written[:0], n)[:n]
@@ -161,8 +162,7 @@ func (a *armed) wrote(r pageRun) {
 	}
 }
 
-// look notes all pages that are not known to be unchanged. From here on nothing more is
-// noted.
+// look notes all pages that are not known to be unchanged. Later writes are not noted.
 func (a *armed) look() {
 	t := a.of
 	err := t.table.unchanged(&a.scan, a.pageRun)
@@ -179,7 +179,7 @@ func (a *armed) look() {
 	a.wrote(pageRun{at, a.hi})
 }
 
-// release lets the pages be written to without a fault, unless others need it.
+// release lifts the protection of the pages, unless others have armed them.
 func (a *armed) release() {
 	t := a.of
 	t.mu.Lock()

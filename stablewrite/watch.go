@@ -1,7 +1,7 @@
 package stablewrite
 
 // Change is a write whose buffer was seen to change, or must have changed because the
-// device refused it with EILSEQ. Extents belongs to the write: copy it to keep it.
+// device refused it with EILSEQ. Extents belongs to the write; copy it to keep it.
 type Change struct {
 	Name    string // of the File
 	Off     int64  // of the write, in the file
@@ -11,10 +11,9 @@ type Change struct {
 	Err     error // of the write; nil if it was healed
 }
 
-// watch tells those who asked that w changed.
+// watch calls OnChanged if w changed.
 func (f *File) watch(w *Write) {
-	if len(w.Changed) == 0 && w.Receipt.Refused == 0 || f.opts.OnChanged == nil {
-		return
+	if f.opts.OnChanged != nil && (len(w.Changed) > 0 || w.Receipt.Refused > 0) {
+		f.opts.OnChanged(Change{f.name, w.Off, w.state.n, w.Changed, w.Receipt, w.Err})
 	}
-	f.opts.OnChanged(Change{Name: f.name, Off: w.Off, Len: w.state.n, Extents: w.Changed, Receipt: w.Receipt, Err: w.Err})
 }

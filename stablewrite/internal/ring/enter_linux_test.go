@@ -99,8 +99,8 @@ func TestSubmissionMayCompleteLater(t *testing.T) {
 	for tag := range uint64(4) {
 		must(t, f.Nop(tag))
 	}
-	if _, _, ok := f.Reap(); ok || f.InFlight() != 4 {
-		t.Errorf("before any completed: reaped %v, %d in flight", ok, f.InFlight())
+	if _, _, ok := f.Reap(); ok || f.inFlight != 4 {
+		t.Errorf("before any completed: reaped %v, %d in flight", ok, f.inFlight)
 	}
 	for tag := range uint64(4) {
 		if got := next(t, f.Ring); got.tag != tag {

@@ -123,7 +123,7 @@ func none(t *testing.T, r *Ring) {
 	if tag, res, ok := r.Reap(); ok {
 		t.Errorf("there is a completion of tag %d with result %d", tag, res)
 	}
-	if n := r.InFlight(); n != 0 {
+	if n := r.inFlight; n != 0 {
 		t.Errorf("%d submissions are in flight", n)
 	}
 }

@@ -15,7 +15,7 @@ import (
 func TestEntriesAreRoundedUp(t *testing.T) {
 	for _, tt := range []struct{ asked, want int }{{1, 1}, {2, 2}, {3, 4}, {32, 32}, {100, 128}, {32768, 32768}} {
 		t.Run(fmt.Sprint(tt.asked), func(t *testing.T) {
-			if got := open(t, tt.asked).Entries(); got != tt.want {
+			if got := len(open(t, tt.asked).submissions); got != tt.want {
 				t.Errorf("%d entries, want %d", got, tt.want)
 			}
 		})
@@ -32,8 +32,8 @@ func submitAndReap(t *testing.T, r *Ring, n, depth int) {
 			must(t, r.Nop(tag))
 			out[tag] = true
 		}
-		if r.InFlight() != len(out) {
-			t.Fatalf("%d submissions are in flight, want %d", r.InFlight(), len(out))
+		if r.inFlight != len(out) {
+			t.Fatalf("%d submissions are in flight, want %d", r.inFlight, len(out))
 		}
 		if got := next(t, r); !out[got.tag] || got.res != 0 {
 			t.Fatalf("completion %+v, in flight are %v", got, out)
@@ -76,8 +76,8 @@ func TestFullQueueRefusesUntilReaped(t *testing.T) {
 				t.Fatalf("full with %d in flight, of %d entries", room, entries)
 			}
 			for tag := range uint64(3 * room) {
-				if err := r.Nop(tag); err != ErrFull || r.InFlight() != room {
-					t.Fatalf("with all in flight: %v, %d in flight; want ErrFull, %d", err, r.InFlight(), room)
+				if err := r.Nop(tag); err != ErrFull || r.inFlight != room {
+					t.Fatalf("with all in flight: %v, %d in flight; want ErrFull, %d", err, r.inFlight, room)
 				}
 				next(t, r)
 				must(t, r.Nop(tag))

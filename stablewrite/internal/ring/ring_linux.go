@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -26,21 +27,17 @@ type Ring struct {
 	cqHead, cqTail          *uint32
 }
 
-// Entries is the size of the submission queue. At least as many submissions may
-// be in flight.
-func (r *Ring) Entries() int { return len(r.submissions) }
+// ErrFull is returned by a submission if as many are in flight as fit in the completion
+// queue. Reap one, and submit again.
+var ErrFull = errors.New("ring: as many submissions are in flight as there is room for completions")
 
-// InFlight is the number of submissions that were not yet reaped.
-func (r *Ring) InFlight() int { return r.inFlight }
-
-// Write submits a write of p at off. Its result is what pwrite(2) would return,
-// with -errno for an error.
+// Write submits a write of p at off. Its result is that of pwrite(2), or -errno.
 func (r *Ring) Write(fd int, p []byte, off int64, tag uint64) error {
 	return r.write(opWrite, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p), off, tag)
 }
 
-// Writev submits a write of the parts of iov, one after another, at off. Its
-// result is what pwritev(2) would return, with -errno for an error.
+// Writev submits a write of the parts of iov, one after another, at off. Its result is
+// that of pwritev(2), or -errno.
 func (r *Ring) Writev(fd int, iov []unix.Iovec, off int64, tag uint64) error {
 	return r.write(opWritev, fd, unsafe.Pointer(unsafe.SliceData(iov)), len(iov), off, tag)
 }
@@ -50,9 +47,9 @@ func (r *Ring) Nop(tag uint64) error {
 	return r.submit(submission{opcode: opNop, fd: -1, userData: tag})
 }
 
-// write submits a write of n bytes or parts at addr. The kernel takes an offset
-// of -1 for the position of the file, which nobody means here. It writes at most
-// MAX_RW_COUNT (include/linux/fs.h), which is less than MaxInt32, of any buffer.
+// write submits a write of n bytes or parts at addr. It refuses offset -1, which the
+// kernel takes for the position of the file. The kernel writes at most MAX_RW_COUNT bytes
+// (include/linux/fs.h), less than MaxInt32, of any buffer.
 func (r *Ring) write(opcode uint8, fd int, addr unsafe.Pointer, n int, off int64, tag uint64) error {
 	if off < 0 {
 		return fmt.Errorf("ring: write at %d: %w", off, unix.EINVAL)
@@ -67,11 +64,10 @@ func (r *Ring) write(opcode uint8, fd int, addr unsafe.Pointer, n int, off int64
 	})
 }
 
-// submit hands s to the kernel, which either takes it or does not: the head of
-// the submission queue tells, once the kernel has returned. What it returned does
-// not: it can be an error, EINTR for one, of what came after the kernel had taken
-// s. A submission that was not taken is withdrawn, so the queue is empty whenever
-// submit is called.
+// submit hands s to the kernel. Afterwards the head of the submission queue tells
+// whether the kernel took s. The result of the system call does not: an error, such as
+// EINTR, can come from later work of the same call. submit withdraws a submission that
+// was not taken, so the queue is empty at every call.
 func (r *Ring) submit(s submission) error {
 	if r.inFlight >= len(r.completions) {
 		return ErrFull
@@ -123,23 +119,22 @@ func (r *Ring) Reap() (tag uint64, res int32, ok bool) {
 	return c.userData, c.res, true
 }
 
-// unspill makes the kernel move to the completion queue what it kept elsewhere
-// because the queue was full, and reports whether there is a completion now. The
-// bound of submit keeps the queue from being full; a kernel that says otherwise
-// is believed.
+// unspill makes the kernel move completions to the queue that did not fit there, and
+// reports whether there is one now. The bound of submit keeps the queue from being full,
+// but if the kernel says that it was, unspill believes it.
 func (r *Ring) unspill() bool {
 	if atomic.LoadUint32(r.sqFlags)&sqOverflow == 0 {
 		return false
 	}
-	r.enter(r.fd, 0, 0, enterGetEvents) // an error is Wait's to return
+	r.enter(r.fd, 0, 0, enterGetEvents) // Wait returns the error, if any
 	return !r.empty()
 }
 
 // empty reports whether the completion queue is empty.
 func (r *Ring) empty() bool { return atomic.LoadUint32(r.cqHead) == atomic.LoadUint32(r.cqTail) }
 
-// Close unmaps and closes the ring. If something is in flight it returns an error
-// and the ring stays open: the kernel would not wait for it.
+// Close unmaps and closes the ring. If something is in flight it returns an error and
+// leaves the ring open, because the kernel would not wait.
 func (r *Ring) Close() error {
 	if r.fd < 0 {
 		return fmt.Errorf("ring: %w", os.ErrClosed)
@@ -150,9 +145,9 @@ func (r *Ring) Close() error {
 	return r.release()
 }
 
-// escape makes the compiler place what p points to on the heap: a conversion to
-// uintptr alone would let it stay on the stack, which moves. The store never
-// runs, because escaped is nil; the compiler does not know that.
+// escape makes the compiler place the memory that p points to on the heap. A conversion
+// to uintptr alone would let it stay on the stack, which moves. The store never runs,
+// because escaped is nil; the compiler does not know that.
 func escape(p unsafe.Pointer) unsafe.Pointer {
 	if escaped != nil {
 		escaped = p

@@ -30,10 +30,10 @@ var linux = kernel{
 	},
 }
 
-// New makes a ring whose submission queue has at least the given number of
-// entries; the kernel rounds up to a power of two. The error wraps the errno with
-// which the kernel refused (EPERM, ENOSYS, ENOMEM, EMFILE, EINVAL and others), or
-// errors.ErrUnsupported if the kernel is older than Linux 5.12.
+// New makes a ring whose submission queue has at least the given number of entries; the
+// kernel rounds up to a power of two. The error wraps the errno of the kernel (EPERM,
+// ENOSYS, ENOMEM, EMFILE, EINVAL and others), or errors.ErrUnsupported if the kernel is
+// older than Linux 5.12.
 func New(entries int) (*Ring, error) { return newRing(entries, linux) }
 
 // newRing sets no flag of IORING_SETUP_*: with COOP_TASKRUN, SINGLE_ISSUER and
@@ -69,15 +69,15 @@ func (r *Ring) mapQueues(p *params) (err error) {
 	r.cqHead, r.cqTail = r.word(p.cqOff.head), r.word(p.cqOff.tail)
 	r.submissions = unsafe.Slice((*submission)(unsafe.Pointer(&r.submissionMap[0])), p.sqEntries)
 	r.completions = unsafe.Slice((*completion)(unsafe.Pointer(&r.queueMap[p.cqOff.cqes])), p.cqEntries)
-	// The submission queue holds indices of submissions. The nth entry is the nth
-	// submission for good, so the kernel never finds an index that it would drop.
+	// The submission queue holds indices of submissions. The nth entry always is the nth
+	// submission, so the kernel never finds an index that it would drop.
 	for i := range p.sqEntries {
 		atomic.StoreUint32(r.word(p.sqOff.array+i*uint32(unsafe.Sizeof(i))), i)
 	}
 	return nil
 }
 
-// word is a word that is shared with the kernel, at an offset that it told.
+// word returns a word that is shared with the kernel, at an offset that it returned.
 func (r *Ring) word(offset uint32) *uint32 { return (*uint32)(unsafe.Pointer(&r.queueMap[offset])) }
 
 // release unmaps what is mapped, and closes the descriptor.

@@ -36,7 +36,7 @@ func TestFileHoldsWhatWasWritten(t *testing.T) {
 					}
 					size := each << 12
 					for off := 0; off < len(p); {
-						for ; off < len(p) && r.InFlight() < r.Entries(); off += size {
+						for ; off < len(p) && r.inFlight < len(r.submissions); off += size {
 							part := p[off:][:size]
 							if iovs == 0 {
 								must(t, r.Write(fd, part, int64(off), uint64(off)))
@@ -44,7 +44,7 @@ func TestFileHoldsWhatWasWritten(t *testing.T) {
 								must(t, r.Writev(fd, parts(part, min(iovs, size/512), 512), int64(off), uint64(off)))
 							}
 						}
-						for r.InFlight() > 0 {
+						for r.inFlight > 0 {
 							if got := next(t, r); got.res != int32(size) {
 								t.Errorf("completion %+v, want %d bytes", got, size)
 							}
