@@ -7,7 +7,7 @@ import "unsafe"
 // the package comment says.
 func Copy(dst, src []byte) uint32 { return copySum(dst, src, bySize) }
 
-// CopyCold is [Copy] that bypasses the caches at any length: for a source that is not
+// CopyCold is [Copy], but bypasses the caches at any length: for a source that is not
 // cached, and a copy that is not read soon.
 func CopyCold(dst, src []byte) uint32 { return copySum(dst, src, cold) }
 
@@ -15,12 +15,13 @@ func CopyCold(dst, src []byte) uint32 { return copySum(dst, src, cold) }
 // panics if sums is shorter than Blocks(len(src)).
 func CopyBlocks(dst, src []byte, sums []uint32) uint32 { return CopyBlocksAt(dst, src, 0, sums) }
 
-// CopyBlocksAt is [CopyBlocks] for a buffer at file offset off. It panics if sums is shorter than BlocksAt(off, len(src)).
+// CopyBlocksAt is [CopyBlocks] for a buffer at file offset off. It panics if sums is
+// shorter than BlocksAt(off, len(src)).
 func CopyBlocksAt(dst, src []byte, off int64, sums []uint32) uint32 {
 	return copyAt(dst, src, off, sums, bySize)
 }
 
-// CopyBlocksColdAt is [CopyBlocksAt] that bypasses the caches, like [CopyCold].
+// CopyBlocksColdAt is [CopyBlocksAt], but bypasses the caches, like [CopyCold].
 func CopyBlocksColdAt(dst, src []byte, off int64, sums []uint32) uint32 {
 	return copyAt(dst, src, off, sums, cold)
 }
@@ -30,32 +31,16 @@ func copySum(dst, src []byte, s stores) uint32 {
 	reads(src)
 	writes(dst)
 	whole := len(src) - len(src)%BlockSize
-	sum := copyBlocks(0, dst[:whole], src[:whole], nil, s)
+	sum := blocks(0, dst[:whole], src[:whole], nil, nil, s)
 	return update(sum, dst[whole:whole+copy(dst[whole:], src[whole:])])
 }
 
-// copyAt is sumAt that copies, and sums dst.
-func copyAt(dst, src []byte, off int64, sums []uint32, s stores) (sum uint32) {
+func copyAt(dst, src []byte, off int64, sums []uint32, s stores) uint32 {
 	dst, sums = apart(dst, src), room(sums, BlocksAt(off, len(src)))
 	reads(src)
 	writes(dst)
 	writes(sums)
-	part := func(n int) {
-		sums[0] = update(0, dst[:copy(dst[:n], src)])
-		sum = Combine(sum, sums[0], int64(n))
-		dst, src, sums = dst[n:], src[n:], sums[1:]
-	}
-	if n := head(off, len(src)); n > 0 {
-		part(n)
-	}
-	if n := len(src) - len(src)%BlockSize; n > 0 {
-		sum = copyBlocks(sum, dst[:n], src[:n], sums, s)
-		dst, src, sums = dst[n:], src[n:], after(sums, n)
-	}
-	if len(src) > 0 {
-		part(len(src))
-	}
-	return sum
+	return blocksAt(0, dst, src, off, sums, nil, s)
 }
 
 // apart returns the first len(src) bytes of dst. It panics if dst is shorter, or if they

@@ -27,6 +27,6 @@ const (
 func Digest(p []byte) (uint32, [2]uint64) {
 	var sums [1]uint32
 	var digests [1]digest
-	sumBlocks(0, p, sums[:], digests[:])
+	blocks(0, nil, p, sums[:], digests[:], bySize)
 	return sums[0], digests[0]
 }

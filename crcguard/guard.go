@@ -3,8 +3,8 @@ package crcguard
 // Guard detects changes of a buffer. The zero value is ready. A Guard is for one buffer
 // at a time, and not for concurrent use. Reuse allocates only for a larger buffer.
 type Guard struct {
-	// SumOnly compares blocks by CRC-32C alone, as was proposed in 2011. It exists to
-	// show that this misses every change between two pages that end in their own CRC-32C.
+	// SumOnly compares blocks by CRC-32C alone, as was proposed in 2011. It exists to show
+	// that CRC-32C misses every change between two pages that end in their own CRC-32C.
 	SumOnly bool
 
 	off     int64
@@ -21,16 +21,16 @@ func (g *Guard) Arm(p []byte) uint32 { return g.ArmAt(p, 0) }
 func (g *Guard) ArmAt(p []byte, off int64) uint32 {
 	sums, digests := g.arm(off, len(p))
 	reads(p)
-	return sumAt(0, p, off, sums, digests)
+	return blocksAt(0, nil, p, off, sums, digests, bySize)
 }
 
 // ArmPartsAt is [Guard.ArmAt] for a buffer in several parts of memory. It panics if a
-// part but the first begins within a block of the file. Empty parts do not count.
+// part after the first begins within a block of the file. Empty parts do not count.
 func (g *Guard) ArmPartsAt(parts [][]byte, off int64) (sum uint32) {
 	sums, digests := g.arm(off, lengthAt(parts, off))
 	for _, p := range parts {
 		reads(p)
-		sum = sumAt(sum, p, off, sums, digests)
+		sum = blocksAt(sum, nil, p, off, sums, digests, bySize)
 		n := BlocksAt(off, len(p))
 		if off, sums = off+int64(len(p)), sums[n:]; digests != nil {
 			digests = digests[n:]
@@ -53,7 +53,7 @@ func (g *Guard) arm(off int64, n int) ([]uint32, []digest) {
 }
 
 // lengthAt returns the number of bytes of parts, which are at file offset off. It panics
-// if a part but the first begins within a block.
+// if a part after the first begins within a block.
 func lengthAt(parts [][]byte, off int64) (n int) {
 	for _, p := range parts {
 		if n > 0 && len(p) > 0 && into(off+int64(n)) != 0 {
@@ -117,16 +117,14 @@ func (g *Guard) appendChanged(dst []Extent, fresh int, p []byte, at int, room *s
 		// At most as many blocks as fit scratch.
 		hi := min(len(p), lo+maxBlocks*BlockSize-in)
 		n := BlocksAt(int64(in), hi-lo)
-		same := func(k int) bool { return room.sums[k] == g.sums[i+k] }
+		digests := room.digests[:n]
 		if g.sumOnly {
-			sumAt(0, p[lo:hi], int64(in), room.sums[:n], nil)
-		} else {
-			sumAt(0, p[lo:hi], int64(in), room.sums[:n], room.digests[:n])
-			same = func(k int) bool { return room.digests[k] == g.digests[i+k] }
+			digests = nil
 		}
+		blocksAt(0, nil, p[lo:hi], int64(in), room.sums[:n], digests, bySize)
 		for k := range n {
 			end := min(hi, lo+BlockSize-in)
-			if !same(k) {
+			if g.sumOnly && room.sums[k] != g.sums[i+k] || !g.sumOnly && digests[k] != g.digests[i+k] {
 				dst = appendExtent(dst, fresh, Extent{at + lo, end - lo})
 			}
 			lo, in = end, 0

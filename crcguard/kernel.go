@@ -45,25 +45,19 @@ type digest = [2]uint64
 // cold, 40 us for a copy to cold memory.
 const maxBlocks = 64
 
-// sumBlocks returns sum continued over p, which is whole blocks. It stores the sums and
-// digests of the blocks in sums and digests, unless these are nil.
-func sumBlocks(sum uint32, p []byte, sums []uint32, digests []digest) uint32 {
+// blocks returns sum continued over p, which is whole blocks. It stores the sums and digests
+// of the blocks in sums and digests, unless these are nil. Unless dst is nil, it copies p to
+// dst and sums the bytes that it stores, even if p changes meanwhile; a copy has no digests.
+func blocks(sum uint32, dst, p []byte, sums []uint32, digests []digest, s stores) uint32 {
+	stream := dst != nil && s.stream(dst)
 	for len(p) > 0 {
 		n := min(len(p), maxBlocks*BlockSize)
-		sum = active.sumBlocks(sum, p[:n], sums, digests)
+		to := dst
+		if dst != nil {
+			to, dst = dst[:n], dst[n:]
+		}
+		sum = active.blocks(sum, to, p[:n], sums, digests, stream)
 		p, sums, digests = p[n:], after(sums, n), after(digests, n)
-	}
-	return sum
-}
-
-// copyBlocks is sumBlocks that copies p to dst. It sums the bytes that it stores, even if
-// p changes meanwhile.
-func copyBlocks(sum uint32, dst, p []byte, sums []uint32, s stores) uint32 {
-	stream := s.stream(dst)
-	for len(p) > 0 {
-		n := min(len(p), maxBlocks*BlockSize)
-		sum = active.copyBlocks(sum, dst[:n], p[:n], sums, stream)
-		dst, p, sums = dst[n:], p[n:], after(sums, n)
 	}
 	return sum
 }

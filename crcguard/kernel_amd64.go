@@ -24,26 +24,18 @@ func (k kernel) available() bool {
 	return true
 }
 
-func (k kernel) sumBlocks(sum uint32, p []byte, sums []uint32, digests []digest) uint32 {
+func (k kernel) blocks(sum uint32, dst, p []byte, sums []uint32, digests []digest, stream bool) uint32 {
 	if k == portable {
-		return sumBlocksPortable(sum, p, sums, digests)
-	}
-	src, n, each := unsafe.SliceData(p), blocksOf(p), unsafe.SliceData(sums)
-	switch {
-	case k == avx512:
-		return sumBlocksAVX512(sum, src, n, each, unsafe.SliceData(digests))
-	case digests != nil:
-		return digestBlocksSSE42(sum, src, n, each, unsafe.SliceData(digests))
-	}
-	return sumBlocksSSE42(sum, src, n, each)
-}
-
-func (k kernel) copyBlocks(sum uint32, dst, p []byte, sums []uint32, stream bool) uint32 {
-	if k == portable {
-		return copyBlocksPortable(sum, dst, p, sums)
+		return blocksPortable(sum, dst, p, sums, digests)
 	}
 	to, src, n, each := unsafe.SliceData(dst), unsafe.SliceData(p), blocksOf(p), unsafe.SliceData(sums)
 	switch {
+	case dst == nil && k == avx512:
+		return sumBlocksAVX512(sum, src, n, each, unsafe.SliceData(digests))
+	case dst == nil && digests != nil:
+		return digestBlocksSSE42(sum, src, n, each, unsafe.SliceData(digests))
+	case dst == nil:
+		return sumBlocksSSE42(sum, src, n, each)
 	case k == avx512 && stream:
 		return streamBlocksAVX512(sum, to, src, n, each)
 	case k == avx512:

@@ -6,8 +6,8 @@ import (
 	"github.com/klauspost/crc32"
 )
 
-// This file has the kernel for machines without another, and sums partial blocks on all
-// machines.
+// This file has the kernel for machines without another. It also sums partial blocks on
+// all machines.
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -24,29 +24,21 @@ func digestOf(sum uint32, p []byte) digest {
 	return digest{uint64(sum), maphash.Bytes(seed, p)}
 }
 
-func sumBlocksPortable(sum uint32, p []byte, sums []uint32, digests []digest) uint32 {
+// blocksPortable goes block by block, so that a copy is summed while it is in the cache.
+func blocksPortable(sum uint32, dst, p []byte, sums []uint32, digests []digest) uint32 {
 	for i := 0; len(p) > 0; i++ {
-		block := update(0, p[:BlockSize])
+		block := p[:BlockSize]
+		if dst != nil {
+			block, dst = dst[:copy(dst[:BlockSize], p)], dst[BlockSize:]
+		}
+		of := update(0, block)
 		if sums != nil {
-			sums[i] = block
+			sums[i] = of
 		}
 		if digests != nil {
-			digests[i] = digestOf(block, p[:BlockSize])
+			digests[i] = digestOf(of, block)
 		}
-		sum, p = Combine(sum, block, BlockSize), p[BlockSize:]
-	}
-	return sum
-}
-
-// copyBlocksPortable goes block by block, so that each block is summed while it is in the
-// cache. It sums dst, because p may have changed.
-func copyBlocksPortable(sum uint32, dst, p []byte, sums []uint32) uint32 {
-	for i := 0; len(p) > 0; i++ {
-		block := update(0, dst[:copy(dst[:BlockSize], p)])
-		if sums != nil {
-			sums[i] = block
-		}
-		sum, dst, p = Combine(sum, block, BlockSize), dst[BlockSize:], p[BlockSize:]
+		sum, p = Combine(sum, of, BlockSize), p[BlockSize:]
 	}
 	return sum
 }

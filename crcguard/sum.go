@@ -37,29 +37,34 @@ func Checksum(p []byte) uint32 { return Update(0, p) }
 func Update(sum uint32, p []byte) uint32 {
 	reads(p)
 	whole := len(p) - len(p)%BlockSize
-	return update(sumBlocks(sum, p[:whole], nil, nil), p[whole:])
+	return update(blocks(sum, nil, p[:whole], nil, nil, bySize), p[whole:])
 }
 
 // ChecksumBlocks stores the sum of each block of p in sums and returns the sum
 // of all of p. It panics if sums is shorter than Blocks(len(p)).
 func ChecksumBlocks(p []byte, sums []uint32) uint32 { return ChecksumBlocksAt(p, 0, sums) }
 
-// ChecksumBlocksAt is [ChecksumBlocks] for a buffer at file offset off. It panics if sums is shorter than BlocksAt(off, len(p)).
+// ChecksumBlocksAt is [ChecksumBlocks] for a buffer at file offset off. It panics if sums
+// is shorter than BlocksAt(off, len(p)).
 func ChecksumBlocksAt(p []byte, off int64, sums []uint32) uint32 {
 	sums = room(sums, BlocksAt(off, len(p)))
 	reads(p)
 	writes(sums)
-	return sumAt(0, p, off, sums, nil)
+	return blocksAt(0, nil, p, off, sums, nil, bySize)
 }
 
-// sumAt stores the sum and, if digests is not nil, the digest of each block of p at off,
-// and returns sum continued over p. The blocks at the ends of p may be partial.
-func sumAt(sum uint32, p []byte, off int64, sums []uint32, digests []digest) uint32 {
+// blocksAt is blocks for p at file offset off, which may begin and end within a block. It
+// needs sums.
+func blocksAt(sum uint32, dst, p []byte, off int64, sums []uint32, digests []digest, s stores) uint32 {
 	part := func(n int) {
-		sums[0] = update(0, p[:n])
+		block := p[:n]
+		if dst != nil {
+			block, dst = dst[:copy(dst[:n], p)], dst[n:]
+		}
+		sums[0] = update(0, block)
 		sum = Combine(sum, sums[0], int64(n))
 		if digests != nil {
-			digests[0] = digestOf(sums[0], p[:n])
+			digests[0] = digestOf(sums[0], block)
 			digests = digests[1:]
 		}
 		p, sums = p[n:], sums[1:]
@@ -68,7 +73,11 @@ func sumAt(sum uint32, p []byte, off int64, sums []uint32, digests []digest) uin
 		part(n)
 	}
 	if n := len(p) - len(p)%BlockSize; n > 0 {
-		sum = sumBlocks(sum, p[:n], sums, digests)
+		to := dst
+		if dst != nil {
+			to, dst = dst[:n], dst[n:]
+		}
+		sum = blocks(sum, to, p[:n], sums, digests, s)
 		p, sums, digests = p[n:], after(sums, n), after(digests, n)
 	}
 	if len(p) > 0 {

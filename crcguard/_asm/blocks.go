@@ -24,8 +24,8 @@ type kernel interface {
 	first(t *tile)          // loads the first tile of a block into the accumulators
 	next(t *tile, skip int) // moves them past a tile, and adds the tile skip bytes further on
 	// finish adds the accumulators up and returns the CRC register, which is the
-	// complement of the sum. It stores the digest where digest, if not nil, points,
-	// if that is not nil.
+	// complement of the sum. It stores the digest at digest, unless that is nil or holds
+	// a nil pointer.
 	finish(digest Register) GPVirtual
 	shift(sum GPVirtual, by Mem) Op // sum times a constant: eight bytes
 	end()

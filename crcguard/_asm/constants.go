@@ -30,9 +30,8 @@ func past(n int) [2]uint64 {
 	return [2]uint64{power(8*n + 64 - 33), power(8*n - 33)}
 }
 
-// pastSum is the constant that moves a sum past n bytes: what the product holds,
-// taken for eight bytes, still has to be moved past 32 bits and reduced, which the
-// CRC32 instruction does.
+// pastSum is the constant that moves a sum past n bytes. The product, taken for eight
+// bytes, still has to be moved past 32 bits and reduced; the CRC32 instruction does that.
 func pastSum(n int) [2]uint64 { return [2]uint64{power(8*n - 33)} }
 
 // pastAll are the constants that move the vectors of a tile, sixteen bytes each, to

@@ -31,7 +31,7 @@ func (k *gapSSE42) digests(stores) bool { return false }
 func (k *gapSSE42) tile() int           { return groups * group }
 func (k *gapSSE42) unroll() int         { return 1 }
 
-// Copies of few blocks would be slower by pages.
+// ahead: short copies were slower when they fetched by pages.
 func (k *gapSSE42) ahead(s stores) ahead {
 	if s != noStores {
 		return new(inOrder)

@@ -1,7 +1,7 @@
-// Command peers times package crcguard beside other implementations, interleaved
-// in one process, and prints what each gives and its ratios to the first two of its
-// table in the same round: of sums, to the loop that was the fastest of several that
-// only read, just before, and to ISA-L.
+// Command peers times package crcguard beside other implementations, interleaved in one
+// process. It prints the throughput of each, and its ratios to the first two lines of its
+// table in the same round. For sums these are the fastest of several loops that only read,
+// timed just before, and ISA-L.
 //
 // It needs cgo and ISA-L (Debian: libisal-dev). CRCGUARD_KERNEL names the kernel.
 package main
@@ -26,8 +26,8 @@ import (
 	"stablepages/crcguard"
 )
 
-// walk is the work of one core: it goes through src in steps of size, times times. If it
-// copies, dst is a ring.
+// walk is the work of one core: it goes through src in steps of size, as often as times
+// says. If it copies, it starts again at the start of dst whenever dst is full.
 type walk struct {
 	src, dst    []byte
 	size, times int
@@ -80,13 +80,13 @@ var copies = []contender{
 }
 
 func main() {
-	rounds := flag.Int("rounds", 9, "rounds, at least 6, which an interval takes; the first one more warms up")
-	ring := flag.Int("ring", 1<<30, "bytes that the cores walk together where memory is to be cold")
+	rounds := flag.Int("rounds", 9, "rounds, at least 6, for intervals; one more warms up")
+	ring := flag.Int("ring", 1<<30, "bytes that the cores walk together, for cold memory")
 	sizes := flag.String("sizes", "4096,65536,1048576,16777216", "bytes of each step, multiples of 4096")
-	cores := flag.String("cores", "1,2,4", "cores at a time; more than there are are left out")
+	cores := flag.String("cores", "1,2,4", "cores at a time; numbers that this machine does not have are left out")
 	flag.Parse()
 	if flag.NArg() > 0 {
-		wrong("%q is no flag", flag.Arg(0))
+		wrong("unknown argument %q", flag.Arg(0))
 	}
 	p := plan{*rounds, *ring, numbers(*sizes), numbers(*cores)}
 	p.cores = slices.DeleteFunc(p.cores, func(n int) bool { return n > runtime.NumCPU() })
@@ -94,7 +94,7 @@ func main() {
 	case p.rounds < 6:
 		wrong("-rounds must be at least 6")
 	case len(p.cores) == 0:
-		wrong("no more than %d cores are here", runtime.NumCPU())
+		wrong("-cores: this machine has only %d", runtime.NumCPU())
 	case slices.ContainsFunc(p.sizes, func(n int) bool { return n%crcguard.BlockSize != 0 || n > p.ring/slices.Max(p.cores) }):
 		wrong("-sizes must be multiples of %d, and fit a core's share of -ring", crcguard.BlockSize)
 	}
@@ -116,7 +116,7 @@ func numbers(list string) (all []int) {
 	for _, text := range strings.Split(list, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil || n <= 0 {
-			wrong("%q is no list of positive numbers", list)
+			wrong("%q is not a list of positive numbers", list)
 		}
 		all = append(all, n)
 	}
