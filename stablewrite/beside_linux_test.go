@@ -182,6 +182,41 @@ func TestTruncationIsOrderedAgainstWrites(t *testing.T) {
 	}
 }
 
+// On a block device a buffered and a direct write to one page wait for each other, though
+// they are of other sectors.
+func TestSectorsOfAPageOfABlockDeviceAreOrdered(t *testing.T) {
+	dev := testenv.LoopDevice(t, 1<<20)
+	cached, direct := opened(t, dev, Options{Strategy: Buffered}), opened(t, dev, Options{Strategy: Bounce})
+	for _, tc := range []struct {
+		f          *File
+		off        int64 // of the write
+		held       int64 // a sector whose range is held
+		waitsThere bool
+	}{
+		{cached, 3584, 0, true},
+		{direct, 0, 3584, true},
+		{cached, 3584, kib4, false},
+		{direct, kib4, 3584, false},
+	} {
+		other := &progress{w: &Write{Off: tc.held}, f: tc.f, n: 512}
+		var held span
+		off, end := other.reach()
+		tc.f.target.lock(&held, off, end)
+		q := tc.f.Queue(1)
+		w := &Write{Buf: AlignedBuffer(512), Off: tc.off}
+		starts(t, q, w)
+		tc.f.target.mu.Lock()
+		waits := w.state.locked.before > 0
+		tc.f.target.mu.Unlock()
+		if waits != tc.waitsThere {
+			t.Errorf("%v: a write at %d waits for one at %d: %v", tc.f.opts.Strategy, tc.off, tc.held, waits)
+		}
+		tc.f.target.unlock(&held)
+		drained(t, q)
+		q.Close()
+	}
+}
+
 // On a block device the page cache and direct writes meet in one page: neither
 // loses what the other wrote.
 func TestBufferedAndDirectFilesOnOneBlockDevice(t *testing.T) {
@@ -207,7 +242,7 @@ func TestBufferedAndDirectFilesOnOneBlockDevice(t *testing.T) {
 		}
 	})
 	p, got := AlignedBuffer(512), AlignedBuffer(512)
-	for i := range 10_000 {
+	for i := range 1000 {
 		for k := range p {
 			p[k] = byte(i)
 		}

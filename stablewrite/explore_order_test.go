@@ -50,6 +50,7 @@ func outcomes(e exploration, d *simulatedDevice, steps int, every bool) (all map
 // other blocks too, in any order of the blocks, which devices fetch in any order.
 // They come to the same.
 func TestOrdersThatCommuteAreOneSchedule(t *testing.T) {
+	t.Parallel()
 	for _, e := range explorations() {
 		if e.others {
 			continue
@@ -84,6 +85,7 @@ func compareOrders(t *testing.T, e exploration, d simulatedDevice) {
 // Segments of one write that are under way together: they share a File
 // and a Device and nothing else, in whichever order they go on.
 func TestEveryScheduleOfOverlappedSegments(t *testing.T) {
+	t.Parallel()
 	rows := slices.DeleteFunc(explorations(), func(e exploration) bool {
 		return e.others || e.joins // of a segment of one block: as verify
 	})

@@ -16,6 +16,7 @@ var update = flag.Bool("update", false, "write what the strategies promise, and 
 // PROMISES.md says what the strategies promise and what became of it in every
 // schedule, and nothing else.
 func TestPROMISESShowsThePromisesAndTheExploration(t *testing.T) {
+	t.Parallel()
 	text := promises(everySchedule())
 	if smaller() { // the exploration is a part of the whole: its counts are others
 		is, err := os.ReadFile("PROMISES.md")

@@ -798,6 +798,7 @@ func mostSteps(n int) int {
 }
 
 func TestEveryScheduleOfEveryStrategy(t *testing.T) {
+	t.Parallel()
 	for _, x := range everySchedule() {
 		x.check(t)
 	}

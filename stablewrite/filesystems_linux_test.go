@@ -155,6 +155,7 @@ func (m *model) check(t *testing.T) {
 // Every size at every kind of offset: in a hole, over the end, over old bytes,
 // within a block and across blocks and segments.
 func TestReceiptsAreTrueOnEveryFileSystem(t *testing.T) {
+	t.Parallel()
 	onEveryFileSystem(t, func(t *testing.T, v *testenv.Volume) {
 		var models []*model
 		for _, s := range Strategies() {
@@ -202,6 +203,7 @@ func (m *model) exercise(t *testing.T) {
 // The memory changes all the time. What the receipt says of each block is on the
 // media; under Detect of the good ones.
 func TestReceiptsOfChangingMemoryOnEveryFileSystem(t *testing.T) {
+	t.Parallel()
 	const atLeast, atMost = 20, 5000
 	onEveryFileSystem(t, func(t *testing.T, v *testenv.Volume) {
 		for _, s := range Strategies() {
@@ -244,6 +246,7 @@ func holds(t *testing.T, f *File, w *Write) {
 // A disk that fills up in the middle of a write: the good bytes are on the media
 // as summed, the rest says so, and once there is room the File goes on.
 func TestADiskFullInTheMiddleOfAWrite(t *testing.T) {
+	t.Parallel()
 	onEveryFileSystem(t, func(t *testing.T, v *testenv.Volume) {
 		spare := filepath.Join(v.Dir, "spare")
 		if err := os.WriteFile(spare, make([]byte, 2<<20), 0o600); err != nil {
@@ -347,6 +350,7 @@ func makeRoom(t *testing.T, dir, name string) {
 // What broke under an open File is told, and what was acknowledged and synced
 // before is still true.
 func TestAFileSystemThatBreaksUnderAnOpenFile(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name string
 		mkfs []string
@@ -376,6 +380,7 @@ func TestAFileSystemThatBreaksUnderAnOpenFile(t *testing.T) {
 
 // A device that is gone takes the file system on it along.
 func TestADeviceThatVanishesUnderAnOpenFile(t *testing.T) {
+	t.Parallel()
 	for _, row := range fileSystems {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

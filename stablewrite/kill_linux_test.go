@@ -16,6 +16,7 @@ import (
 // A process that writes is killed again and again. What it said was on the media
 // before is there, byte for byte.
 func TestReceiptsHoldAfterKill(t *testing.T) {
+	t.Parallel()
 	const kills = 24
 	if os.Geteuid() != 0 {
 		killWriters(t, testenv.DirectDir(t), kills)

@@ -146,6 +146,7 @@ func killQueue(t *testing.T, l *ledger, name string, e Engine, seed, enough int,
 // No receipt that a process returned before it was killed is false, with 32 writes in
 // flight: of a successor that waits for its lock all that could land has landed.
 func TestReceiptsOfAQueueHoldAfterKill(t *testing.T) {
+	t.Parallel()
 	const kills = 8
 	onBothEngines(t, queueBlocks*kib4, func(t *testing.T, name string, o Options) {
 		l, rng := newLedger(), rand.New(rand.NewPCG(8, 9))
@@ -172,6 +173,7 @@ func TestReceiptsOfAQueueHoldAfterKill(t *testing.T) {
 // before it had in flight when it was killed. Without the lock it can be, which is
 // measured.
 func TestASuccessorsWritesSurvive(t *testing.T) {
+	t.Parallel()
 	const kills = 5
 	onBothEngines(t, queueBlocks*kib4, func(t *testing.T, name string, o Options) {
 		lost := func() (n int) { // blocks that are not the successor's
