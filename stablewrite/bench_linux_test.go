@@ -200,23 +200,8 @@ func BenchmarkScattered(b *testing.B) {
 	}
 }
 
-// cached and cold copy through the caches and past them, whatever the length.
-type (
-	cached struct{}
-	cold   struct{}
-)
-
-func (cached) copyBlocks(dst, src []byte, off int64, sums []uint32) uint32 {
-	return crcguard.CopyBlocksAt(dst, src, off, sums)
-}
-
-func (cold) copyBlocks(dst, src []byte, off int64, sums []uint32) uint32 {
-	return crcguard.CopyBlocksColdAt(dst, src, off, sums)
-}
-
-// BenchmarkBounce is where coldCopy comes from: writes under Bounce that are copied
-// through the caches or past them, to a file, one and several at a time, and to
-// nothing.
+// BenchmarkBounce gives coldCopy: it writes under Bounce with copies that go through the
+// caches or past them, to a file, one and several at a time, and to nothing.
 func BenchmarkBounce(b *testing.B) {
 	name := benchFile(b)
 	p := smallPages(b, 16<<20)
@@ -224,18 +209,18 @@ func BenchmarkBounce(b *testing.B) {
 		for _, depth := range []int{1, 16} {
 			for size := 4 << 10; size <= 1<<20 && !(to == "nothing" && depth > 1); size *= 2 {
 				b.Run(fmt.Sprintf("%s/%d/%dk", to, depth, size>>10), func(b *testing.B) {
-					rivalOf := func(name string, f *File, m memory) rival {
+					rivalOf := func(name string, f *File, copies func(dst, src []byte, off int64, sums []uint32) uint32) rival {
 						r := rival{name, f, make([]Write, depth)}
 						for i := range r.writes {
 							w := &r.writes[i]
-							if w.Buf = p[i*size:][:size]; m == nil {
+							if w.Buf = p[i*size:][:size]; copies == nil {
 								continue
 							}
 							if err := f.Do(w); err != nil {
 								b.Fatal(err)
 							}
 							for _, s := range w.state.window {
-								s.mem = m
+								s.copies = copies
 							}
 						}
 						return r
@@ -246,7 +231,7 @@ func BenchmarkBounce(b *testing.B) {
 						}
 						return fileOn(b, null{sector}, Options{Strategy: s})
 					}
-					compete(b, []rival{rivalOf("raw", file(Raw), nil), rivalOf("cached", file(Bounce), cached{}), rivalOf("cold", file(Bounce), cold{})})
+					compete(b, []rival{rivalOf("raw", file(Raw), nil), rivalOf("cached", file(Bounce), crcguard.CopyBlocksAt), rivalOf("cold", file(Bounce), crcguard.CopyBlocksColdAt)})
 				})
 			}
 		}

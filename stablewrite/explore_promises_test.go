@@ -78,7 +78,7 @@ func (e *exploration) changed(p Promise, n *tally) string {
 		text += ": it is refused"
 	}
 	if n.collision > 0 {
-		text = "**not** of a page that ends in its own CRC-32C"
+		text = "**not** for a page that ends in its own CRC-32C"
 	}
 	return text + of(n.violations, n.schedules)
 }

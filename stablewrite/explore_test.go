@@ -77,10 +77,10 @@ func explorations() (all []exploration) {
 	}
 	for _, e := range []exploration{
 		{name: "`verify`, whole", about: "as `verify`, but resubmits the whole segment", others: true, Options: Options{Resubmit: Whole}},
-		{name: "`verify`, by CRC-32C", about: "as `verify`, but compares by CRC-32C alone (the letter of the proposal)", others: true, Options: Options{DetectBy: BySum}},
-		{name: "`verify`, by tracking", about: "as `verify`, but the kernel tells which pages were written to (of a `TrackedBuffer`, and not through a pin)", Options: Options{DetectBy: ByTracking}},
+		{name: "`verify`, by CRC-32C", about: "as `verify`, but compares by CRC-32C alone, as was proposed", others: true, Options: Options{DetectBy: BySum}},
+		{name: "`verify`, by tracking", about: "as `verify`, but the kernel tells which pages of a `TrackedBuffer` were written to, except through a pin", Options: Options{DetectBy: ByTracking}},
 		{name: "`detect`, by tracking", about: "as `detect`, but the kernel tells which pages were written to", others: true, Options: Options{Strategy: Detect, DetectBy: ByTracking}},
-		{name: "`verify`, joined", about: "as `verify`, but unchanged blocks between changed ones go out with them, as they do where little lies between", joins: true},
+		{name: "`verify`, joined", about: "as `verify`, but a few unchanged blocks between changed ones go out with them", joins: true},
 		{name: "`verify`, piecemeal", about: "as `verify`, but private memory for a resubmission comes a unit at a time", others: true, Options: Options{Resubmit: Whole}, scarce: true},
 	} {
 		e.differs = true
@@ -487,7 +487,7 @@ func (s *simulation) prepare(k int) {
 	clear(s.private) // what it held before is of no use to anybody
 	l.use(s.options.DetectBy)
 	fl.parts, fl.n, fl.private, fl.off = append(fl.parts[:0], s.p[k*n:][:n:n]), n, s.private[k*n:][:n:n], int64(margin+k*n)
-	fl.aligned, fl.whole, fl.unit, fl.steps, fl.guard, fl.mem = true, s.options.Resubmit == Whole, f.geo.OffsetAlign, f.row.steps, l, l
+	fl.aligned, fl.whole, fl.unit, fl.steps, fl.guard, fl.copies = true, s.options.Resubmit == Whole, f.geo.OffsetAlign, f.row.steps, l, l.copyBlocks
 	if s.options.joins {
 		fl.gap = len(s.p)
 	}

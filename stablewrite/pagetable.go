@@ -38,7 +38,7 @@ func (r pageRun) has(o pageRun) bool      { return r.lo <= o.lo && o.hi <= r.hi 
 // of system calls, on the heap, and the pages that were found, in order.
 type pageScan struct {
 	arg   pmScanArg
-	undo  uffdioWriteprotect
+	undo  struct{ start, len, mode uint64 } // struct uffdio_writeprotect of include/uapi/linux/userfaultfd.h
 	found []pageRegion
 }
 
@@ -52,6 +52,3 @@ type pmScanArg struct {
 type pageRegion struct{ start, end, categories uint64 }
 
 func (g pageRegion) run() pageRun { return pageRun{uintptr(g.start), uintptr(g.end)} }
-
-// uffdioWriteprotect is struct uffdio_writeprotect of include/uapi/linux/userfaultfd.h.
-type uffdioWriteprotect struct{ start, len, mode uint64 }

@@ -145,7 +145,7 @@ func (u *userfault) release(s *pageScan, r pageRun) {
 
 // lift lifts the protection of the pages of r.
 func (u *userfault) lift(s *pageScan, r pageRun) error {
-	s.undo = uffdioWriteprotect{start: uint64(r.lo), len: uint64(r.hi - r.lo)}
+	s.undo.start, s.undo.len = uint64(r.lo), uint64(r.hi-r.lo)
 	return u.ioctl("UFFDIO_WRITEPROTECT", uffdioWriteProtect, unsafe.Pointer(&s.undo))
 }
 

@@ -130,7 +130,7 @@ func (st *progress) divide(alone bool) {
 	window = min(window, len(st.results))
 	for len(st.window) < window {
 		s := new(segment)
-		s.of, s.guard, s.mem = st, new(tracking), plainMemory{}
+		s.of, s.guard, s.copies = st, new(tracking), copyBlocks
 		s.op.goes = s.op.run
 		st.window = append(st.window, s)
 	}

@@ -25,10 +25,10 @@ type segment struct {
 	gap     int    // the longest run of unchanged bytes that goes out with changed ones around it
 	steps   strategy
 	guard   detector
-	mem     memory
-	of      *progress // the write; nil in the explorer
-	index   int       // among its segments
-	memory  loan      // for a resubmission
+	copies  func(dst, src []byte, off int64, sums []uint32) uint32 // of caller memory
+	of      *progress                                              // the write; nil in the explorer
+	index   int                                                    // among its segments
+	memory  loan                                                   // for a resubmission
 
 	op      op
 	attempt int  // 1: first submission; 2: resubmissions; 0: none yet
@@ -74,11 +74,6 @@ type detector interface {
 	AppendChangedParts(dst []Extent, parts [][]byte) []Extent
 	tracks() bool // after ArmPartsAt: restored changes are seen, too
 	release()     // undoes ArmPartsAt
-}
-
-// memory copies caller memory. The explorer simulates it.
-type memory interface {
-	copyBlocks(dst, src []byte, off int64, sums []uint32) uint32
 }
 
 // start takes the first step, and returns the first submission, or nil if the segment is
