@@ -29,7 +29,7 @@ func churn(stop chan struct{}, v byte, size int) {
 // Who drops Queue, File and buffers with writes in flight does not get other memory
 // written: what the kernel has is reachable until it is done, and nothing after that.
 func TestWhatIsDroppedInFlightIsWritten(t *testing.T) {
-	const slots, size, pattern, rounds = 256, 64 << 10, 0x5a, 6 // each strategy, dense and sparse
+	const slots, size, pattern, rounds = 128, 64 << 10, 0x5a, 6 // each strategy, dense and sparse
 	onBothEngines(t, slots*size, func(t *testing.T, name string, o Options) {
 		stop := make(chan struct{})
 		var other sync.WaitGroup

@@ -65,7 +65,8 @@ func (q *Queue) start(w *Write, pending *atomic.Int64) error {
 		return err
 	}
 	st := w.state
-	admitted, err := st.admit(q.f, pending, false), w.Err
+	admitted := st.admit(q.f, pending, false)
+	err := w.Err
 	if err == nil {
 		err = q.enter(st)
 	}
