@@ -60,7 +60,7 @@ func (f *File) chooseEngine() (engine, error) {
 	case f.opts.Engine == ByCalls && e.kind == ByRing:
 		return engine{kind: ByCalls, why: "Options.Engine"}, nil
 	case f.opts.Engine == ByRing && e.kind != ByRing:
-		return e, fmt.Errorf("no ring for this file: %s", e.why)
+		return e, fmt.Errorf("no ring for this file: %s; choose AnyEngine", e.why)
 	}
 	return e, nil
 }

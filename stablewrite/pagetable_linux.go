@@ -68,7 +68,7 @@ func openPageTable() (*userfault, error) {
 
 func newUserfault() (*userfault, error) {
 	if size := os.Getpagesize(); size != trackedPage {
-		return nil, fmt.Errorf("pages have %d bytes here, not %d", size, trackedPage)
+		return nil, fmt.Errorf("the pages of this machine have %d bytes, not %d", size, trackedPage)
 	}
 	fd, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC|uffdUserModeOnly, 0, 0)
 	if errno != 0 {

@@ -281,7 +281,7 @@ func (o *op) left() [][]byte {
 	return o.rest
 }
 
-var errCount = errors.New("the device returned an impossible count")
+var errCount = errors.New("the Device returned a count that does not fit the buffer")
 
 // isIntegrity reports whether a device refused data because a guard tag computed before
 // did not match. It proves that the buffer changed, even if our sums are equal.

@@ -167,7 +167,7 @@ func (s *Stream) ReadFrom(r io.Reader) (n int64, err error) {
 		}
 		m, err := r.Read(room)
 		if m < 0 || m > len(room) {
-			return n, s.wrap(errors.New("the reader returned an impossible count"))
+			return n, s.wrap(errors.New("the reader returned a count that does not fit the buffer"))
 		}
 		n += int64(m)
 		s.took(m)

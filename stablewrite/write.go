@@ -112,7 +112,7 @@ func (st *progress) refuse() error {
 	case f.readOnly:
 		err = fmt.Errorf("%w: opened for reading only", fs.ErrPermission)
 	case w.Off < 0 || w.Off > math.MaxInt64-int64(n):
-		err = fmt.Errorf("%w: negative offset, or an end beyond the largest one", fs.ErrInvalid)
+		err = fmt.Errorf("%w: the offset is negative, or the end is too large", fs.ErrInvalid)
 	case st.parted() && !stream:
 		err = fmt.Errorf("%w: offset and length must be multiples of %d", ErrUnaligned, f.geo.OffsetAlign)
 	case len(w.Buf) > 0 && len(w.Bufs) > 0:
