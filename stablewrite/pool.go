@@ -74,12 +74,8 @@ func (p *Pool) use() (peak, mapped, huge int) {
 	var all [][]byte
 	p.mu.Lock()
 	peak, mapped = p.peak, p.copies.mapped+p.share.mapped
-	for _, a := range []*arena{&p.copies, &p.share} {
-		for _, list := range a.slabs {
-			for _, s := range list {
-				all = append(all, s.mem)
-			}
-		}
+	for _, s := range slices.Concat(slices.Concat(p.copies.slabs[:]...), slices.Concat(p.share.slabs[:]...)) {
+		all = append(all, s.mem)
 	}
 	p.mu.Unlock()
 	if len(all) > 0 {

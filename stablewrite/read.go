@@ -43,7 +43,7 @@ func (f *File) read(p []byte, off int64) (int, error) {
 	align := f.geo.OffsetAlign
 	how := "through private memory"
 	if aligned(p, f.geo.MemAlign) && off%int64(align) == 0 && len(p)%align == 0 {
-		n, err := f.readPinned(p, off)
+		n, err := f.readDevice(p, off)
 		if !isMedia(err) {
 			return n, err
 		}
@@ -54,13 +54,6 @@ func (f *File) read(p []byte, off int64) (int, error) {
 		err = fmt.Errorf("%s: %w", how, err)
 	}
 	return n, err
-}
-
-// readPinned is readDevice into the caller's memory.
-func (f *File) readPinned(p []byte, off int64) (int, error) {
-	pins.pin(p)
-	defer pins.unpin(p)
-	return f.readDevice(p, off)
 }
 
 // readDevice calls Device.ReadAt and enforces the contract of io.ReaderAt.
@@ -81,6 +74,8 @@ func (f *File) readDevice(p []byte, off int64) (int, error) {
 
 // callRead calls the Device, which may touch memory that is not there.
 func (f *File) callRead(p []byte, off int64) (n int, err error) {
+	pins.pin(p)
+	defer pins.unpin(p)
 	defer func() {
 		if died, ok := err.(*PanicError); ok {
 			panic(died)
