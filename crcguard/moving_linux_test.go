@@ -15,8 +15,8 @@ import (
 	"stablepages/crcguard"
 )
 
-// movingBytes is memory that somebody writes to all the time. Its first word counts
-// how often he has been through the rest.
+// movingBytes is memory that another process writes to all the time. Its first word counts
+// how often the process has written all of the rest.
 const movingBytes = 48 << 10
 
 // moving is such memory, of a memfd: the race detector does not look there, as it
@@ -102,7 +102,7 @@ func underWay(t *testing.T, mem []byte) []byte {
 // rounds is how often the writer has been through mem.
 func rounds(mem []byte) uint64 { return atomic.LoadUint64((*uint64)(unsafe.Pointer(&mem[0]))) }
 
-// What a copy returns is the sum of what it stored, whoever writes to its source.
+// A copy returns the sum of the bytes that it stored, even if others write to its source.
 
 func TestSumsAreOfTheCopyWhileAThreadChangesTheSource(t *testing.T) {
 	everyKernel(t, func(t *testing.T) { testSumsAreOfTheCopy(t, movingByThread(t)) })

@@ -12,7 +12,7 @@ import (
 	"stablepages/crcguard"
 )
 
-// memory is what a call reads and writes.
+// memory has the buffers that a call reads and writes.
 type memory struct {
 	p, q  []byte // p is the source, or the only one
 	sums  []uint32

@@ -28,7 +28,7 @@ func TestOnlyLongCopiesAndThoseOfColdSourcesGoPastTheCaches(t *testing.T) {
 	}
 }
 
-// What a store does to the caches cannot be seen in its result.
+// The result of a copy does not show what its stores do to the caches.
 func TestOnlyStreamingKernelsStorePastTheCaches(t *testing.T) {
 	text, err := os.ReadFile("blocks_amd64.s")
 	if err != nil {

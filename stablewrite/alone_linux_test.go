@@ -11,8 +11,8 @@ import (
 	"stablepages/crcguard"
 )
 
-// One goroutine that never waits for what it started may go on with whatever overlaps
-// it: Do, a Stream, Truncate, Sync, Close.
+// A goroutine that started writes and never waits for them may go on with calls that
+// overlap them: Do, a Stream, Truncate, Sync, Close.
 func TestOneGoroutineNeedNotWaitForWhatItStarted(t *testing.T) {
 	const size = 1 << 20
 	onBothEngines(t, size, func(t *testing.T, name string, o Options) {
@@ -133,8 +133,8 @@ func TestQueuesThatWaitForEachOtherEnd(t *testing.T) {
 	})
 }
 
-// A write whose buffer changed is resubmitted soon though nobody calls Wait: its crash
-// window, and its range, do not stay open for an owner who does something else.
+// A write whose buffer changed is resubmitted soon even if Wait is not called: its crash
+// window and its range do not stay open while the owner does something else.
 func TestAnIdleOwnersWriteIsResubmitted(t *testing.T) {
 	const size, writes = 64 << 10, 40
 	onBothEngines(t, size, func(t *testing.T, name string, o Options) {
@@ -173,7 +173,7 @@ func TestAnIdleOwnersWriteIsResubmitted(t *testing.T) {
 	})
 }
 
-// Writes that wait in line behind one another go out without anybody who waits.
+// Writes that wait in line behind one another go out though no goroutine waits for them.
 func TestALineOfWritesGoesOutByItself(t *testing.T) {
 	const deep = 200
 	onBothEngines(t, 2*kib4, func(t *testing.T, name string, o Options) {

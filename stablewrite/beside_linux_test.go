@@ -18,7 +18,7 @@ import (
 	"stablepages/crcguard"
 )
 
-// What others do to the same file, beside a File: nothing of theirs is lost.
+// A File beside other writers of the same file loses none of their bytes.
 
 // adopted is a File of a new file that the caller has open too.
 func adopted(t *testing.T, o Options) (*File, *os.File) {
@@ -65,7 +65,7 @@ func TestStreamLeavesTheBytesOfOthers(t *testing.T) {
 	}
 }
 
-// What was reserved for a file stays reserved.
+// Space that was reserved for a file stays reserved.
 func TestStreamKeepsWhatIsPreallocated(t *testing.T) {
 	f, own := adopted(t, Options{})
 	const reserved = 8 << 20
@@ -125,8 +125,8 @@ func TestStreamOfAFileOpenForReading(t *testing.T) {
 	}
 }
 
-// The part of a unit goes by a descriptor of its own, which promises what the
-// File's does, and is closed with it.
+// A part of a unit goes through another descriptor, which is as synchronous as that of
+// the File, and is closed with it.
 func TestPartsAreAsSynchronousAsTheFile(t *testing.T) {
 	for _, flag := range []int{0, unix.O_SYNC, unix.O_DSYNC} {
 		f, err := OpenFile(filepath.Join(testenv.DirectDir(t), "f"), os.O_RDWR|os.O_CREATE|flag, 0o600, Options{})
@@ -325,7 +325,7 @@ func TestMemoryThatGoesAwayIsEFAULT(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, f := range []*File{newDisk(2*size).file(t, Options{Strategy: s}), file} {
-			if s == Raw && f != file { // nobody but the Device reads the memory
+			if s == Raw && f != file { // only the Device reads the memory
 				continue
 			}
 			for _, buf := range [][]byte{p, p[there-kib4:][:2*kib4], p[there:][:kib4], p[100:][:2<<20]} {
@@ -375,7 +375,7 @@ func TestMemoryThatGoesAwayIsEFAULT(t *testing.T) {
 	}
 }
 
-// Whoever is told of a change may use the File, even while Close waits.
+// OnChanged may use the File, even while Close waits.
 func TestWatchersMayUseTheFile(t *testing.T) {
 	d, p := changing(kib4)
 	other := AlignedBuffer(kib4)

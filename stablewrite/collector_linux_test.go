@@ -26,8 +26,8 @@ func churn(stop chan struct{}, v byte, size int) {
 	}
 }
 
-// Who drops Queue, File and buffers with writes in flight does not get other memory
-// written: what the kernel has is reachable until it is done, and nothing after that.
+// If a program drops Queue, File and buffers with writes in flight, no other memory is
+// written: the buffers are reachable until the kernel has written them, and not longer.
 func TestWhatIsDroppedInFlightIsWritten(t *testing.T) {
 	const slots, size, pattern, rounds = 128, 64 << 10, 0x5a, 6 // each strategy, dense and sparse
 	onBothEngines(t, slots*size, func(t *testing.T, name string, o Options) {

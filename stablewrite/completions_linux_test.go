@@ -28,14 +28,14 @@ func ringSays(f *File, w *Write, res int32) error {
 	return w.Err
 }
 
-// What a ring was not able to do, or did in part, goes on by a blocking call; an error
-// of the device is that of the write.
+// If a ring did nothing, or only a part, a blocking call does the rest. An error of the
+// device is the error of the write.
 func TestCompletionsMeanWhatTheyShould(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	const n = 8 * kib4
 	for _, tc := range []struct {
 		res     int32
-		from    int // where the call goes on; n: there is none
+		from    int // where the blocking call begins; n: there is no call
 		err     error
 		good    int
 		submits int

@@ -283,7 +283,7 @@ func TestAPanickingDeviceLeaksNothing(t *testing.T) {
 	}
 }
 
-// Close waits for what is under way.
+// Close waits for calls under way.
 func TestCloseWaitsForWrites(t *testing.T) {
 	d := &overlapping{scripted: *newScripted(kib4)}
 	f, err := NewDevice(d, Options{Strategy: Raw})

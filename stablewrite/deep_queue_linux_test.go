@@ -2,8 +2,9 @@ package stablewrite
 
 import "testing"
 
-// A Queue deeper than any ring, and one whose writes nobody waits for until all are
-// started: what the ring has no room for goes otherwise, and all come back, true.
+// A Queue is deeper than any ring, and its owner waits only when all writes are started.
+// Submissions that do not fit go by blocking calls, and all writes return with receipts
+// that are true.
 func TestAQueueDeeperThanARing(t *testing.T) {
 	const pages, writes = 256, 6 * maxDepth
 	onBothEngines(t, pages*kib4, func(t *testing.T, name string, o Options) {

@@ -135,7 +135,7 @@ func TestAPoolKeepsNoLoanThatWaited(t *testing.T) {
 	pool.release(&behind)
 }
 
-// A Write that is kept does not keep the parts of what it wrote last.
+// A Write that is kept does not keep the parts that it wrote last.
 func TestAWriteKeepsNoParts(t *testing.T) {
 	f, err := Create(filepath.Join(testenv.DirectDir(t), "f"), Options{Engine: ByRing})
 	if err != nil {

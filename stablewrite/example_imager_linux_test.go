@@ -12,9 +12,9 @@ import (
 	"stablepages/stablewrite"
 )
 
-// image writes all of src to the start of a file or a block device, and returns
-// how much that was, its sum, and the sum of each 4 KiB of it. Whoever holds
-// these can tell later which blocks are not what was written.
+// image writes all of src to the start of a file or a block device. It returns the
+// number of bytes, their sum, and the sum of each 4 KiB of them. With these sums a
+// program can tell later which blocks have changed since.
 func image(dst *stablewrite.File, src io.Reader) (n int64, sum uint32, blocks []uint32, err error) {
 	s := dst.StreamAt(0)
 	s.BlockSums = func(_ int64, sums []uint32) { blocks = append(blocks, sums...) }

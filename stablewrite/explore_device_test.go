@@ -136,8 +136,8 @@ func bytesOf(ps []piece) (n int) {
 	return n
 }
 
-// fetch is the moment at which a device reads memory. What arrived then lands or
-// does not.
+// fetch is the moment at which a device reads memory. The bytes that it read then land,
+// or do not.
 func (s *simulation) fetch(p *piece) (seen name) {
 	if p.caller {
 		s.mutate(p.block)

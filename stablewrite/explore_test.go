@@ -104,8 +104,8 @@ type tally struct {
 	schedules  int
 	violations int // the receipt is not true of the media, or they cannot be read
 
-	// What a violation is, judged from what was read when. The last two are
-	// those of strategies that do not look again, and of none.
+	// The causes of violations, judged from the reads. Only strategies that do not look
+	// again have unseen ones; unexplained must be 0.
 	restored, collision, unseen, unexplained int
 
 	refused int // ErrChanged
@@ -273,9 +273,9 @@ func (s *simulation) set(block, version int) {
 	s.hide(block)
 }
 
-// reveal makes caller memory what the mutator made of it, for a moment at which it
-// is read. At all others it holds nothing of any use, so that whoever reads it
-// when the mutator could not come in before is found out.
+// reveal gives caller memory the content that the mutator made, for a moment at which it
+// is read. At all other moments it has useless bytes, so a read without a chance for the
+// mutator before it is found out.
 func (s *simulation) reveal(block int) {
 	for h, begin := range makeName(s.family, block, s.version[block]) {
 		binary.LittleEndian.PutUint64(s.p[block*kib4+h*half:], begin)
@@ -804,8 +804,8 @@ func TestEveryScheduleOfEveryStrategy(t *testing.T) {
 	}
 }
 
-// check holds what was counted against the promise: it is kept, and it is not
-// less than what is kept.
+// check compares the counts with the promise: the promise is kept, and it promises all
+// that is kept.
 func (x *explored) check(t *testing.T) {
 	t.Helper()
 	for _, text := range x.broken[:min(2, len(x.broken))] {

@@ -198,8 +198,8 @@ func faultyRead(t *testing.T, f *File, d *faulty, n fates) {
 	}
 }
 
-// A Stream returns the first fault that it met, for ever, and what it says has
-// landed is on the media.
+// A Stream returns the first fault that it met, for ever. The bytes that Landed counts
+// are on the media.
 func TestEveryFaultOfAStreamSurfaces(t *testing.T) {
 	surfaced := 0
 	for round := range 500 {

@@ -22,8 +22,7 @@ import (
 // volumeBytes is what the largest of their minima asks: xfs's 300 MiB.
 const volumeBytes = 320 << 20
 
-// fileSystems are those that the library is held against, each made anew for
-// every test.
+// fileSystems are the file systems to test on. Each test makes new ones.
 var fileSystems = []struct {
 	name, options string
 	mkfs          []string
@@ -200,8 +199,8 @@ func (m *model) exercise(t *testing.T) {
 	}
 }
 
-// The memory changes all the time. What the receipt says of each block is on the
-// media; under Detect of the good ones.
+// The memory changes all the time. Each block on the media has the sum of the receipt;
+// under Detect each good block.
 func TestReceiptsOfChangingMemoryOnEveryFileSystem(t *testing.T) {
 	t.Parallel()
 	const atLeast, atMost = 20, 5000
@@ -347,8 +346,8 @@ func makeRoom(t *testing.T, dir, name string) {
 	}
 }
 
-// What broke under an open File is told, and what was acknowledged and synced
-// before is still true.
+// A file system that breaks under an open File makes writes fail. Writes that were
+// acknowledged and synced before are still on the media.
 func TestAFileSystemThatBreaksUnderAnOpenFile(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -438,9 +437,8 @@ func writeAndSync(t *testing.T, f *File) written {
 	return written{f, w}
 }
 
-// failing requires that a further write, in place, or the Sync that it needs,
-// says what is wrong, with the range and the name; and that Sync and Close then
-// do not say that all is well.
+// failing requires that another write in place, or the Sync that it needs, returns an
+// error with the range and the name, and that Sync and Close then fail.
 func failing(t *testing.T, writes []written, causes ...error) {
 	t.Helper()
 	for _, w := range writes {

@@ -103,7 +103,7 @@ func b2i(b bool) int {
 	return 0
 }
 
-// Others that wait for the range go on when the Device ended who held it.
+// Writes that wait for a range go on if the Device ended the goroutine that held it.
 func TestWhoWaitsForADeadWriteGoesOn(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	for how, die := range map[string]func(){"panic": func() { panic("device bug") }, "Goexit": runtime.Goexit} {

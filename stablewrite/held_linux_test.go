@@ -44,8 +44,8 @@ func nowHeld() (h held) {
 	return h
 }
 
-// moreMappings is how many mappings the Go heap and new threads may add. What is
-// mapped for every write adds more, and what has a name is found by that.
+// moreMappings is how many mappings the Go heap and new threads may add. A mapping for
+// every write would add more; mappings with a name are found by the name.
 const moreMappings = 256
 
 // leftBehind says what is held now that was not. What is about to end gets the

@@ -13,8 +13,8 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// A process that writes is killed again and again. What it said was on the media
-// before is there, byte for byte.
+// A process that writes is killed again and again. The media have every byte of which it
+// had a receipt before.
 func TestReceiptsHoldAfterKill(t *testing.T) {
 	t.Parallel()
 	const kills = 24

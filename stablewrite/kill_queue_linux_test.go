@@ -169,9 +169,8 @@ func TestReceiptsOfAQueueHoldAfterKill(t *testing.T) {
 	})
 }
 
-// What a successor writes that took the lock is not overwritten by what the process
-// before it had in flight when it was killed. Without the lock it can be, which is
-// measured.
+// A process that took the lock writes. Writes that a killed process had in flight do not
+// overwrite its bytes. Without the lock they can; the test measures how often.
 func TestASuccessorsWritesSurvive(t *testing.T) {
 	t.Parallel()
 	const kills = 5

@@ -27,9 +27,9 @@ type note struct {
 	Sums          [mostBlocks]uint32
 }
 
-// A ledger holds the media against the receipts of many writes at once. What is
-// on the media in a block must be what one of its claims says: a write that was
-// acknowledged, and after which no other acknowledged write to this block began.
+// A ledger compares the media with the receipts of many writes at once. The bytes of a
+// block on the media must be those of one of its claims: a write that was acknowledged,
+// and after which no other acknowledged write to this block began.
 // And all blocks together must agree on one order of the writes.
 type ledger struct {
 	mu           sync.Mutex

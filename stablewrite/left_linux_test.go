@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// What was used in every way and closed leaves no goroutine, descriptor, mapping or
-// range behind.
+// A File and a Queue that were used in every way and closed leave no goroutine,
+// descriptor, mapping or range behind.
 func TestCloseLeavesNothing(t *testing.T) {
 	const size = 8 << 20
 	onBothEngines(t, size, func(t *testing.T, name string, o Options) {

@@ -61,9 +61,8 @@ func everyStrategy(l *ledger) bool {
 	return true
 }
 
-// loadRound lets both processes write for a moment, stops them in the middle of
-// it and holds the media against the ledger: what is wrong is best seen where the
-// last writes met.
+// loadRound lets both processes write for a moment, stops them in the middle of it, and
+// compares the media with the ledger: faults are seen best where the last writes met.
 func loadRound(t *testing.T, l *ledger, files []string, memory int, round uint64) (resubmitted int64) {
 	t.Helper()
 	defer watch(t.Name(), patience)()

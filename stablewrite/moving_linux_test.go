@@ -12,9 +12,8 @@ import (
 
 // movingMemory is memory that changes while it is written: mapped from a memfd
 // that processes share, so that neither Go nor its race detector knows of it.
-// Every store is of a value that was never there before, whoever had the memory
-// before: a content that came back would be an A-B-A change, which Verify does not
-// see.
+// Every store is of a value that was never in the memory before: content that came back
+// would be an A-B-A change, which Verify does not see.
 type movingMemory struct {
 	p       []byte
 	process uint64 // 0 or 1: which of those that share it stores

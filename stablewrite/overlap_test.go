@@ -62,8 +62,7 @@ func (d *disk) Size() (int64, error) {
 	return int64(len(d.media)), nil
 }
 
-// WritePart is that of a disk whose units are what it asks for, not what it is
-// made of.
+// WritePart writes a part of a unit. The disk requires units of others but has none.
 func (d *disk) WritePart(p []byte, off int64) (int, error) {
 	if unit := int64(d.geo.OffsetAlign); off/unit != (off+int64(len(p))-1)/unit || int64(len(p)) >= unit {
 		return 0, errors.New("no part of one unit")
@@ -210,8 +209,7 @@ func TestSegmentsMakeOneReceipt(t *testing.T) {
 	}
 }
 
-// What a failed write says of its bytes holds of the media, whichever segments
-// were in flight.
+// The Good bytes of a failed write are on the media, whichever segments were in flight.
 func TestAFailedSegmentStopsTheOthers(t *testing.T) {
 	for round := range 200 {
 		bad := round % 8
@@ -240,8 +238,7 @@ func TestAFailedSegmentStopsTheOthers(t *testing.T) {
 	}
 }
 
-// A panic of the Device reaches whoever called, whatever goroutine it was on,
-// and leaves nothing held.
+// A panic of the Device on any goroutine reaches the caller, and leaves nothing held.
 func TestAPanicReachesTheCaller(t *testing.T) {
 	cause := errors.New("device bug")
 	for round := range 12 {
@@ -288,8 +285,8 @@ func TestAPanicReachesTheCaller(t *testing.T) {
 	}
 }
 
-// A Write that failed far in and then fails at its start says what was spoiled
-// then.
+// If a Write failed near its end and, reused, fails at its start, its error counts only
+// the bytes spoiled the second time.
 func TestAWriteForgetsItsFailures(t *testing.T) {
 	d := newDisk(8 * kib4)
 	bad := int64(7 * kib4)

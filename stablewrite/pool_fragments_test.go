@@ -95,8 +95,8 @@ func untilWaiting(p *Pool, n int) {
 	}
 }
 
-// Of an arena nothing is given twice, no more than the limit is mapped, what must be
-// found is found, and of what was given back the longest runs can be taken again.
+// An arena gives no memory twice, maps no more than its limit, finds every run that there
+// is, and joins returned memory into the longest runs.
 func TestAnArenaAgainstAModel(t *testing.T) {
 	for _, limit := range []int{kib4, 3 * kib4, hugePage - kib4, hugePage, 3*hugePage + 5*kib4} {
 		t.Run(fmt.Sprint(limit/kib4), func(t *testing.T) {
@@ -163,7 +163,7 @@ func TestAnArenaAgainstAModel(t *testing.T) {
 	}
 }
 
-// What a request and a return cost does not grow with what is held.
+// The cost of a request and a return does not grow with the memory in use.
 func BenchmarkPoolHeld(b *testing.B) {
 	for _, n := range []int{1000, 16000, 60000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

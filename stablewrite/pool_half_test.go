@@ -57,7 +57,7 @@ func TestAFileWithHalfOfThePoolHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-// A Pool without a bound in practice takes of the system what is used of it, and no more.
+// A Pool with a huge limit maps the memory that is used, and no more.
 func TestAPoolOfAnySizeIsUsed(t *testing.T) {
 	pool := NewPool(math.MaxInt)
 	f := newDisk(1<<20).file(t, Options{Strategy: Bounce, Pool: pool})

@@ -24,8 +24,8 @@ func addressSpace(t *testing.T) (pages int) {
 	return pages * os.Getpagesize()
 }
 
-// mapsNothing calls do while the process may not map what a slab takes, and hardly more
-// than it has: the race detector must have some.
+// mapsNothing calls do while the process may not map a slab. It may map a little, which
+// the race detector needs.
 func mapsNothing(t *testing.T, do func()) {
 	t.Helper()
 	var was unix.Rlimit
@@ -45,8 +45,9 @@ func mapsNothing(t *testing.T, do func()) {
 	do()
 }
 
-// Where memory cannot be mapped a write gets some blocks of the Go heap, in which it goes
-// out, if nobody has any; it waits for others that have, and the heap gets them back.
+// If memory cannot be mapped, a write gets some blocks of the Go heap, and goes out in
+// them, unless others have private memory: then it waits for them. The heap gets the
+// blocks back.
 func TestAMappingThatFailsEndsNothing(t *testing.T) {
 	if !alone(t) {
 		return
@@ -89,8 +90,8 @@ func TestAMappingThatFailsEndsNothing(t *testing.T) {
 	}
 }
 
-// What a Pool maps is what Stats tell, however large it may become: nothing is reserved
-// that mlockall or a limit of address space would count.
+// A Pool maps only the bytes that Stats tell, even if its limit is large: it reserves
+// nothing that mlockall or a limit of address space would count.
 func TestAPoolMapsWhatItNeeds(t *testing.T) {
 	if !alone(t) {
 		return
@@ -119,7 +120,7 @@ func TestMappingsAreUndone(t *testing.T) {
 	}
 }
 
-// The memory of a Pool that nobody has any more is unmapped.
+// The memory of a Pool that is garbage collected is unmapped.
 func TestADroppedPoolIsUnmapped(t *testing.T) {
 	if !alone(t) { // others map memory where it was
 		return

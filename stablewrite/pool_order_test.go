@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A resubmission that waits gets what a copy gives back, though what is set aside is
-// not given back.
+// A resubmission that waits gets memory that a copy returns, though the share set aside
+// is still in use.
 func TestAResubmissionGetsWhatACopyGivesBack(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	pool := NewPool(64 << 10)
@@ -36,8 +36,8 @@ func TestAResubmissionGetsWhatACopyGivesBack(t *testing.T) {
 	pool.free(&hung)
 }
 
-// A resubmission takes of the copies nothing that a write asked for earlier; of what is
-// set aside it does.
+// A resubmission takes no memory for copies while an earlier write waits for it, but it
+// takes memory of the share set aside.
 func TestAResubmissionDoesNotPassAWriteThatWaits(t *testing.T) {
 	pool := NewPool(64 << 10)
 	copies, _ := pool.sizes()
@@ -53,8 +53,8 @@ func TestAResubmissionDoesNotPassAWriteThatWaits(t *testing.T) {
 	<-ended
 }
 
-// What resubmissions and reads of a File take counts as what its writes do: another File
-// has half of the default Pool.
+// Memory for resubmissions and reads of a File counts against its quota as memory for its
+// writes does: another File has half of the default Pool.
 func TestResubmissionsAndReadsAreBoundedAsWritesAre(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	p, a, b := new(Pool), new(quota), new(quota)

@@ -67,8 +67,8 @@ func TestQueueSaysThatTheFileIsClosed(t *testing.T) {
 	}
 }
 
-// Otherwise it would be in the list of locked ranges twice, and nobody could
-// write there any more.
+// Otherwise it would be in the list of locked ranges twice, and no later write there
+// would ever go out.
 func TestAWriteIsUnderWayOnce(t *testing.T) {
 	d := newDisk(kib4)
 	begun, release := make(chan struct{}, 2), make(chan struct{})
@@ -150,7 +150,7 @@ func TestAQueueOfManyGoroutines(t *testing.T) {
 	}
 }
 
-// Close of the File waits for what a Queue has under way.
+// Close of the File waits for writes that a Queue has under way.
 func TestCloseWaitsForAQueue(t *testing.T) {
 	d := newDisk(kib4)
 	begun, release := make(chan struct{}), make(chan struct{})

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// naiveLock is what a rangeLock must do, in the order in which spans came: one is held
-// if it overlaps none before it.
+// naiveLock is a model of a rangeLock. It has spans in the order in which they came; a
+// span is held if it overlaps no earlier one.
 type naiveLock struct{ all []*naiveSpan }
 
 type naiveSpan struct {
@@ -32,8 +32,8 @@ func (l *naiveLock) settle() (woken []*naiveSpan) {
 	return woken
 }
 
-// 100,000 times something comes or goes: who is held, who is woken by whom, and in
-// which order, are as in a list that is looked through.
+// Spans come or leave 100,000 times. The same ones are held, and the same ones are woken,
+// in the same order, as in the model.
 func TestRangeLockIsAsAListWouldBe(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	for name, draw := range map[string]func(*rand.Rand) (lo, n int64){
@@ -104,7 +104,7 @@ func TestRangeLockIsAsAListWouldBe(t *testing.T) {
 	}
 }
 
-// sound says what is wrong with a treap.
+// sound returns a fault of a treap.
 func (n *span) sound() error {
 	if n == nil {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// What is refused says why, and wraps what os would.
+// An error of a refusal says why, and wraps the error that os would return.
 func TestRefusalsSayWhy(t *testing.T) {
 	name := filepath.Join(testenv.DirectDir(t), "f")
 	f, err := Create(name, Options{})

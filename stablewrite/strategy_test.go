@@ -26,7 +26,7 @@ type call struct {
 	caller bool // the memory was the caller's
 }
 
-// scripted is a Device in memory that does what a test says during each
+// scripted is a Device in memory that calls a function of the test during each
 // submission: change the caller's buffer, fail, land a part.
 type scripted struct {
 	mu     sync.Mutex
@@ -177,8 +177,8 @@ func TestBlocksLieOnTheFilesGrid(t *testing.T) {
 	}
 }
 
-// A device whose unit is larger than a block takes no less: what is resubmitted
-// is widened to whole units, and a failure leaves whole units good.
+// A device whose unit is larger than a block takes whole units only: resubmissions are
+// widened to whole units, and a failure leaves whole units good.
 func TestUnitsLargerThanABlock(t *testing.T) {
 	const unit = 4 * kib4
 	d := newScripted(6 * unit)
@@ -229,7 +229,7 @@ func TestACopiedWriteIsAWriteOfItsOwn(t *testing.T) {
 	}
 }
 
-// What was written is the caller's again, and may be collected.
+// A buffer that was written belongs to the caller again, and may be garbage collected.
 func TestNothingOfTheCallersIsKept(t *testing.T) {
 	d := newScripted(0)
 	f := d.file(t, Options{})
@@ -640,7 +640,7 @@ func (d readGuard) ReadAt(p []byte, off int64) (int, error) {
 	return d.scripted.ReadAt(p, off)
 }
 
-// What was read is what counts, whatever came after it.
+// If all bytes were read, an error of later bytes does not count.
 func TestEOFBehindWhatWasAskedForIsNone(t *testing.T) {
 	f, err := NewDevice(eager{newScripted(2 * kib4)}, Options{})
 	if err != nil {
@@ -721,7 +721,7 @@ func TestStrategyText(t *testing.T) {
 	}
 }
 
-// What holds is of the pair: how changes are noticed matters to who looks for them.
+// Promises depend on strategy and detection, for strategies that detect.
 func TestPromisesOfEveryPair(t *testing.T) {
 	want := map[Strategy][3]Promise{ // by the digest, by CRC-32C, by tracking
 		Verify: {{Changed: true, CrashWindow: true}, {Changed: true, Collides: true, CrashWindow: true}, {Changed: true, Restored: true, Tracked: true, CrashWindow: true}},

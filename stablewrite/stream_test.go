@@ -212,7 +212,7 @@ func TestStreamRefusals(t *testing.T) {
 	}
 }
 
-// What a failed buffer says of its bytes.
+// The error of a failed buffer counts its bytes.
 func TestAFailedStreamSaysWhatIsGood(t *testing.T) {
 	d := newDisk(0)
 	d.during = func(p []byte, off int64) (int, error) {
@@ -245,8 +245,8 @@ func TestAFailedStreamSaysWhatIsGood(t *testing.T) {
 	}
 }
 
-// BlockSums that panics, or uses the Stream, breaks it: nothing is written twice
-// or elsewhere, and nobody is told that all is well.
+// If BlockSums panics, or uses the Stream, every later call of the Stream fails: nothing is
+// written twice, or at another place.
 func TestBlockSumsThatPanicOrWrite(t *testing.T) {
 	for _, misuse := range []func(*Stream){
 		func(*Stream) { panic("mine") },
@@ -315,7 +315,7 @@ func TestSumIsOfWhatWasAccepted(t *testing.T) {
 	}
 }
 
-// While a buffer is on its way nobody else of the process writes to its units.
+// While a buffer is on its way no other write of the process goes to its units.
 func TestStreamHoldsItsRange(t *testing.T) {
 	for _, off := range []int64{0, kib4, 2*kib4 - 512} { // of the buffer's first unit, its middle, its last
 		d := newDisk(4 * kib4)

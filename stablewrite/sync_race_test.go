@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// flushing is a disk whose Sync does what a test says.
+// flushing is a disk whose Sync a test replaces.
 type flushing struct {
 	*disk
 	calls atomic.Int32
@@ -17,8 +17,8 @@ type flushing struct {
 
 func (d *flushing) Sync() error { return d.flush(d.calls.Add(1)) }
 
-// A flush that fails says so once. Whoever syncs next, however soon after it, gets
-// the error too, though the flush of its own went well.
+// The kernel reports a failed flush once. The next Sync, however soon after it, returns
+// the error, too, though its own flush succeeded.
 func TestASyncRightAfterOneThatFailedFails(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	d := &flushing{disk: newDisk(kib4)}

@@ -9,9 +9,9 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// Who has claimed a ring is the only one to reap it. If the timer did, it could reap
-// what was to wake him before he sleeps, and he would sleep for ever: the kernel counts
-// from when he came.
+// Only the goroutine that has claimed a ring reaps. If the timer did, it could reap the
+// completion that was to wake that goroutine before it sleeps, and it would sleep for
+// ever: the kernel counts completions from the start of the wait.
 func TestTheTimerReapsNothingThatSomebodyClaimed(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	name := filepath.Join(testenv.DirectDir(t), "f")

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Verify takes no private memory while nothing changes, and what a Queue has in
-// flight does not depend on how much there is.
+// Verify takes no private memory while nothing changes, so the size of the Pool does not
+// limit the writes that a Queue has in flight.
 func TestVerifyHasInFlightWhatTheQueueHas(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	const depth, size = 64, 1 << 20

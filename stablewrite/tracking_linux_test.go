@@ -36,7 +36,7 @@ func newTracked(t *testing.T, n int, script ...step) *scripted {
 // during changes the buffer before the device fetches it, and after.
 func during(before, after func()) step { return step{land: -1, before: before, after: after} }
 
-// What verify by a digest misses (TestVerifyMissesARestoredChange).
+// The change that verify by digest misses (TestVerifyMissesARestoredChange).
 func TestTrackingSeesARestoredChange(t *testing.T) {
 	for _, tc := range []struct {
 		o    Options
@@ -63,8 +63,8 @@ func TestTrackingSeesARestoredChange(t *testing.T) {
 	}
 }
 
-// hands are who changes a page in flight, and how it is restored. A hand that cannot
-// write a page in place (it drops it, or maps another there) restores by hand.
+// trackedHands are ways to change a page in flight, and to restore it. A way that does not
+// write the page in place (it drops it, or maps another there) restores it by a store.
 var trackedHands = []struct {
 	name   string
 	change func(t *testing.T, page []byte)
@@ -186,9 +186,8 @@ func readInto(t *testing.T, page, what []byte, flag int) {
 	}
 }
 
-// Whoever changes a page of tracked memory in flight, and by whatever way, and
-// restores it: the receipt is true of the media, and of the other pages none counts as
-// changed.
+// A page of tracked memory is changed in flight in every way, and restored. The receipt is
+// true of the media, and no other page counts as changed.
 func TestTrackingSeesEveryHand(t *testing.T) {
 	for _, hand := range trackedHands {
 		t.Run(hand.name, func(t *testing.T) {
@@ -220,7 +219,7 @@ func TestTrackingSeesEveryHand(t *testing.T) {
 	}
 }
 
-// What the hand did alone is seen, too, without the store that restores it.
+// The change alone is seen, too, without the store that restores it.
 func TestTrackingSeesEveryHandAlone(t *testing.T) {
 	for _, hand := range trackedHands {
 		t.Run(hand.name, func(t *testing.T) {
@@ -237,8 +236,8 @@ func TestTrackingSeesEveryHandAlone(t *testing.T) {
 	}
 }
 
-// What the promise excludes, so that it is known when a kernel begins to see it: a
-// device fills a buffer that was registered before the write began.
+// A device fills a buffer that was registered before the write began. The promise excludes
+// that change; if a kernel begins to see it, this test tells.
 func TestTrackingDoesNotSeeARegisteredBufferFilled(t *testing.T) {
 	d := newTracked(t, 4*kib4)
 	page := d.buf[kib4:][:kib4]
@@ -336,8 +335,8 @@ func (d *reader) ReadAt(p []byte, off int64) (int, error) {
 	return d.scripted.ReadAt(p, off)
 }
 
-// What does not qualify is compared by the digest, which is said and counted, or
-// refused before anything is written.
+// A buffer that is not tracked is compared by the digest, and reported and counted, or it
+// is refused before anything is written.
 func TestWhatIsNotTrackedIsSaid(t *testing.T) {
 	needTracking(t)
 	tracked := newTracked(t, 8*kib4).buf
@@ -426,8 +425,8 @@ func TestSharedMemoryIsRefused(t *testing.T) {
 	}
 }
 
-// Memory of a TrackedBuffer that was collected is in nobody's way, although its cleanup
-// has not run yet; that of one in use is refused.
+// Memory of a TrackedBuffer that was collected can be tracked again, even before its
+// cleanup has run. Memory of a TrackedBuffer in use is refused.
 func TestMemoryOfACollectedBufferIsTrackedAnew(t *testing.T) {
 	needTracking(t)
 	p, buffer := mapped(t, 4*kib4, unix.MADV_NOHUGEPAGE), make([]byte, kib4)
@@ -586,8 +585,8 @@ func TestUntrackUnderAWrite(t *testing.T) {
 	}
 }
 
-// What a TrackedBuffer had registered is given back when it is collected, and is in
-// no one's way if it is used again first.
+// The registration of a TrackedBuffer ends when it is collected. Until then its memory can
+// be tracked again.
 func TestTrackedBufferIsCollected(t *testing.T) {
 	needTracking(t)
 	before := len(allTracked())
@@ -754,7 +753,7 @@ func TestTrackingArmsBeforeItSums(t *testing.T) {
 	}
 }
 
-// storing is a pageTable beside which somebody stores.
+// storing is a pageTable that stores to pages while it is called.
 type storing struct {
 	pageTable
 	before, after func()
@@ -800,7 +799,7 @@ func TestTrackingFailsClosed(t *testing.T) {
 	}
 }
 
-// failingTable is a pageTable that fails after it has done what it is asked.
+// failingTable is a pageTable that does its work and then fails.
 type failingTable struct {
 	pageTable
 	protects, looks bool

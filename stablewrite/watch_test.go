@@ -44,7 +44,7 @@ func TestEveryChangeIsReported(t *testing.T) {
 	}
 }
 
-// A device that refuses a write proves a change that nobody saw.
+// A device that refuses a write proves a change, even if it was not seen.
 func TestARefusalIsAChange(t *testing.T) {
 	d := newDisk(kib4)
 	calls := 0

@@ -100,7 +100,7 @@ func TestNothingIsAllocated(t *testing.T) {
 	}
 }
 
-// What the kernel reads must not be on a stack, which moves.
+// Memory that the kernel reads must not be on a stack, which moves.
 func TestBuffersAreOnTheHeap(t *testing.T) {
 	r := open(t, 4)
 	fd := file(t, "/dev/null", unix.O_WRONLY)
