@@ -18,7 +18,7 @@ import (
 )
 
 // TestEveryAcknowledgedCommitSurvivesSIGKILL kills a writer at random moments,
-// and reads its database with bbolt as it is.
+// and reads its database with bbolt without the patch.
 func TestEveryAcknowledgedCommitSurvivesSIGKILL(t *testing.T) {
 	t.Parallel()
 	program := filepath.Join(t.TempDir(), "bbolt")
@@ -112,7 +112,7 @@ func empty(file string) bool {
 	return err != nil || st.Size() == 0
 }
 
-// check requires of the database, read with bbolt as it is and through the page
+// check requires of the database, read with bbolt without the patch and through the page
 // cache, that it is consistent and has every value up to the last that was
 // acknowledged. One more may have been committed; it returns the last.
 func check(t *testing.T, file string, acknowledged uint64) (last uint64) {
