@@ -9,18 +9,16 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// apt is an apt-get with a directory of its own for all that it reads and writes:
-// sources, configuration, lists, packages. What this machine has of these is
-// neither read nor changed, and needs no privileges.
-type apt struct {
-	dir    string
-	config string
-}
+// apt is an apt-get with a private directory for all that it reads and writes: sources,
+// configuration, lists, packages. It needs no privileges, and neither reads nor changes
+// the sources of this machine's apt.
+type apt struct{ dir string }
 
 // keyring has the keys that Debian's archive is signed with. The file belongs to
 // the package keyringPackage.
@@ -29,7 +27,7 @@ const (
 	keyringPackage = "debian-archive-keyring"
 )
 
-// checkApt reports whether this machine has what an apt is made of.
+// checkApt reports whether this machine has the commands and keys that an apt needs.
 func checkApt() error {
 	for _, command := range []string{"apt-get", "apt-cache", "apt-config", "dpkg-deb"} {
 		if _, err := exec.LookPath(command); err != nil {
@@ -43,40 +41,35 @@ func checkApt() error {
 }
 
 // newApt makes in dir an apt-get that knows one suite.
-func newApt(ctx context.Context, dir string, s Series) (*apt, error) {
-	a := &apt{dir: dir, config: filepath.Join(dir, "apt.conf")}
-	for _, sub := range []string{"etc/apt/apt.conf.d", "etc/apt/preferences.d", "etc/apt/sources.list.d", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o777); err != nil {
-			return nil, err
-		}
-	}
+func newApt(ctx context.Context, dir string, s Series) (apt, error) {
+	a := apt{dir}
 	address, err := addressOf(ctx, s.archive)
 	if err != nil {
-		return nil, err
+		return a, err
+	}
+	// Of the configuration of this machine, it takes only proxies.
+	proxies, err := output(ctx, exec.CommandContext(ctx, "apt-config", "dump", "Acquire::http", "Acquire::https"))
+	if err != nil {
+		return a, err
+	}
+	for _, sub := range []string{"etc/apt/apt.conf.d", "etc/apt/preferences.d", "etc/apt/sources.list.d", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o777); err != nil {
+			return a, err
+		}
 	}
 	source := fmt.Sprintf("Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nArchitectures: amd64\nSigned-By: %s\n", address, s.Suite, keyring)
 	if err := os.WriteFile(filepath.Join(dir, "etc/apt/sources.list.d/kernel.sources"), []byte(source), 0o666); err != nil {
-		return nil, err
+		return a, err
 	}
-	// Of the configuration of this machine only how it reaches an archive: proxies.
-	ask := exec.CommandContext(ctx, "apt-config", "dump", "Acquire::http", "Acquire::https")
-	ask.WaitDelay = time.Second
-	reach, err := ask.Output()
-	if err != nil {
-		return nil, fmt.Errorf("apt-config: %w", err)
-	}
-	config := fmt.Sprintf(aptConfig, dir) + string(reach)
-	return a, os.WriteFile(a.config, []byte(config), 0o666)
+	return a, os.WriteFile(a.config(), append(fmt.Appendf(nil, aptConfig, dir), proxies...), 0o666)
 }
 
-// addressOf returns where this machine's apt finds an archive of Debian's, be it a
-// mirror. Only addresses are asked for, which needs no privileges and runs no hooks.
+// addressOf returns the address at which this machine's apt finds an archive of Debian,
+// or a mirror of it. To print addresses, apt-get needs no privileges and runs no hooks.
 func addressOf(ctx context.Context, archive string) (string, error) {
-	ask := exec.CommandContext(ctx, "apt-get", "update", "--print-uris")
-	ask.WaitDelay = time.Second
-	out, err := ask.Output()
+	out, err := output(ctx, exec.CommandContext(ctx, "apt-get", "update", "--print-uris"))
 	if err != nil {
-		return "", fmt.Errorf("apt-get update --print-uris: %w", err)
+		return "", err
 	}
 	for line := range strings.Lines(string(out)) {
 		address, _, ok := strings.Cut(strings.TrimPrefix(line, "'"), "/dists/")
@@ -88,9 +81,8 @@ func addressOf(ctx context.Context, archive string) (string, error) {
 		ErrNoPackage, archive, archive)
 }
 
-// aptConfig is read before any other configuration, and says that there is none:
-// directories below Dir are where this machine's would be. As root apt-get would
-// download as another user, who cannot write here.
+// aptConfig takes the place of this machine's configuration: Dir is the root of all
+// directories. As root, apt-get would download as another user, who cannot write there.
 const aptConfig = `Dir "%s";
 Dir::State::status "/dev/null";
 APT::Architecture "amd64";
@@ -101,104 +93,108 @@ Acquire::Languages "none";
 Acquire::Retries "1";
 `
 
-// command runs one of apt's in the directory.
-func (a *apt) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+func (a apt) config() string { return filepath.Join(a.dir, "apt.conf") }
+
+// run runs a command of apt in the directory and returns its output.
+func (a apt) run(ctx context.Context, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = a.dir
-	cmd.Env = append(os.Environ(), "APT_CONFIG="+a.config, "LC_ALL=C")
-	cmd.WaitDelay = time.Second
-	return cmd
+	cmd.Env = append(os.Environ(), "APT_CONFIG="+a.config(), "LC_ALL=C")
+	return output(ctx, cmd)
+}
+
+// output runs a command of ctx and returns its output. The error has its complaints.
+func output(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
+	var out, complaints bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaints
+	cmd.WaitDelay = time.Second // for children that outlive it
+	err := runMortal(cmd)
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, bytes.TrimSpace(complaints.Bytes()))
+	}
+	return out.Bytes(), nil
 }
 
 // update fetches the lists of the suite and checks their signature.
-func (a *apt) update(ctx context.Context) error {
-	return quietly(ctx, a.command(ctx, "apt-get", "update", "-q"))
+func (a apt) update(ctx context.Context) error {
+	_, err := a.run(ctx, "apt-get", "update", "-q")
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", ErrNoPackage, err)
+	}
+	return err
 }
 
-// stanza is what a list says of a package.
-type stanza map[string]string
-
-func (a *apt) show(ctx context.Context, pkg string) (stanza, error) {
-	out, err := a.command(ctx, "apt-cache", "show", "--no-all-versions", pkg).Output()
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+// show returns the fields of a package, by name.
+func (a apt) show(ctx context.Context, pkg string) (map[string]string, error) {
+	out, err := a.run(ctx, "apt-cache", "show", "--no-all-versions", pkg)
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: the suite has no package %s", ErrNoPackage, pkg)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: the suite has no package %s", ErrNoPackage, pkg)
-	}
-	s := stanza{}
-	for line := range bytes.Lines(out) {
-		if key, value, ok := strings.Cut(strings.TrimSpace(string(line)), ": "); ok && line[0] != ' ' {
-			s[key] = value
+	fields := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		if key, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok && line[0] != ' ' {
+			fields[key] = value
 		}
 	}
-	return s, nil
+	return fields, err
 }
 
 // metaPackage depends on the package of the newest kernel.
 const metaPackage = "linux-image-cloud-amd64"
 
-// debianVersion is what a version may consist of (deb-version(7)). It becomes the
-// name of a directory.
+// debianVersion matches the versions of deb-version(7) that have no epoch. A version
+// becomes the name of a directory.
 var debianVersion = regexp.MustCompile(`^[0-9][0-9A-Za-z.+~-]*$`)
 
 // newest finds the newest kernel: the package of its image, and those of the same
-// version that this one depends on. Until Linux 6.19 there are none: one package
-// has image and modules.
-func (a *apt) newest(ctx context.Context) (Package, error) {
+// version that this one depends on. Until Linux 6.19 one package has image and modules.
+func (a apt) newest(ctx context.Context) (p Package, err error) {
 	meta, err := a.show(ctx, metaPackage)
 	if err != nil {
-		return Package{}, err
+		return p, err
 	}
-	p := Package{Version: meta["Version"]}
+	p.Version = meta["Version"]
 	if !debianVersion.MatchString(p.Version) {
-		return Package{}, fmt.Errorf("%w: %s has the version %q", ErrNoPackage, metaPackage, p.Version)
+		return p, fmt.Errorf("%w: %s has the version %q", ErrNoPackage, metaPackage, p.Version)
 	}
 	same := regexp.MustCompile(`\b(linux-[^ ,|]+) \(= ` + regexp.QuoteMeta(p.Version) + `\)`)
-	needs := func(s stanza) (names []string) {
-		for _, found := range same.FindAllStringSubmatch(s["Depends"], -1) {
-			names = append(names, found[1])
+	for _, need := range same.FindAllStringSubmatch(meta["Depends"], -1) {
+		if len(p.Parts) == 0 && strings.HasPrefix(need[1], "linux-image-") {
+			p.Parts = []string{need[1]}
 		}
-		return names
 	}
-	var add func(name string) error
-	seen := map[string]bool{}
-	add = func(name string) error {
-		if seen[name] {
-			return nil
-		}
-		seen[name] = true
-		s, err := a.show(ctx, name)
+	if len(p.Parts) == 0 {
+		return p, fmt.Errorf("%w: %s %s depends on no image", ErrNoPackage, metaPackage, p.Version)
+	}
+	for i := 0; i < len(p.Parts); i++ { // which grows
+		fields, err := a.show(ctx, p.Parts[i])
 		if err != nil {
-			return err
+			return p, err
 		}
-		size, err := strconv.ParseInt(s["Size"], 10, 64)
+		size, err := strconv.ParseInt(fields["Size"], 10, 64)
 		if err != nil {
-			return fmt.Errorf("%w: the size of %s: %w", ErrNoPackage, name, err)
+			return p, fmt.Errorf("%w: the size of %s: %w", ErrNoPackage, p.Parts[i], err)
 		}
-		p.Parts, p.Bytes = append(p.Parts, name), p.Bytes+size
-		for _, need := range needs(s) {
-			if err := add(need); err != nil {
-				return err
+		p.Bytes += size
+		for _, need := range same.FindAllStringSubmatch(fields["Depends"], -1) {
+			if !slices.Contains(p.Parts, need[1]) {
+				p.Parts = append(p.Parts, need[1])
 			}
 		}
-		return nil
 	}
-	for _, name := range needs(meta) {
-		if strings.HasPrefix(name, "linux-image-") {
-			return p, add(name)
-		}
-	}
-	return Package{}, fmt.Errorf("%w: %s %s depends on no image", ErrNoPackage, metaPackage, p.Version)
+	return p, nil
 }
 
 // unpack downloads p, checks it, and unpacks it into tree.
-func (a *apt) unpack(ctx context.Context, p Package, tree string) error {
+func (a apt) unpack(ctx context.Context, p Package, tree string) error {
 	args := []string{"download", "-q"}
 	for _, part := range p.Parts {
 		args = append(args, part+"="+p.Version)
 	}
-	if err := quietly(ctx, a.command(ctx, "apt-get", args...)); err != nil {
+	if _, err := a.run(ctx, "apt-get", args...); err != nil {
 		return err
 	}
 	debs, err := filepath.Glob(filepath.Join(a.dir, "*.deb"))
@@ -206,7 +202,7 @@ func (a *apt) unpack(ctx context.Context, p Package, tree string) error {
 		return fmt.Errorf("apt-get left %d packages, not %d", len(debs), len(p.Parts))
 	}
 	for _, deb := range debs {
-		if err := quietly(ctx, exec.CommandContext(ctx, "dpkg-deb", "-x", deb, tree)); err != nil {
+		if _, err := a.run(ctx, "dpkg-deb", "-x", deb, tree); err != nil {
 			return err
 		}
 	}

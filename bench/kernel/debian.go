@@ -1,31 +1,29 @@
 package kernel
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 )
 
-// ErrNoPackage: Debian's archive has no such kernel, or cannot be asked.
+// ErrNoPackage means that Debian's archive has no such kernel, or cannot be asked.
 var ErrNoPackage = errors.New("no such kernel package")
 
-// Package is a kernel of Debian's.
+// Package is a kernel of Debian.
 type Package struct {
-	Version string   // Debian's, "6.1.192-2"
+	Version string   // of Debian, "6.1.192-2"
 	Bytes   int64    // to download; 0 if it is not known
 	Parts   []string // packages of that version
 	Cached  bool     `json:"-"` // it is in the cache
 }
 
-// CacheDir is where fetched kernels stay unless told otherwise.
+// CacheDir returns the default directory of fetched kernels.
 func CacheDir() (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
@@ -34,8 +32,9 @@ func CacheDir() (string, error) {
 	return filepath.Join(dir, "stablewrite", "kernels"), nil
 }
 
-// Below the cache each Series has a directory of its name, and in it each kernel
-// one of its version. The file latest there holds the Package that was found last.
+// place returns the directory of a version. Below the cache each Series has a directory,
+// and in it each kernel has one. The file latest there holds the Package that the archive
+// had last.
 func (s Series) place(cache, version string) string { return filepath.Join(cache, s.Name, version) }
 
 const latest = "latest"
@@ -46,22 +45,33 @@ const askEvery = 24 * time.Hour
 // fetchTime bounds the download and the unpacking of a kernel, about 40 MB.
 const fetchTime = 10 * time.Minute
 
-// Find returns the newest kernel of s, as Debian's archive has it, which is asked
-// once a day. Where the archive cannot be asked it is the newest one of the cache.
-func (s Series) Find(ctx context.Context, cache string) (p Package, err error) {
-	if p, ok := s.remembered(cache); ok {
-		return p, nil
-	}
-	err = s.inWorkshop(ctx, cache, func(ctx context.Context, _ *apt, found Package) error {
-		p = found
-		return nil
-	})
-	return s.orCached(cache, p, err)
+// Find returns the newest kernel of s in Debian's archive, which it asks once a day. If
+// the archive cannot be asked, it returns the newest one of the cache.
+func (s Series) Find(ctx context.Context, cache string) (Package, error) {
+	return s.find(ctx, cache, false)
 }
 
-// orCached returns the newest kernel of the cache in place of one that the archive
-// does not have.
-func (s Series) orCached(cache string, p Package, err error) (Package, error) {
+// Fetch returns the newest kernel of s, as Find does. If it is not in the cache, Fetch
+// downloads it with apt-get, which checks its signature, and unpacks it into the cache.
+func (s Series) Fetch(ctx context.Context, cache string) (Kernel, error) {
+	p, err := s.find(ctx, cache, true)
+	switch {
+	case ctx.Err() != nil:
+		return Kernel{}, context.Cause(ctx)
+	case err != nil:
+		return Kernel{}, fmt.Errorf("%v from %s: %w", s, s.Suite, err)
+	}
+	k, err := Open(s.place(cache, p.Version))
+	k.Origin = fmt.Sprintf("%s of %s", p.Version, s.Suite)
+	return k, err
+}
+
+// find is Find. With fetch, the kernel is in the cache afterwards.
+func (s Series) find(ctx context.Context, cache string, fetch bool) (Package, error) {
+	if p, ok := s.remembered(cache); ok && (p.Cached || !fetch) {
+		return p, nil
+	}
+	p, err := s.ask(ctx, cache, fetch)
 	if errors.Is(err, ErrNoPackage) {
 		if version, ok := s.newest(cache); ok {
 			return Package{Version: version, Cached: true}, nil
@@ -70,35 +80,7 @@ func (s Series) orCached(cache string, p Package, err error) (Package, error) {
 	return p, err
 }
 
-// Fetch returns the newest kernel of s, from the cache or, if it is not there,
-// downloaded with apt-get, which checks its signature, and unpacked into the cache.
-func (s Series) Fetch(ctx context.Context, cache string) (k Kernel, err error) {
-	p, ok := s.remembered(cache)
-	if !ok || !p.Cached {
-		err = s.inWorkshop(ctx, cache, func(ctx context.Context, a *apt, found Package) error {
-			p = found
-			if p.Cached {
-				return nil
-			}
-			return s.fetch(ctx, a, p, cache)
-		})
-	}
-	if ctx.Err() != nil {
-		return Kernel{}, context.Cause(ctx)
-	}
-	if p, err = s.orCached(cache, p, err); err != nil {
-		return Kernel{}, fmt.Errorf("%v from %s: %w", s, s.Suite, err)
-	}
-	return s.open(cache, p.Version)
-}
-
-func (s Series) open(cache, version string) (Kernel, error) {
-	k, err := Open(s.place(cache, version))
-	k.Origin = fmt.Sprintf("%s of %s", version, s.Suite)
-	return k, err
-}
-
-// remembered is the Package that Find found not long ago.
+// remembered returns the Package that the archive had not long ago.
 func (s Series) remembered(cache string) (p Package, ok bool) {
 	name := s.place(cache, latest)
 	st, err := os.Stat(name)
@@ -114,47 +96,41 @@ func (s Series) remembered(cache string) (p Package, ok bool) {
 	return p, true
 }
 
-// inWorkshop asks the archive, remembers what it says, and calls do where there
-// is an apt-get that can download it.
-func (s Series) inWorkshop(ctx context.Context, cache string, do func(context.Context, *apt, Package) error) error {
+// ask asks the archive for the newest kernel and remembers the answer. With fetch, it
+// also downloads the kernel, unless the cache has it.
+func (s Series) ask(ctx context.Context, cache string, fetch bool) (p Package, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, fetchTime, fmt.Errorf("it took longer than %v", fetchTime))
 	defer cancel()
 	if err := checkApt(); err != nil {
-		return err
+		return p, err
 	}
-	if err := os.MkdirAll(s.place(cache, ""), 0o777); err != nil {
-		return fmt.Errorf("%w: name another cache directory", err)
-	}
-	// Beside its place, and moved there whole: two that fetch at once, or one
-	// that is stopped, leave nothing half done where it would be found.
-	dir, done, err := workshop(cache)
+	dir, err := s.workshop(cache)
 	if err != nil {
-		return fmt.Errorf("%w: name another cache directory", err)
+		return p, fmt.Errorf("%w: name another cache directory", err)
 	}
-	defer done()
+	defer os.RemoveAll(dir)
 	a, err := newApt(ctx, dir, s)
 	if err != nil {
-		return err
+		return p, err
 	}
 	if err := a.update(ctx); err != nil {
-		if ctx.Err() == nil {
-			err = fmt.Errorf("%w: %w", ErrNoPackage, err)
-		}
-		return err
+		return p, err
 	}
-	p, err := a.newest(ctx)
-	if err != nil {
-		return err
+	if p, err = a.newest(ctx); err != nil {
+		return p, err
 	}
 	if !strings.HasPrefix(p.Version, s.release) {
-		return fmt.Errorf("%w: the suite has %s now", ErrNoPackage, p.Version)
+		return p, fmt.Errorf("%w: the suite has %s now", ErrNoPackage, p.Version)
 	}
 	if err := s.remember(dir, cache, p); err != nil {
-		return err
+		return p, err
 	}
 	_, err = Open(s.place(cache, p.Version))
 	p.Cached = err == nil
-	return do(ctx, a, p)
+	if p.Cached || !fetch {
+		return p, nil
+	}
+	return p, s.fetch(ctx, a, p, cache)
 }
 
 func (s Series) remember(dir, cache string, p Package) error {
@@ -169,8 +145,8 @@ func (s Series) remember(dir, cache string, p Package) error {
 	return os.Rename(name, s.place(cache, latest))
 }
 
-// fetch moves p to its place in the cache.
-func (s Series) fetch(ctx context.Context, a *apt, p Package, cache string) error {
+// fetch puts p in its place in the cache.
+func (s Series) fetch(ctx context.Context, a apt, p Package, cache string) error {
 	tree, place := filepath.Join(a.dir, "tree"), s.place(cache, p.Version)
 	if err := a.unpack(ctx, p, tree); err != nil {
 		return err
@@ -178,65 +154,41 @@ func (s Series) fetch(ctx context.Context, a *apt, p Package, cache string) erro
 	if _, err := Open(tree); err != nil {
 		return err
 	}
-	if err := os.Rename(tree, place); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%w; remove %s and try again", err, place)
+	err := os.Rename(tree, place)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		_, err = Open(place) // which another process may have put there
 	}
-	if _, err := Open(place); err != nil { // what was there before
+	if err != nil {
 		return fmt.Errorf("%w; remove %s and try again", err, place)
 	}
 	return nil
 }
 
-// workshops are directories in the cache in which kernels are unpacked.
+// workshops begins the names of directories in the cache in which kernels are unpacked.
+// A kernel moves to its place whole: two processes that fetch at once, or one that is
+// stopped, leave nothing half done there.
 const workshops = ".fetch-"
 
-// workshop makes one, locked as long as this process lives, until done. Those of
-// processes that were killed are removed.
-func workshop(cache string) (dir string, done func(), err error) {
+// workshop makes such a directory. It removes those of killed processes: a fetch that
+// lives is younger.
+func (s Series) workshop(cache string) (dir string, err error) {
+	if err := os.MkdirAll(s.place(cache, ""), 0o777); err != nil {
+		return "", err
+	}
 	old, err := fs.Glob(os.DirFS(cache), workshops+"*")
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
 	for _, name := range old {
-		st, err := os.Stat(filepath.Join(cache, name))
-		if err != nil || time.Since(st.ModTime()) < time.Minute { // perhaps not locked yet
-			continue
-		}
-		if unlock, err := lock(filepath.Join(cache, name)); err == nil {
-			os.RemoveAll(filepath.Join(cache, name))
-			unlock()
+		name = filepath.Join(cache, name)
+		if st, err := os.Stat(name); err == nil && time.Since(st.ModTime()) > 2*fetchTime {
+			os.RemoveAll(name)
 		}
 	}
-	if dir, err = os.MkdirTemp(cache, workshops+"*"); err != nil {
-		return "", nil, err
-	}
-	unlock, err := lock(dir)
-	if err != nil {
-		os.RemoveAll(dir)
-		return "", nil, err
-	}
-	return dir, func() {
-		os.RemoveAll(dir)
-		unlock()
-	}, nil
+	return os.MkdirTemp(cache, workshops+"*")
 }
 
-// quietly runs a command and returns what it complained about.
-func quietly(ctx context.Context, cmd *exec.Cmd) error {
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	cmd.WaitDelay = time.Second // for children that outlive it
-	err := runMortal(cmd)
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case err != nil:
-		return fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, strings.TrimSpace(said.String()))
-	}
-	return nil
-}
-
-// newest is the version of the kernel of s that came last into the cache.
+// newest returns the version of the kernel of s that came last into the cache.
 func (s Series) newest(cache string) (version string, ok bool) {
 	entries, _ := os.ReadDir(s.place(cache, ""))
 	var last time.Time

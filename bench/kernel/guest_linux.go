@@ -8,15 +8,13 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Inside is the machine as its job sees it.
+// Inside is a machine seen by its job.
 type Inside struct {
-	mu   sync.Mutex
 	port *os.File
 	Log  *Log // of the kernel
 }
@@ -27,7 +25,7 @@ func Guest(job func(in *Inside, spec json.RawMessage) error) {
 	if os.Getenv(guestEnv) == "" || os.Getpid() != 1 {
 		return
 	}
-	// What goes wrong before there is a port is for the console.
+	// Errors before there is a port go to the console.
 	in, err := enter()
 	if err == nil {
 		err = in.run(job)
@@ -36,7 +34,7 @@ func Guest(job func(in *Inside, spec json.RawMessage) error) {
 	unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART) // ends QEMU
 }
 
-// enter makes of a bare kernel what Go programs and tests expect to find.
+// enter mounts the file systems that programs expect, loads the modules and opens the port.
 func enter() (*Inside, error) {
 	for _, m := range []struct{ fs, dir string }{{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}, {"tmpfs", "/tmp"}} {
 		if err := unix.Mount(m.fs, m.dir, m.fs, 0, ""); err != nil {
@@ -70,8 +68,7 @@ func insert(name, params string) error {
 		return err
 	}
 	defer f.Close()
-	err = unix.FinitModule(int(f.Fd()), params, 0)
-	if errors.Is(err, unix.EEXIST) {
+	if err = unix.FinitModule(int(f.Fd()), params, 0); err == unix.EEXIST {
 		return nil
 	}
 	return err
@@ -90,7 +87,7 @@ func openPort() (*os.File, error) {
 	return nil, errors.New("there is no virtio port")
 }
 
-// run has job done. Whatever it returned or panicked with, the host is told.
+// run runs the job, and tells the host how it ended, also if it panicked.
 func (in *Inside) run(job func(*Inside, json.RawMessage) error) error {
 	if err := in.send(message{Up: true}); err != nil {
 		return err
@@ -119,7 +116,7 @@ func protect(f func() error) (err error) {
 	return f()
 }
 
-// Say tells the host v, as JSON.
+// Say tells the host v, as JSON. Goroutines may call it at the same time.
 func (in *Inside) Say(v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -144,11 +141,8 @@ func sleep() {
 
 func (in *Inside) send(m message) error {
 	b, err := json.Marshal(m)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = in.port.Write(append(b, '\n'))
 	}
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	_, err = in.port.Write(append(b, '\n'))
 	return err
 }

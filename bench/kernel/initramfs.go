@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"bufio"
 	"bytes"
 	"debug/elf"
 	"fmt"
@@ -16,11 +17,9 @@ import (
 // archive writes an initramfs in the newc format of cpio
 // (Documentation/driver-api/early-userspace/buffer-format.rst).
 type archive struct {
-	w   io.Writer
-	at  int
-	ino int
-	has map[string]bool // directories and files
-	err error           // the first one
+	w       *bufio.Writer // keeps the first error
+	entries int
+	has     map[string]bool // directories and files
 }
 
 // File types, stat(2).
@@ -30,28 +29,24 @@ const (
 	typeChar = 0o020000
 )
 
-func newArchive(w io.Writer) *archive {
-	return &archive{w: w, has: map[string]bool{".": true, "/": true}}
-}
-
-// dir adds a directory and those above it.
+// dir adds a directory and those above it, by its name without a slash at the begin.
 func (a *archive) dir(name string) {
-	name = strings.TrimPrefix(path.Clean(name), "/")
-	if name == "" || a.has[name] {
+	if a.has[name] {
 		return
 	}
 	a.dir(path.Dir(name))
-	a.has[name] = true
 	a.entry(name, typeDir|0o755, 0, 0, nil)
 }
 
 // file adds a file that can be executed.
 func (a *archive) file(name string, content []byte) {
-	name = strings.TrimPrefix(path.Clean(name), "/")
+	name = relative(name)
 	a.dir(path.Dir(name))
-	a.has[name] = true
 	a.entry(name, typeFile|0o755, 0, 0, content)
 }
+
+// relative returns a name as seen from the root.
+func relative(name string) string { return strings.TrimPrefix(path.Clean(name), "/") }
 
 // copy adds a file of this machine under a name and, if it is a program, the
 // libraries that it needs, unless they are there already.
@@ -69,7 +64,7 @@ func (a *archive) copy(name, from string) error {
 		return err
 	}
 	for _, lib := range libs {
-		if a.has[strings.TrimPrefix(lib, "/")] {
+		if a.has[relative(lib)] {
 			continue
 		}
 		content, err := os.ReadFile(lib)
@@ -81,43 +76,20 @@ func (a *archive) copy(name, from string) error {
 	return nil
 }
 
-// console adds /dev/console, which init gets its standard files from.
-func (a *archive) console() {
-	a.dir("dev")
-	a.entry("dev/console", typeChar|0o600, 5, 1, nil)
-}
-
-// close ends the archive.
-func (a *archive) close() error {
-	a.entry("TRAILER!!!", 0, 0, 0, nil)
-	return a.err
-}
-
 func (a *archive) entry(name string, mode, major, minor int, content []byte) {
-	a.ino++
+	a.has[name] = true
+	a.entries++
 	links := 1
-	if mode&typeDir == typeDir {
+	if mode&typeDir != 0 {
 		links = 2
 	}
-	a.write([]byte(fmt.Sprintf("070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x",
-		a.ino, mode, 0, 0, links, 0, len(content), 0, 0, major, minor, len(name)+1, 0)))
-	a.write([]byte(name + "\x00"))
-	a.pad()
-	a.write(content)
-	a.pad()
+	pad := func(n int) string { return "\x00\x00\x00"[:-n&3] } // up to a multiple of four
+	header := fmt.Sprintf("070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%s\x00",
+		a.entries, mode, 0, 0, links, 0, len(content), 0, 0, major, minor, len(name)+1, 0, name)
+	a.w.WriteString(header + pad(len(header)))
+	a.w.Write(content)
+	a.w.WriteString(pad(len(content)))
 }
-
-func (a *archive) write(p []byte) {
-	if a.err != nil {
-		return
-	}
-	n, err := a.w.Write(p)
-	a.at += n
-	a.err = err
-}
-
-// pad writes zeros up to a multiple of four.
-func (a *archive) pad() { a.write(make([]byte, -a.at&3)) }
 
 // The guest finds these in its root.
 const (
@@ -127,14 +99,14 @@ const (
 	modulesDir = "/modules"
 )
 
-// writeInitramfs writes all that the guest is given: files of this machine by the
-// names that they have there, with the program that is its init among them.
+// writeInitramfs writes all that the guest is given: files of this machine, by their
+// names in the guest, the init program among them; modules; and the job.
 func writeInitramfs(w io.Writer, files map[string]string, modules []module, job []byte) error {
-	a := newArchive(w)
-	for _, dir := range []string{"proc", "sys", "tmp", "mnt"} {
+	a := &archive{w: bufio.NewWriterSize(w, 1<<20), has: map[string]bool{".": true}}
+	for _, dir := range []string{"proc", "sys", "tmp", "mnt", "dev"} {
 		a.dir(dir)
 	}
-	a.console()
+	a.entry("dev/console", typeChar|0o600, 5, 1, nil) // the standard files of init
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if err := a.copy(name, files[name]); err != nil {
 			return err
@@ -147,42 +119,37 @@ func writeInitramfs(w io.Writer, files map[string]string, modules []module, job 
 	}
 	a.file(orderFile, order.Bytes())
 	a.file(jobFile, job)
-	return a.close()
+	a.entry("TRAILER!!!", 0, 0, 0, nil)
+	return a.w.Flush()
 }
 
-// libraries lists the files that a program needs to start, by the names under
-// which it looks for them: none if it is static, else its loader and what the
-// loader says it would load (ld.so(8)).
+// libraries lists the files that a program needs to start, by the names under which the
+// program looks for them: its loader, and the libraries that the loader lists (ld.so(8)).
+// A static program needs none.
 func libraries(program string) ([]string, error) {
 	f, err := elf.Open(program)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", program, err)
 	}
 	defer f.Close()
-	loader := ""
-	for _, p := range f.Progs {
-		if p.Type == elf.PT_INTERP {
-			b, err := io.ReadAll(p.Open())
-			if err != nil {
-				return nil, err
-			}
-			loader = strings.TrimRight(string(b), "\x00")
-		}
-	}
-	if loader == "" {
+	interp := slices.IndexFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
+	if interp < 0 {
 		return nil, nil
 	}
-	out, err := exec.Command(loader, "--list", program).Output()
+	name, err := io.ReadAll(f.Progs[interp].Open())
+	if err != nil {
+		return nil, err
+	}
+	files := []string{strings.TrimRight(string(name), "\x00")}
+	out, err := exec.Command(files[0], "--list", program).Output()
 	if err != nil {
 		return nil, fmt.Errorf("%s is not static, and the libraries that it needs cannot be listed: %w", program, err)
 	}
-	files := []string{loader}
 	for line := range strings.Lines(string(out)) {
-		if _, file, ok := strings.Cut(line, " => "); ok {
-			file, _, _ = strings.Cut(strings.TrimSpace(file), " ")
-			if strings.HasPrefix(file, "/") && file != loader {
-				files = append(files, file)
-			}
+		_, file, _ := strings.Cut(line, " => ")
+		file, _, _ = strings.Cut(strings.TrimSpace(file), " ")
+		if strings.HasPrefix(file, "/") && file != files[0] {
+			files = append(files, file)
 		}
 	}
 	return files, nil

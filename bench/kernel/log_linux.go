@@ -2,35 +2,28 @@ package kernel
 
 import (
 	"errors"
-	"os"
+	"fmt"
 	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
 // Log collects the lines of the kernel's log (Documentation/ABI/testing/dev-kmsg).
-type Log struct {
-	fd int
-	mu sync.Mutex
-}
+type Log struct{ fd int }
 
-// openLog begins at the end of the log as it is.
+// openLog begins at the present end of the log.
 func openLog() (*Log, error) {
 	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: "/dev/kmsg", Err: err}
+		return nil, fmt.Errorf("open /dev/kmsg: %w", err)
 	}
 	unix.Seek(fd, 0, unix.SEEK_END)
-	return &Log{fd: fd}, nil
+	return &Log{fd}, nil
 }
 
-// Lines returns what was logged since the last call, without the prefixes.
+// Lines returns the lines that were logged since the last call, without their prefixes.
 func (l *Log) Lines() (found []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	buf := make([]byte, 8192)
-	for {
+	for buf := make([]byte, 8192); ; {
 		n, err := unix.Read(l.fd, buf)
 		switch {
 		case errors.Is(err, unix.EPIPE), errors.Is(err, unix.EINTR): // overwritten before it was read

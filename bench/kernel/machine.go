@@ -15,8 +15,8 @@ type Machine struct {
 	Kernel  Kernel
 	Accel   Accel
 	Program string // run as init; it must call Guest
-	// Files are files of this machine that the guest has, too, by the names that they
-	// have there. Programs among them come with their libraries.
+	// Files are files of this machine that the guest has, too: their names here by their
+	// names there. Programs among them come with their libraries.
 	Files   map[string]string
 	Modules []string        // "name param=value ...", "?name" if optional: loaded before the job, with what they need
 	Disks   []*os.File      // virtio disks, /dev/vda, /dev/vdb, ...; written
@@ -35,32 +35,39 @@ const (
 	KVM      Accel = "kvm"
 )
 
-// What a machine has. A guest is up after about 4 s emulated.
+// The size of a machine. A guest is up after about 4 s emulated.
 const (
 	memoryMiB  = 1024
 	processors = 2
 )
 
-// limits are Up and Silence with their defaults.
-func (m Machine) limits() (up, silence time.Duration) {
-	up, silence = 2*time.Minute, 2*time.Minute
-	if m.Accel == KVM {
-		up = 30 * time.Second
-	}
-	if m.Up > 0 {
-		up = m.Up
-	}
-	if m.Silence > 0 {
-		silence = m.Silence
-	}
-	return up, silence
+// The guest finds its port by the name portName. guestEnv tells it that it is a guest: the
+// kernel hands this variable from its command line to init.
+const (
+	portName = "stablewrite"
+	guestEnv = "STABLEWRITE_GUEST"
+)
+
+// message is a line that the guest says.
+type message struct {
+	Up     bool            `json:"up,omitempty"`     // it is up
+	Say    json.RawMessage `json:"say,omitempty"`    // the job's
+	Failed string          `json:"failed,omitempty"` // the job failed
+	Cut    bool            `json:"cut,omitempty"`    // the job asks for a power cut
+	Done   bool            `json:"done,omitempty"`   // the job is done
 }
 
-// ErrCaller wraps what the function that was given to Run returned.
-var ErrCaller = errors.New("what a machine said was not taken")
-
-// ErrQEMU: the machine could not be made.
-var ErrQEMU = errors.New("QEMU")
+var (
+	// ErrCaller wraps the error of the function that was given to Run.
+	ErrCaller = errors.New("what a machine said was not taken")
+	// ErrQEMU means that the machine could not be made.
+	ErrQEMU = errors.New("QEMU")
+	// ErrNotUp means that nothing was done yet. An emulated kernel panics now and then
+	// while it boots.
+	ErrNotUp = errors.New("the machine ended before the guest came up")
+	// ErrCut means that the power of the machine was cut, as the guest had asked.
+	ErrCut = errors.New("the power of the machine was cut, as it asked")
+)
 
 // qemu is the command, and qemuPackage the Debian package that has it.
 const (
@@ -78,10 +85,3 @@ func CheckQEMU() error {
 	}
 	return nil
 }
-
-// ErrNotUp: nothing was done yet. An emulated kernel panics now and then while it
-// boots.
-var ErrNotUp = errors.New("the machine ended before the guest came up")
-
-// ErrCut is what Run returns after the guest asked for a power cut.
-var ErrCut = errors.New("the power of the machine was cut, as it asked")

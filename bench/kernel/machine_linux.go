@@ -3,6 +3,7 @@ package kernel
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,13 +15,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 )
 
-// Run boots the machine and hands on what the guest says until it is done, which
-// is nil; or has its power cut, which is ErrCut; or fails. The machine is gone
-// when Run returns.
+// Run boots the machine and calls heard with each line that the guest says. It returns
+// nil when the job is done, ErrCut when the guest asked for a power cut, and an error if
+// the job or the machine failed. The machine is gone when Run returns.
 func (m Machine) Run(ctx context.Context, heard func(json.RawMessage) error) error {
 	if err := CheckQEMU(); err != nil {
 		return err
@@ -34,16 +36,14 @@ func (m Machine) Run(ctx context.Context, heard func(json.RawMessage) error) err
 		return err
 	}
 	defer image.Close()
-	initramfs, err := nameless("stablewrite-initramfs")
+	fd, err := unix.MemfdCreate("stablewrite-initramfs", unix.MFD_CLOEXEC)
 	if err != nil {
-		return err
+		return fmt.Errorf("memfd: %w", err)
 	}
+	initramfs := os.NewFile(uintptr(fd), "initramfs")
 	defer initramfs.Close()
-	files := maps.Clone(m.Files)
-	if files == nil {
-		files = map[string]string{}
-	}
-	files[initFile] = m.Program
+	files := map[string]string{initFile: m.Program}
+	maps.Copy(files, m.Files)
 	if err := writeInitramfs(initramfs, files, modules, m.Job); err != nil {
 		return fmt.Errorf("initramfs: %w", err)
 	}
@@ -62,30 +62,18 @@ func (m Machine) Run(ctx context.Context, heard func(json.RawMessage) error) err
 	return running.explain(err)
 }
 
-// nameless makes a file in memory.
-func nameless(name string) (*os.File, error) {
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("memfd: %w", err)
-	}
-	return os.NewFile(uintptr(fd), name), nil
-}
-
 func socketPair() (ours, theirs *os.File, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		err = unix.SetNonblock(fds[0], true) // so that deadlines work
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("socketpair: %w", err)
 	}
-	err = unix.SetNonblock(fds[0], true) // so that deadlines work
-	ours, theirs = os.NewFile(uintptr(fds[0]), "port"), os.NewFile(uintptr(fds[1]), "port")
-	if err != nil {
-		ours.Close()
-		theirs.Close()
-	}
-	return ours, theirs, err
+	return os.NewFile(uintptr(fds[0]), "port"), os.NewFile(uintptr(fds[1]), "port"), nil
 }
 
-// command is QEMU's. Files are given by descriptor, from 3 on.
+// command returns the command that starts QEMU, which gets files by descriptor, from 3 on.
 func (m Machine) command(image, initramfs, port *os.File) *exec.Cmd {
 	accel, cpu := "tcg,thread=multi", "max"
 	if m.Accel == KVM {
@@ -114,10 +102,9 @@ func (m Machine) command(image, initramfs, port *os.File) *exec.Cmd {
 
 // process is a QEMU that runs.
 type process struct {
-	cmd     *exec.Cmd
-	console tail
-	stderr  tail
-	ended   chan struct{}
+	cmd             *exec.Cmd
+	console, stderr tail
+	ended           chan struct{}
 }
 
 func start(cmd *exec.Cmd) (*process, error) {
@@ -126,9 +113,7 @@ func start(cmd *exec.Cmd) (*process, error) {
 	cmd.WaitDelay = time.Second
 	started := make(chan error)
 	go func() {
-		// The death signal is that of the thread which started the process: it must
-		// live as long.
-		runtime.LockOSThread()
+		runtime.LockOSThread() // QEMU dies with the thread that started it
 		defer close(p.ended)
 		err := cmd.Start()
 		started <- err
@@ -144,7 +129,7 @@ func (p *process) kill() {
 	<-p.ended
 }
 
-// explain adds to an error what the machine said at its end.
+// explain adds to an error the last complaints of QEMU and the end of the console.
 func (p *process) explain(err error) error {
 	switch {
 	case err == nil, errors.Is(err, ErrCut), errors.Is(err, context.Canceled), errors.Is(err, errGuest), errors.Is(err, ErrCaller):
@@ -175,8 +160,15 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// last returns the last n lines; if parts are given, of those that have one.
+// last returns the last n lines, without control characters. If parts are given, each
+// line contains one of them.
 func (t *tail) last(n int, parts ...string) string {
+	printable := func(r rune) rune {
+		if r != '\n' && r != '\t' && unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}
 	text := strings.TrimSpace(strings.Map(printable, string(t.kept)))
 	lines := slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool {
 		has := func(part string) bool { return strings.Contains(line, part) }
@@ -185,19 +177,20 @@ func (t *tail) last(n int, parts ...string) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-// printable drops what would control a terminal.
-func printable(r rune) rune {
-	if r == '\n' || r == '\t' || r >= ' ' && r != 0x7f {
-		return r
+// limits returns Up and Silence, or their defaults.
+func (m Machine) limits() (up, silence time.Duration) {
+	up = 2 * time.Minute
+	if m.Accel == KVM {
+		up = 30 * time.Second
 	}
-	return -1
+	return cmp.Or(m.Up, up), cmp.Or(m.Silence, 2*time.Minute)
 }
 
-var errGuest = errors.New("in the guest") // what the job returned
+var errGuest = errors.New("in the guest") // wraps the error of the job
 
 const longestLine = 1 << 20
 
-// listen hands on what arrives, and bounds every wait for it.
+// listen calls heard with what arrives, and bounds every wait for it.
 func (m Machine) listen(ctx context.Context, port *os.File, heard func(json.RawMessage) error) error {
 	stop := context.AfterFunc(ctx, func() { port.Close() })
 	defer stop()

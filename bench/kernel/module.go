@@ -3,44 +3,34 @@ package kernel
 import (
 	"bytes"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
 )
 
-// module is a module and what it is loaded with.
+// module is a kernel module that is to be loaded.
 type module struct {
-	name    string // as the kernel knows it, with underscores
+	name    string // the kernel's, with underscores
 	params  string
 	content []byte // uncompressed
 }
 
-// tree is lib/modules/VERSION.
-type tree struct {
-	root    string
-	files   map[string]string // path by name
-	builtin map[string]bool
-	aliases map[string]string // names of modules of the Crypto API, by alias; nil until it is needed
-}
-
-// packings are the ways in which a module may be compressed, by what its name then
-// ends in.
+// packings unpack a module, by the end of its file's name.
 var packings = map[string]func([]byte) ([]byte, error){
 	".ko":     func(b []byte) ([]byte, error) { return b, nil },
 	".ko.xz":  unxz,
 	".ko.zst": unzstd,
 }
 
-// packing is what the name of a module ends in; "" if it is no module's.
+// packing returns the end of the name of a module's file; "" for any other file.
 func packing(name string) string {
 	for suffix := range packings {
 		if strings.HasSuffix(name, suffix) {
@@ -50,83 +40,43 @@ func packing(name string) string {
 	return ""
 }
 
-// canonical is the name of a module as the kernel knows it, of a file or a name
-// that may be written with dashes.
+// canonical returns the kernel's name of a module, given its file or its name with dashes.
 func canonical(name string) string {
 	name = path.Base(name)
 	return strings.ReplaceAll(strings.TrimSuffix(name, packing(name)), "-", "_")
 }
 
-func (k Kernel) tree() (*tree, error) {
-	t := &tree{root: k.modules, files: map[string]string{}, builtin: map[string]bool{}}
-	err := filepath.WalkDir(k.modules, func(name string, d fs.DirEntry, err error) error {
+// tree lists the modules of k: files by name, and those that are built in.
+func (k Kernel) tree() (files map[string]string, builtin map[string]bool, err error) {
+	files, builtin = map[string]string{}, map[string]bool{}
+	err = filepath.WalkDir(k.modules, func(name string, d fs.DirEntry, err error) error {
 		if err == nil && packing(name) != "" {
-			t.files[canonical(name)] = name
+			files[canonical(name)] = name
 		}
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	list, err := os.ReadFile(filepath.Join(k.modules, "modules.builtin"))
-	if err != nil {
-		return nil, err
-	}
 	for line := range strings.Lines(string(list)) {
-		t.builtin[canonical(strings.TrimSpace(line))] = true
+		builtin[canonical(strings.TrimSpace(line))] = true
 	}
-	return t, nil
+	return files, builtin, err
 }
 
-// aliasPrefix is that of the names by which the kernel asks for an algorithm:
-// "crypto-crc32c". Which module has it differs between kernels.
-const aliasPrefix = "crypto-"
-
-// resolve returns the module that has an alias, the first by name if several have it,
-// and any other name unchanged. Packages do not carry the modules.alias
-// that depmod(8) would make of modules.
-func (t *tree) resolve(name string) (string, error) {
-	if !strings.HasPrefix(name, aliasPrefix) {
-		return name, nil
-	}
-	if t.aliases == nil {
-		t.aliases = map[string]string{}
-		for _, module := range slices.Sorted(maps.Keys(t.files)) {
-			file := t.files[module]
-			if !strings.Contains(strings.TrimPrefix(file, t.root), "/crypto/") {
-				continue
-			}
-			_, info, err := readModule(file)
-			if err != nil {
-				return "", err
-			}
-			for _, alias := range info["alias"] {
-				if t.aliases[alias] == "" {
-					t.aliases[alias] = module
-				}
-			}
-		}
-	}
-	if module := t.aliases[name]; module != "" {
-		return module, nil
-	}
-	return name, nil
-}
-
-// optional marks a module that a kernel may lack: it has it built in under another
-// name, or needs none.
+// optional marks a module that a kernel may lack, because the kernel has it built in under
+// another name, or needs none.
 const optional = "?"
 
 // load returns the modules wanted ("name param=value ...", "?name" if optional) and
-// those that they depend on, in the order in which they are to be loaded. Names
-// that begin with "crypto-" are aliases. What is built in is left out; its
-// parameters, if any, are then an error.
-func (k Kernel) load(wanted []string) ([]module, error) {
-	t, err := k.tree()
+// those that they depend on, in the order in which they are to be loaded. It leaves out
+// modules that are built in; parameters of these are an error.
+func (k Kernel) load(wanted []string) (order []module, err error) {
+	files, builtin, err := k.tree()
 	if err != nil {
 		return nil, err
 	}
-	var order []module
 	seen := map[string]bool{}
 	var add func(name, params string) error
 	add = func(name, params string) error {
@@ -136,27 +86,22 @@ func (k Kernel) load(wanted []string) ([]module, error) {
 			return nil
 		}
 		seen[name] = true
-		file, ok := t.files[name]
+		file, ok := files[name]
 		switch {
-		case !ok && t.builtin[name] && params == "":
+		case !ok && builtin[name] && params == "":
 			return nil
-		case !ok && t.builtin[name]:
+		case !ok && builtin[name]:
 			return fmt.Errorf("the module %s is built into Linux %s, and cannot be given %q", name, k.Version, params)
 		case !ok:
 			return fmt.Errorf("%w: Linux %s has no module %s", ErrNoModule, k.Version, name)
 		}
-		content, info, err := readModule(file)
+		content, needs, err := readModule(file)
 		if err != nil {
 			return err
 		}
-		for _, list := range info["depends"] {
-			for need := range strings.SplitSeq(list, ",") {
-				if need == "" {
-					continue
-				}
-				if err := add(need, ""); err != nil {
-					return err
-				}
+		for _, need := range needs {
+			if err := add(need, ""); err != nil {
+				return err
 			}
 		}
 		order = append(order, module{name: name, params: params, content: content})
@@ -165,10 +110,7 @@ func (k Kernel) load(wanted []string) ([]module, error) {
 	for _, w := range wanted {
 		name, params, _ := strings.Cut(w, " ")
 		name, mayLack := strings.CutPrefix(name, optional)
-		if name, err = t.resolve(name); err != nil {
-			return nil, err
-		}
-		if mayLack && t.files[canonical(name)] == "" {
+		if mayLack && files[canonical(name)] == "" {
 			continue
 		}
 		if err := add(name, params); err != nil {
@@ -178,18 +120,18 @@ func (k Kernel) load(wanted []string) ([]module, error) {
 	return order, nil
 }
 
-// readModule returns a module, uncompressed, and what it says of itself.
-func readModule(name string) (content []byte, info map[string][]string, err error) {
+// readModule returns a module, uncompressed, and the modules that it needs.
+func readModule(name string) (content []byte, needs []string, err error) {
 	if content, err = os.ReadFile(name); err != nil {
 		return nil, nil, err
 	}
 	if content, err = packings[packing(name)](content); err == nil {
-		info, err = modinfo(content)
+		needs, err = depends(content)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return content, info, nil
+	return content, needs, nil
 }
 
 func unxz(b []byte) ([]byte, error) {
@@ -209,26 +151,22 @@ func unzstd(b []byte) ([]byte, error) {
 	return r.DecodeAll(b, nil)
 }
 
-// modinfo reads what a module says of itself (modinfo(8)), values by key. Packages
-// do not carry the modules.dep that depmod(8) would make of it.
-func modinfo(ko []byte) (map[string][]string, error) {
+// depends returns the modules that a module says it needs (modinfo(8)). Packages do not
+// carry the modules.dep that depmod(8) would make of this.
+func depends(ko []byte) (needs []string, err error) {
 	f, err := elf.NewFile(bytes.NewReader(ko))
 	if err != nil {
 		return nil, err
 	}
 	section := f.Section(".modinfo")
 	if section == nil {
-		return nil, fmt.Errorf("not a kernel module: it has no section .modinfo")
+		return nil, errors.New("not a kernel module: it has no section .modinfo")
 	}
 	data, err := section.Data()
-	if err != nil {
-		return nil, err
-	}
-	info := map[string][]string{}
 	for entry := range strings.SplitSeq(string(data), "\x00") {
-		if key, value, ok := strings.Cut(entry, "="); ok {
-			info[key] = append(info[key], value)
+		if list, ok := strings.CutPrefix(entry, "depends="); ok && list != "" {
+			needs = append(needs, strings.Split(list, ",")...)
 		}
 	}
-	return info, nil
+	return needs, err
 }

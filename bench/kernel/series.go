@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -14,12 +13,11 @@ type Series struct {
 	Suite string // of Debian's archive, which has the newest one
 
 	archive string // that has the suite
-	release string // what versions begin with; "" for whatever the suite has
+	release string // begins every version; "" for any version that the suite has
 }
 
-// Debian's archives, by the last element of their addresses. Suites for security
-// updates have every later kernel too, and lists of packages that are a twentieth as
-// long.
+// Debian's archives, by the last element of their addresses. Suites for security updates
+// have every later kernel too; their lists of packages are a twentieth as long.
 const (
 	mainArchive     = "debian"
 	securityArchive = "debian-security"
@@ -47,7 +45,7 @@ func SeriesNamed(name string) (Series, error) {
 		names = append(names, s.Name)
 	}
 	// The last but one is the last that is named by its version.
-	if last := names[len(names)-2]; isRelease(name) && compareReleases(name, last) > 0 {
+	if last := names[len(names)-2]; isRelease(name) && ordinal(name) > ordinal(last) {
 		s := newestSeries
 		s.release = name + "."
 		return s, nil
@@ -64,13 +62,10 @@ func (s Series) String() string {
 
 var isRelease = regexp.MustCompile(`^[0-9]{1,3}\.[0-9]{1,3}$`).MatchString
 
-// compareReleases orders "6.1" before "6.12", which is before "7.0".
-func compareReleases(a, b string) int {
-	number := func(release string) int {
-		major, minor, _ := strings.Cut(release, ".")
-		m, _ := strconv.Atoi(major)
-		n, _ := strconv.Atoi(minor)
-		return 1000*m + n
-	}
-	return cmp.Compare(number(a), number(b))
+// ordinal orders "6.1" before "6.12", which is before "7.0".
+func ordinal(release string) int {
+	major, minor, _ := strings.Cut(release, ".")
+	m, _ := strconv.Atoi(major)
+	n, _ := strconv.Atoi(minor)
+	return 1000*m + n
 }

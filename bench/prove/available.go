@@ -22,77 +22,71 @@ type Item struct {
 	How  string // what is there, or how to get it
 }
 
-// Machines reports whether machines can be made here.
-func Machines() Item {
-	if err := kernel.CheckQEMU(); err != nil {
-		return Item{What: "QEMU", How: err.Error()}
+// NewItem returns the Item that is there if err is nil. Otherwise err says how to get it.
+func NewItem(what, how string, err error) Item {
+	if err != nil {
+		how = err.Error()
 	}
-	return Item{What: "QEMU", Have: true, How: "qemu-system-x86_64"}
+	return Item{what, err == nil, how}
 }
+
+// Machines reports whether machines can be made here.
+func Machines() Item { return NewItem("QEMU", "qemu-system-x86_64", kernel.CheckQEMU()) }
 
 // KernelOf reports whether Debian's kernel of a series can be had.
 func KernelOf(ctx context.Context, cache string, s kernel.Series) Item {
-	item := Item{What: s.String()}
 	p, err := s.Find(ctx, cache)
 	if err != nil {
-		item.How = fmt.Sprintf("%s: %v", s.Suite, err)
-		return item
+		return NewItem(s.String(), "", fmt.Errorf("%s: %w", s.Suite, err))
 	}
-	item.Have = true
-	item.How = s.Suite + ": " + p.Version
+	how := s.Suite + ": " + p.Version
 	if p.Bytes > 0 {
-		item.How += fmt.Sprintf(", %.1f MB", float64(p.Bytes)/1e6)
+		how += fmt.Sprintf(", %.1f MB", float64(p.Bytes)/1e6)
 	}
 	if p.Cached {
-		item.How += ", downloaded"
-	} else {
-		item.How += ", to be downloaded"
+		return NewItem(s.String(), how+", downloaded", nil)
 	}
-	return item
+	return NewItem(s.String(), how+", to be downloaded", nil)
 }
 
-// Tools reports whether what makes a victim is there.
+// Tools reports whether the commands that make a victim are there.
 func Tools(v victim.Victim) Item {
 	commands := v.Commands
 	if len(v.Mkfs) > 0 {
 		commands = v.Mkfs[:1]
 	}
+	var missing error
 	for _, c := range commands {
 		if _, err := exec.LookPath(c); err != nil {
-			return Item{What: v.Name, How: fmt.Sprintf("%s is not there: apt-get install %s", c, v.Package)}
+			missing = fmt.Errorf("%s is not there: apt-get install %s", c, v.Package)
 		}
 	}
-	return Item{What: v.Name, Have: true, How: v.About}
+	return NewItem(v.Name, v.About, missing)
 }
 
 // Runs reports whether prog can be run, or made, here.
 func Runs(prog Program) Item {
-	item := Item{What: prog.Name, Have: true, How: prog.About}
 	_, err := prog.path()
 	if err == nil && prog.source != "" {
 		if _, err = exec.LookPath("gcc"); err != nil {
 			err = errors.New("gcc is not there: apt-get install gcc libc6-dev")
 		}
 	}
-	if err != nil {
-		item.Have, item.How = false, err.Error()
-	}
-	return item
+	return NewItem(prog.Name, prog.About, err)
 }
 
 // Check reports all that p needs and cannot have, in one error.
 func (p Plan) Check() error {
-	missing := []string{}
 	items := []Item{Machines()}
 	for _, v := range p.Victims {
 		items = append(items, Tools(v))
-		if !slices.Contains(p.Scenarios, record.Unmodified) {
-			continue
-		}
-		for _, prog := range p.programs(v) {
-			items = append(items, Runs(prog))
+		if slices.Contains(p.Scenarios, record.Unmodified) {
+			for _, prog := range p.programs(v) {
+				items = append(items, Runs(prog))
+			}
 		}
 	}
+	var missing []string
 	for _, i := range items {
 		if !i.Have && !slices.Contains(missing, i.How) {
 			missing = append(missing, i.How)

@@ -3,13 +3,11 @@ package prove
 import (
 	"errors"
 	"fmt"
-	"os"
 	"sync/atomic"
 	"time"
 
 	"stablepages/bench/mutator"
 	"stablepages/bench/record"
-	"stablepages/bench/scratch"
 	"stablepages/crcguard"
 	"stablepages/stablewrite"
 )
@@ -20,9 +18,9 @@ const (
 	faultWrites = 240
 )
 
-// faults writes while writes below fail every now and then, and holds the media
-// at the end against all that the writer was told: receipts, and of writes that
-// failed which bytes are good and which are spoiled.
+// faults writes while writes below fail every now and then. At the end it compares the
+// media with all that the writer was told: receipts, and, of writes that failed, the bytes
+// that are good and those that are spoiled.
 func (g *guest) faults() error {
 	for _, s := range g.job.Strategies {
 		for _, k := range []mutator.Kind{mutator.None, mutator.Storm} {
@@ -37,8 +35,8 @@ func (g *guest) faults() error {
 	return nil
 }
 
-// block is what the writer was told of a block.
-type block struct {
+// slot is what the writer was told of each block of a place.
+type slot [faultBytes / crcguard.BlockSize]struct {
 	known bool
 	sum   uint32
 }
@@ -63,11 +61,13 @@ func (g *guest) fault(s stablewrite.Strategy, k mutator.Kind) error {
 		Strategy: s, Mutator: k, Size: faultBytes, Seed: raceSeed, Written: f.Geometry().Direct,
 		System: record.SystemOf(g.stage.Target),
 	}}
-	began := time.Now()
-	stop := g.flicker()
+	began, failing := time.Now(), false
+	stop := repeat(20*time.Millisecond, func() error {
+		failing = !failing
+		return g.stage.Fail(failing)
+	})
 	told, err := writeAll(f, m, some(g.job.Quick, faultWrites), &rec)
-	err = errors.Join(err, stop())
-	if err != nil {
+	if err := errors.Join(err, stop(), g.stage.Fail(false)); err != nil {
 		return err
 	}
 	if s.Promise().AfterSync {
@@ -76,29 +76,34 @@ func (g *guest) fault(s stablewrite.Strategy, k mutator.Kind) error {
 		}
 	}
 	rec.Seconds = time.Since(began).Seconds()
-	for slot := range told {
-		wrong, err := g.wrong(told[slot], int64(slot)*faultBytes)
+	for i := range told {
+		wrong := 0
+		err := readBlocks(g.stage.Target, int64(i)*faultBytes, faultBytes, func(p []byte, at int64) error {
+			b := told[i][at%faultBytes/crcguard.BlockSize]
+			if b.known && (p == nil || crcguard.Checksum(p) != b.sum) {
+				wrong = 1
+			}
+			return nil
+		})
 		if err != nil {
 			return err
 		}
-		if wrong {
-			rec.Torn++
-		}
+		rec.Torn += wrong
 	}
 	return g.say(rec)
 }
 
-// flicker has writes fail and succeed in turns, until stop.
-func (g *guest) flicker() (stop func() error) {
+// repeat calls f over and over, with a pause after each call, until stop or an error.
+func repeat(pause time.Duration, f func() error) (stop func() error) {
 	var end atomic.Bool
 	ended := make(chan error)
 	go func() {
 		var err error
-		for fail := true; !end.Load() && err == nil; fail = !fail {
-			err = g.stage.Fail(fail)
-			time.Sleep(20 * time.Millisecond)
+		for !end.Load() && err == nil {
+			err = f()
+			time.Sleep(pause)
 		}
-		ended <- errors.Join(err, g.stage.Fail(false))
+		ended <- err
 	}()
 	return func() error {
 		end.Store(true)
@@ -106,14 +111,13 @@ func (g *guest) flicker() (stop func() error) {
 	}
 }
 
-// writeAll writes to the slots in turn and returns what it was told of each. The
-// Record counts.
-func writeAll(f *stablewrite.File, m *mutator.Mutator, writes int, rec *record.Prove) (told [faultSlots][faultBytes / crcguard.BlockSize]block, err error) {
+// writeAll writes to the slots in turn, counts in rec, and returns what the writer was
+// told.
+func writeAll(f *stablewrite.File, m *mutator.Mutator, writes int, rec *record.Prove) (told [faultSlots]slot, err error) {
 	w := stablewrite.Write{Buf: m.Buffer(), Sums: make([]uint32, faultBytes/crcguard.BlockSize)}
 	for i := range writes {
 		m.BeginWrite()
-		slot := i % faultSlots
-		w.Off = int64(slot) * faultBytes
+		w.Off = int64(i%faultSlots) * faultBytes
 		if rec.Strategy == stablewrite.Raw {
 			crcguard.ChecksumBlocks(w.Buf, w.Sums)
 		}
@@ -133,35 +137,12 @@ func writeAll(f *stablewrite.File, m *mutator.Mutator, writes int, rec *record.P
 		} else if err != nil {
 			return told, err
 		}
-		for b := range told[slot] {
-			switch at := b * crcguard.BlockSize; {
-			case at < good:
-				told[slot][b] = block{known: true, sum: w.Sums[b]}
-			case at < good+spoiled:
-				told[slot][b] = block{}
+		slot := &told[i%faultSlots]
+		for b := range slot {
+			if at := b * crcguard.BlockSize; at < good+spoiled {
+				slot[b].known, slot[b].sum = at < good, w.Sums[b]
 			}
 		}
 	}
 	return told, nil
-}
-
-// wrong reads a slot and reports whether a block is not what the writer was
-// told.
-func (g *guest) wrong(told [faultBytes / crcguard.BlockSize]block, off int64) (bool, error) {
-	f, err := scratch.Reopen(g.stage.Target, os.O_RDONLY, true)
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	p := stablewrite.AlignedBuffer(crcguard.BlockSize)
-	for b := range told {
-		if !told[b].known {
-			continue
-		}
-		_, err := f.ReadAt(p, off+int64(b)*crcguard.BlockSize)
-		if err != nil || crcguard.Checksum(p) != told[b].sum {
-			return true, nil
-		}
-	}
-	return false, nil
 }

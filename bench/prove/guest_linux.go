@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,7 +18,7 @@ import (
 	"stablepages/stablewrite"
 )
 
-// Main is the main of a machine's init. In any other process it returns at once.
+// Main is the main function of a machine's init. In any other process it returns at once.
 func Main() {
 	kernel.Guest(func(in *kernel.Inside, spec json.RawMessage) error {
 		var j job
@@ -106,18 +105,18 @@ func (g *guest) say(rec record.Prove) error {
 	return g.in.Say(said{Record: &rec})
 }
 
-// evidence picks a few lines: the first ones.
+// evidence returns the first few lines, and never nil.
 func evidence(lines []string) []string {
 	const enough = 3
-	if len(lines) > enough {
-		more := fmt.Sprintf("and %d more such lines", len(lines)-enough)
-		return append(slices.Clone(lines[:enough]), more)
+	few := append([]string{}, lines[:min(enough, len(lines))]...)
+	if more := len(lines) - enough; more > 0 {
+		few = append(few, fmt.Sprintf("and %d more such lines", more))
 	}
-	return append([]string{}, lines...)
+	return few
 }
 
-// races runs them all. How the kernel writes is shown by the first ones, whose
-// Records wait for that.
+// races runs all races. The first ones show how the kernel writes; their Records wait for
+// that.
 func (g *guest) races() error {
 	var first []record.Prove
 	var differ error
@@ -154,15 +153,18 @@ func (g *guest) races() error {
 	return errors.Join(g.probe(), differ)
 }
 
+// config describes a race on the target.
+func (g *guest) config(s stablewrite.Strategy, k mutator.Kind) repro.Config {
+	return repro.Config{Target: g.stage.Target, Strategy: s, Indirect: true, Mutator: k, Seed: raceSeed, Size: raceBytes}
+}
+
 // race runs one cell.
 func (g *guest) race(r race) (rec record.Prove, err error) {
 	if err := g.begin(); err != nil {
 		return rec, err
 	}
-	cfg := repro.Config{
-		Target: g.stage.Target, Strategy: r.Strategy, Detect: r.Detect, Indirect: true, Mutator: r.Mutator,
-		Gate: r.Gate, Hold: repro.DefaultHold, Seed: raceSeed, Size: raceBytes,
-	}
+	cfg := g.config(r.Strategy, r.Mutator)
+	cfg.Detect, cfg.Gate, cfg.Hold = r.Detect, r.Gate, repro.DefaultHold
 	if r.Gate {
 		cfg.Hold = repro.DefaultGatedHold
 	}
@@ -178,40 +180,30 @@ func (g *guest) race(r race) (rec record.Prove, err error) {
 			return torn > 0, err
 		}
 	}
-	ctx, enough := context.WithCancel(context.Background())
-	defer enough()
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	var told time.Time
-	var checking time.Duration // by the mirror, which is no time of the race
+	var asking time.Duration // is no time of the race
 	var failed error
-	// ask has the victim count what it finds wrong.
 	ask := func() {
+		if g.stage.Mismatches == nil || rec.Mismatches != nil {
+			return
+		}
 		began := time.Now()
 		n, err := g.stage.Mismatches()
 		rec.Mismatches, failed = &n, err
-		checking += time.Since(began)
+		asking += time.Since(began)
 	}
 	found, err := repro.Run(ctx, cfg, func(now record.Repro) {
-		if rec.FirstFailure == nil && g.failed(record.Prove{Repro: now, Diverged: rec.Diverged}) {
+		rec.Repro = now
+		if rec.FirstFailure == nil && g.failed(rec) {
 			rec.FirstFailure = &now.Seconds
 		}
-		// A later write may make the legs equal again.
-		if rec.Diverged > 0 && rec.Mismatches == nil && g.stage.Mismatches != nil {
-			if ask(); failed != nil {
-				enough()
-			}
+		if rec.Diverged > 0 { // a later write may make the legs equal again
+			ask()
 		}
-		until := r.Until
-		if rec.FirstFailure != nil || Copied(g.written.how) && !r.Strategy.Sums() {
-			until = 0
-		}
-		met := now.Overlapped > 0 || r.Mutator == mutator.None // stock changes once a second
-		passed := seconds(now.Seconds) - checking
-		wrote := now.Writes >= r.Writes || passed >= some(g.job.Quick, raceLimit)
-		if r.measures() && now.Overlapped < fewest && passed < meetLimit {
-			wrote = false
-		}
-		if passed >= until && wrote && (met || passed >= meetLimit) {
-			enough()
+		if failed != nil || g.enough(r, rec, seconds(now.Seconds)-asking) {
+			stop()
 		}
 		if time.Since(told) > time.Second {
 			told = time.Now()
@@ -222,14 +214,26 @@ func (g *guest) race(r race) (rec record.Prove, err error) {
 		return rec, err
 	}
 	rec.Repro, rec.Evidence = found, evidence(g.victim.Speaks(g.in.Log.Lines()))
-	if rec.Mismatches == nil && g.stage.Mismatches != nil {
-		ask()
-	}
+	ask()
 	return rec, failed
 }
 
-// begin puts an end to what earlier races left: work of the file system, lines of
-// the log, counts.
+// enough reports whether r, which has run for some time, need not go on.
+func (g *guest) enough(r race, now record.Prove, ran time.Duration) bool {
+	until := r.Until
+	if now.FirstFailure != nil || Copied(g.written.how) && !r.Strategy.Sums() {
+		until = 0
+	}
+	met := now.Overlapped > 0 || r.Mutator == mutator.None // stock changes once a second
+	wrote := now.Writes >= r.Writes || ran >= some(g.job.Quick, raceLimit)
+	if r.measures() && now.Overlapped < fewest && ran < meetLimit {
+		wrote = false
+	}
+	return ran >= until && wrote && (met || ran >= meetLimit)
+}
+
+// begin ends the work that earlier races left to the file system, and drops their lines of
+// the log and their counts.
 func (g *guest) begin() error {
 	if g.stage.Fresh != nil {
 		if err := g.stage.Fresh(); err != nil {
@@ -238,7 +242,7 @@ func (g *guest) begin() error {
 	}
 	unix.Sync()
 	g.in.Log.Lines()
-	if g.stage.Mismatches == nil || g.stage.Legs != nil { // a mirror says what differs now
+	if g.stage.Mismatches == nil || g.stage.Legs != nil { // a mirror counts what differs now
 		return nil
 	}
 	_, err := g.stage.Mismatches()
@@ -247,9 +251,8 @@ func (g *guest) begin() error {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// failed reports whether something went wrong: with a layer that needs stable
-// pages, by its own account; on a control, and where the kernel copies, by the
-// oracle's.
+// failed reports whether something went wrong: according to a layer that needs stable
+// pages; on a control, and where the kernel copies, according to the oracle.
 func (g *guest) failed(rec record.Prove) bool {
 	if g.victim.NeedsStablePages && !Copied(g.written.how) {
 		return Failed(rec) > 0

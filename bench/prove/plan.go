@@ -19,10 +19,7 @@ func Scenarios() []record.Scenario {
 	return []record.Scenario{record.Race, record.SameBase, record.Unmodified, record.Crash, record.Replay, record.Faults}
 }
 
-// sharesMachine reports whether s leaves a machine in order for those after it.
-func sharesMachine(s record.Scenario) bool { return s != record.Crash && s != record.Replay }
-
-// Plan is what is to be proved.
+// Plan describes a proof.
 type Plan struct {
 	Kernels    []kernel.Kernel
 	Accel      kernel.Accel
@@ -31,28 +28,24 @@ type Plan struct {
 	Mutators   []mutator.Kind // nil: those of the function Mutators
 	Scenarios  []record.Scenario
 	Programs   []Program // nil: those of the function Programs that show something of a victim
-	// Quick makes a third of the writes of races, replays and faults, as do controls,
-	// stacks, and layers that fail as another does.
+	// Quick makes a third of the writes of races, replays and faults. Controls, stacks, and
+	// layers that fail as another does, always have a third.
 	Quick bool
-	// Until is how long a race goes on at most that is to show failures and has
-	// shown none yet.
+	// Until bounds a race that is to show failures and has shown none yet.
 	Until time.Duration
-	// Program is run inside the machines; Dir is where their disks are.
+	// Program is run inside the machines; Dir has their disks.
 	Program, Dir string
 }
 
-// On a control two are enough: one whose changes stay, one that restores them.
-var (
-	usual   = []mutator.Kind{mutator.Stock, mutator.Storm, mutator.ABA, mutator.CRCPage, mutator.Hint}
-	telling = []mutator.Kind{mutator.Storm, mutator.ABA}
-)
+// telling are the mutators of a control: one whose changes stay, one that restores them.
+var telling = []mutator.Kind{mutator.Storm, mutator.ABA}
 
-// Mutators are those of a race on a layer that needs stable pages, or on a
-// control, unless others are asked for. Stacks of layers, and layers that fail as
-// another does, have those of a control.
+// Mutators returns the default mutators of races on a layer that needs stable pages, or
+// on a control. Stacks of layers, and layers that fail as another does, have those of a
+// control.
 func Mutators(needsStablePages bool) []mutator.Kind {
 	if needsStablePages {
-		return slices.Clone(usual)
+		return []mutator.Kind{mutator.Stock, mutator.Storm, mutator.ABA, mutator.CRCPage, mutator.Hint}
 	}
 	return slices.Clone(telling)
 }
@@ -64,12 +57,12 @@ func (p Plan) mutators(v victim.Victim) []mutator.Kind {
 	return Mutators(!few(v))
 }
 
-// few reports whether few races tell what there is to tell of v.
+// few reports whether few races show all there is to see on v.
 func few(v victim.Victim) bool { return !v.NeedsStablePages || v.Stacked || v.Alike }
 
 func (p Plan) quick(v victim.Victim) bool { return p.Quick || few(v) }
 
-// job is what a machine is to do.
+// job is the work of a machine.
 type job struct {
 	Scenarios  []record.Scenario // several if they share the machine
 	Victim     string
@@ -79,7 +72,7 @@ type job struct {
 	Races      []race                 `json:",omitempty"`
 	Strategies []stablewrite.Strategy `json:",omitempty"`
 	Programs   []string               `json:",omitempty"` // by name
-	Path       string                 `json:",omitempty"` // where they are, as PATH has it
+	Path       string                 `json:",omitempty"` // PATH, for these
 	Quick      bool                   `json:",omitempty"` // as Plan.Quick
 	Again      bool                   `json:",omitempty"` // after the power cut
 }
@@ -95,17 +88,17 @@ type race struct {
 	Spare    bool          `json:",omitempty"` // shows nothing new where the kernel copies
 }
 
-// A race has the size of 2011. An emulated processor makes, and reads back, some 20
-// such writes a second.
+// A write of a race has the size of 2011. An emulated processor makes, and reads back, some
+// 20 such writes a second.
 const (
 	raceBytes  = 1 << 20
 	raceWrites = 60
-	raceLimit  = 6 * time.Second // for these writes, where a checksum takes its time, or a change its own
-	meetLimit  = time.Minute     // for a change to come while a write is under way: a race that met none shows nothing
+	raceLimit  = 6 * time.Second // for these writes, if checksums or changes are slow
+	meetLimit  = time.Minute     // for a first change during a write: without one a race shows nothing
 	raceSeed   = 2011
 )
 
-// some is how many there are to be of what is usually n.
+// some returns n, or a third of it if quick.
 func some[T int | time.Duration](quick bool, n T) T {
 	if quick {
 		return n / 3
@@ -118,13 +111,12 @@ func (r race) promised() bool {
 	return repro.Promised(record.Repro{Strategy: r.Strategy, Detect: r.Detect, Mutator: r.Mutator, Gate: r.Gate})
 }
 
-// races plans the matrix of a victim. Where nothing is promised, a race on a
-// layer that needs stable pages goes on until a failure is seen. Gated it does
-// not: on devices that copy at once no change is in flight. Nor does once running
-// free, whose change comes before the submission nearly always.
+// races plans the matrix of a victim. Where nothing is promised, a free-running race on a
+// layer that needs stable pages goes on until a failure is seen. A gated one does not: on
+// devices that copy at once no change is in flight. Nor does a free-running race against
+// once, whose change nearly always comes before the submission.
 //
-// The first two are those that measure whether the kernel writes directly: they
-// show it at once, or it does not.
+// The first two races measure whether the kernel writes directly.
 func (p Plan) races(v victim.Victim, tracks bool) []race {
 	all := []race{{Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true}, {Strategy: stablewrite.Raw, Mutator: mutator.Storm}}
 	for _, s := range p.Strategies {
@@ -149,8 +141,9 @@ func (p Plan) races(v victim.Victim, tracks bool) []race {
 		}
 	}
 	for i := range all {
-		all[i].Writes = some(p.quick(v), raceWrites)
-		if r := &all[i]; i >= measuring && v.NeedsStablePages && !r.Gate && r.Mutator != mutator.Once && !r.promised() {
+		r := &all[i]
+		r.Writes = some(p.quick(v), raceWrites)
+		if i >= measuring && v.NeedsStablePages && !r.Gate && r.Mutator != mutator.Once && !r.promised() {
 			r.Until = p.Until
 		}
 	}
@@ -160,13 +153,12 @@ func (p Plan) races(v victim.Victim, tracks bool) []race {
 // tracks reports whether a kernel can track writes to pages: Linux 6.7 and later.
 func tracks(version string) bool {
 	var major, minor int
-	n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor)
-	return n == 2 && (major > 6 || major == 6 && minor >= 7)
+	fmt.Sscanf(version, "%d.%d", &major, &minor)
+	return major > 6 || major == 6 && minor >= 7
 }
 
-// measuring is how many races, the first ones, show how the kernel writes: raw ones
-// against storm, gated and free. They go on until so many writes, the fewest that
-// show anything, were changed.
+// The first races, measuring of them, show how the kernel writes: raw ones against storm,
+// gated and free. They go on until changes met the fewest writes that show anything.
 const (
 	measuring = 2
 	fewest    = 10
@@ -174,32 +166,35 @@ const (
 
 func (r race) measures() bool { return r.Strategy == stablewrite.Raw && r.Mutator == mutator.Storm }
 
-// jobs plans what is done on a victim with a kernel.
+// jobs plans the machines of a victim and a kernel. The first one has all scenarios that
+// leave the machine in order for those after them.
 func (p Plan) jobs(k kernel.Kernel, v victim.Victim) (all []job) {
-	shared := -1
+	var machines [][]record.Scenario
+	var shared []record.Scenario
 	for _, s := range p.Scenarios {
-		if !p.tries(s, v) {
-			continue
+		switch {
+		case !p.tries(s, v):
+		case s == record.Crash, s == record.Replay:
+			machines = append(machines, []record.Scenario{s})
+		default:
+			shared = append(shared, s)
 		}
-		at := shared
-		if !sharesMachine(s) || shared < 0 {
-			at = len(all)
-			all = append(all, job{
-				Victim: v.Name, Kernel: k.Version, Origin: k.Origin, Accel: p.Accel, Quick: p.quick(v),
-				Races: p.races(v, tracks(k.Version)), Strategies: p.Strategies,
-			})
+	}
+	if len(shared) > 0 {
+		machines = slices.Insert(machines, 0, shared)
+	}
+	for _, scenarios := range machines {
+		j := job{
+			Scenarios: scenarios, Victim: v.Name, Kernel: k.Version, Origin: k.Origin, Accel: p.Accel, Quick: p.quick(v),
+			Races: p.races(v, tracks(k.Version)), Strategies: p.Strategies,
 		}
-		if sharesMachine(s) {
-			shared = at
+		if slices.Contains(scenarios, record.Unmodified) {
+			j.Path = os.Getenv("PATH")
+			for _, prog := range p.programs(v) {
+				j.Programs = append(j.Programs, prog.Name)
+			}
 		}
-		all[at].Scenarios = append(all[at].Scenarios, s)
-		if s != record.Unmodified {
-			continue
-		}
-		for _, prog := range p.programs(v) {
-			all[at].Programs = append(all[at].Programs, prog.Name)
-		}
-		all[at].Path = os.Getenv("PATH")
+		all = append(all, j)
 	}
 	return all
 }

@@ -18,8 +18,8 @@ import (
 	"stablepages/bench/victim"
 )
 
-// Program is a program that knows nothing of this project. It runs in a directory
-// where the victim is, or is mounted, as testfile.
+// Program is a program that knows nothing of this project. In the directory where it runs,
+// testfile is the victim, or a file on the victim.
 type Program struct {
 	Name  string
 	About string
@@ -30,13 +30,13 @@ type Program struct {
 	command string   // of this machine; "": it is compiled
 	source  string   // compiled, of the directory programs
 	options []string // of gcc
-	needs   []string // files that the command looks for, where they are
+	needs   []string // files that the command opens
 	args    []string
 	bytes   int64         // that it writes, from the begin of testfile on
-	limit   time.Duration // until it ends; it is then interrupted
+	limit   time.Duration // after which it is interrupted
 	endless bool          // it runs until it fails or is interrupted
 	whole   bool          // testfile must have its size before
-	anyway  bool          // shows something of each layer that needs stable pages, not of a file system alone
+	anyway  bool          // it is tried on each layer that needs stable pages, not on file systems alone
 }
 
 //go:embed programs/*.c
@@ -45,7 +45,7 @@ var sources embed.FS
 // guestPrograms is the directory of compiled programs in a machine.
 const guestPrograms = "/programs"
 
-// image is where qemu finds what its machine runs.
+// image is the firmware that qemu runs in its machine.
 const image = guestPrograms + "/scribbler.bin"
 
 // Programs lists every Program.
@@ -82,7 +82,7 @@ func Programs() []Program {
 	}
 }
 
-// firmware are options of gcc that make a flat image of 64 KiB which ends at 4 GiB.
+// firmware are options of gcc for a flat image of 64 KiB that ends at 4 GiB.
 var firmware = []string{
 	"-m32", "-ffreestanding", "-fno-pic", "-no-pie", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fcf-protection=none",
 	"-nostdlib", "-static", "-Wl,-Ttext=0xffff0000,--section-start=.boot=0xffffff00,--section-start=.reset=0xfffffff0,-e,0xfffffff0",
@@ -101,8 +101,8 @@ func ProgramNamed(name string) (Program, error) {
 	return Program{}, fmt.Errorf("unknown program %q: there are %s", name, strings.Join(names, ", "))
 }
 
-// programs are those that are tried on v: all that there are where a file system
-// needs stable pages, on other layers that do one that is done in seconds.
+// programs returns the programs that are tried on v: all if v is a file system that needs
+// stable pages, and one that takes seconds if v is another layer that does.
 func (p Plan) programs(v victim.Victim) []Program {
 	switch {
 	case !v.NeedsStablePages:
@@ -113,11 +113,9 @@ func (p Plan) programs(v victim.Victim) []Program {
 	return slices.DeleteFunc(Programs(), func(prog Program) bool { return !prog.anyway && (v.Stacked || len(v.Mkfs) == 0) })
 }
 
-// files makes the files that v and the programs of j need, by the names that they have
-// in its machine. They are gone, and may not be asked for, once done was called.
-func (p Plan) files(ctx context.Context, v victim.Victim, j job) (all map[string]string, done func(), err error) {
-	var made []*os.File
-	done = func() { closeAll(made) }
+// files lists the files that v and the programs of j need: their names here, by their
+// names in the machine. The caller closes the compiled ones, which have no other names.
+func (p Plan) files(ctx context.Context, v victim.Victim, j job) (all map[string]string, compiled []*os.File, err error) {
 	all = map[string]string{}
 	for _, name := range v.Commands {
 		all[name] = name
@@ -125,28 +123,38 @@ func (p Plan) files(ctx context.Context, v victim.Victim, j job) (all map[string
 	for _, name := range j.Programs {
 		prog, err := ProgramNamed(name)
 		if err != nil {
-			return nil, done, err
+			return nil, compiled, err
 		}
 		if prog.source != "" {
 			f, err := prog.compile(ctx, p.Dir)
 			if err != nil {
-				return nil, done, err
+				return nil, compiled, err
 			}
-			made = append(made, f)
+			compiled = append(compiled, f)
 			all[prog.binary()] = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())
 		}
-		needed, err := prog.installed()
-		if err != nil {
-			return nil, done, err
+		if prog.command == "" {
+			continue
 		}
-		for _, name := range needed {
-			all[name] = name
+		command, err := prog.path()
+		if err != nil {
+			return nil, compiled, err
+		}
+		all[command] = command
+		for _, pattern := range prog.needs {
+			found, err := filepath.Glob(pattern)
+			if err != nil {
+				return nil, compiled, err
+			}
+			for _, name := range found {
+				all[name] = name
+			}
 		}
 	}
-	return all, done, nil
+	return all, compiled, nil
 }
 
-// binary is where a machine has what p is compiled to.
+// binary returns the name, in a machine, of the file that p is compiled to.
 func (p Program) binary() string {
 	if p.command != "" {
 		return image
@@ -154,7 +162,7 @@ func (p Program) binary() string {
 	return path.Join(guestPrograms, p.Name)
 }
 
-// path is where p is found, here and in a machine.
+// path returns the name of p's command, here and in a machine.
 func (p Program) path() (string, error) {
 	if p.command == "" {
 		return p.binary(), nil
@@ -164,26 +172,6 @@ func (p Program) path() (string, error) {
 		return "", fmt.Errorf("%s is not there: apt-get install %s", p.command, p.Package)
 	}
 	return name, nil
-}
-
-// installed lists the files of this machine that p needs.
-func (p Program) installed() (names []string, err error) {
-	if p.command == "" {
-		return nil, nil
-	}
-	name, err := p.path()
-	if err != nil {
-		return nil, err
-	}
-	names = append(names, name)
-	for _, pattern := range p.needs {
-		found, err := filepath.Glob(pattern)
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, found...)
-	}
-	return names, nil
 }
 
 // compile has gcc make p, into a file that has no name.

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"stablepages/bench/record"
-	"stablepages/bench/scratch"
 	"stablepages/bench/watch"
 	"stablepages/crcguard"
 	"stablepages/stablewrite"
@@ -94,8 +93,11 @@ func (g *guest) program(p Program, dir string, guarded bool, w *watch.Watcher) (
 	if err != nil {
 		return rec, err
 	}
-	rec.Watched = after.since(before)
-	// Under run it has left pages dirty. What the layer says of them counts, too.
+	if w != nil {
+		seen := watched(before, after)
+		rec.Watched = &seen
+	}
+	// Under run it has left pages dirty, which the layer may refuse, too.
 	if err := g.stage.Target.Sync(); err != nil && rec.Failure == "" {
 		rec.Failure = "sync: " + err.Error()
 	}
@@ -214,68 +216,50 @@ func (g *guest) readBack(p Program, rec *record.Prove) error {
 	if err != nil {
 		return err
 	}
-	f, err := scratch.Reopen(g.stage.Target, os.O_RDONLY, true)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
 	rec.Writes = int(size / crcguard.BlockSize)
-	buf := stablewrite.AlignedBuffer(crcguard.BlockSize)
-	for block := range rec.Writes {
-		switch _, err := f.ReadAt(buf, int64(block)*crcguard.BlockSize); {
-		case errors.Is(err, syscall.EIO), errors.Is(err, syscall.EILSEQ):
+	err = readBlocks(g.stage.Target, 0, int64(rec.Writes)*crcguard.BlockSize, func(block []byte, _ int64) error {
+		if block == nil {
 			rec.ReadErrors++
-		case err != nil:
-			return err
 		}
-	}
-	if g.stage.Legs != nil && rec.Writes > 0 {
-		if _, rec.Diverged, err = g.stage.Legs(make([]uint32, rec.Writes)); err != nil {
-			return err
-		}
+		return nil
+	})
+	if err == nil && g.stage.Legs != nil && rec.Writes > 0 {
+		_, rec.Diverged, err = g.stage.Legs(make([]uint32, rec.Writes))
 	}
 	rec.Torn = rec.ReadErrors + rec.Diverged
-	return nil
+	return err
 }
 
-// watched is what was seen of direct writes.
-type watched struct {
-	record.Watched
-	changed map[string]int64 // by name of the process
-}
-
-// seen is what w has seen so far; nil if there is no w.
-func seen(w *watch.Watcher) (*watched, error) {
+// seen returns what w has seen so far; nothing if w is nil.
+func seen(w *watch.Watcher) ([]record.Watch, error) {
 	if w == nil {
 		return nil, nil
 	}
-	all, err := w.Records()
-	if err != nil {
-		return nil, err
-	}
-	sum := &watched{changed: map[string]int64{}}
-	for _, r := range all {
-		sum.Untraced = r.Untraced // of all, in each
-		if r.Direct == stablewrite.DirectYes {
-			sum.Writes += r.Writes
-			sum.Changed += r.Changed
-			sum.changed[r.Comm] += r.Changed
-		}
-	}
-	return sum, nil
+	return w.Records()
 }
 
-// since is what was seen after before.
-func (w *watched) since(before *watched) *record.Watched {
-	if w == nil {
-		return nil
+// watched adds up the direct writes that a Watcher saw between two calls of its Records.
+func watched(before, after []record.Watch) (sum record.Watched) {
+	changed := map[string]int64{} // by name of the process
+	add := func(all []record.Watch, sign int64) {
+		untraced := int64(0) // of all, in each
+		for _, r := range all {
+			untraced = r.Untraced
+			if r.Direct == stablewrite.DirectYes {
+				sum.Writes += sign * r.Writes
+				sum.Changed += sign * r.Changed
+				changed[r.Comm] += sign * r.Changed
+			}
+		}
+		sum.Untraced += sign * untraced
 	}
-	n := record.Watched{Writes: w.Writes - before.Writes, Changed: w.Changed - before.Changed, Untraced: w.Untraced - before.Untraced}
+	add(after, 1)
+	add(before, -1)
 	most := int64(0)
-	for comm, changed := range w.changed {
-		if changed -= before.changed[comm]; changed > most {
-			n.Comm, most = comm, changed
+	for comm, n := range changed {
+		if n > most {
+			sum.Comm, most = comm, n
 		}
 	}
-	return &n
+	return sum
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -21,28 +20,28 @@ const (
 	replayPoints = 60 // looked at for each strategy, at most
 )
 
-// replay records all that reaches the disk under writes whose buffers change,
-// while another program commits every now and then. The machine that boots
-// afterwards looks at the disk as it would have been after a power cut at each of
-// the commits.
+// replay records all that reaches the disk under writes whose buffers change, while
+// another program commits every now and then. The machine that boots afterwards looks at
+// the disk in the state in which a power cut at each of the commits would have left it.
 //
-// The mutator runs free: the recorder takes its copy when a request is handed to
-// it, which is after the file system's checksum and before a gated change.
+// The mutator runs free: the recorder copies a request when it gets it, after the file
+// system's checksum and before a gated change.
 func (g *guest) replay(disk string) error {
 	const log, replica = "/dev/vdb", "/dev/vdc"
 	if g.job.Again {
 		return g.replayLog(log, replica)
 	}
-	recorder, err := victim.Record(disk, log)
+	device, err := victim.Record(disk, log)
 	if err != nil {
 		return err
 	}
-	if g.stage, err = g.victim.SetUp([]string{recorder.Device}); err != nil {
+	if g.stage, err = g.victim.SetUp([]string{device}); err != nil {
 		return err
 	}
-	stop := g.commit()
-	err = g.recorded(recorder)
-	if err := errors.Join(err, stop(), g.stage.Unmount(), recorder.Close()); err != nil {
+	// The other program has the file system committed.
+	stop := repeat(10*time.Millisecond, func() error { return unix.Syncfs(int(g.stage.Target.Fd())) })
+	err = g.recorded()
+	if err := errors.Join(err, stop(), g.stage.Unmount(), victim.EndLog()); err != nil {
 		return err
 	}
 	g.in.CutPower()
@@ -50,42 +49,21 @@ func (g *guest) replay(disk string) error {
 }
 
 // recorded has every strategy write, one after the other.
-func (g *guest) recorded(recorder *victim.Recorder) error {
+func (g *guest) recorded() error {
 	for i, s := range g.job.Strategies {
 		if err := g.doing("%v, all that reaches the disk is recorded", s); err != nil {
 			return err
 		}
-		if err := recorder.Mark(s.String()); err != nil {
+		if err := victim.MarkLog(s.String()); err != nil {
 			return err
 		}
-		_, err := repro.Run(context.Background(), repro.Config{
-			Target: g.stage.Target, Offset: int64(i) * raceBytes, Strategy: s, Indirect: true,
-			Mutator: mutator.Storm, Seed: raceSeed, Size: raceBytes, Writes: some(g.job.Quick, replayWrites), Duration: time.Minute,
-		}, nil)
-		if err != nil {
+		cfg := g.config(s, mutator.Storm)
+		cfg.Offset, cfg.Writes, cfg.Duration = int64(i)*raceBytes, some(g.job.Quick, replayWrites), time.Minute
+		if _, err := repro.Run(context.Background(), cfg, nil); err != nil {
 			return fmt.Errorf("%v: %w", s, err)
 		}
 	}
 	return nil
-}
-
-// commit is the other program: it has the file system committed, over and over,
-// until stop.
-func (g *guest) commit() (stop func() error) {
-	var end atomic.Bool
-	ended := make(chan error)
-	go func() {
-		var err error
-		for !end.Load() && err == nil {
-			err = unix.Syncfs(int(g.stage.Target.Fd()))
-			time.Sleep(10 * time.Millisecond)
-		}
-		ended <- err
-	}()
-	return func() error {
-		end.Store(true)
-		return <-ended
-	}
 }
 
 // replayLog brings the replica up to each commit in turn and looks at it.
@@ -100,55 +78,45 @@ func (g *guest) replayLog(log, replica string) error {
 		return err
 	}
 	defer to.Close()
-	var rec *record.Prove // of the strategy whose writes are being replayed
+	var recs []record.Prove // of the strategies up to the one whose writes are replayed
 	say := func() error {
-		if rec == nil {
+		if len(recs) == 0 {
 			return nil
 		}
-		return g.say(*rec)
+		return g.say(recs[len(recs)-1])
 	}
-	at := -1
 	err = victim.ReadLog(from, func(e victim.Logged) error {
-		if e.Mark != "" {
-			next := at + 1
-			if next >= len(g.job.Strategies) || e.Mark != g.job.Strategies[next].String() {
-				return nil // the kernel's own
-			}
+		i := len(recs) - 1
+		switch {
+		case e.Mark != "" && i+1 < len(g.job.Strategies) && e.Mark == g.job.Strategies[i+1].String():
 			if err := say(); err != nil {
 				return err
 			}
-			at = next
 			g.in.Log.Lines()
-			rec = &record.Prove{Repro: record.Repro{
-				Strategy: g.job.Strategies[at], Mutator: mutator.Storm, Size: raceBytes,
+			recs = append(recs, record.Prove{Repro: record.Repro{
+				Strategy: g.job.Strategies[i+1], Mutator: mutator.Storm, Size: raceBytes,
 				Seed: raceSeed, System: record.SystemOf(to),
-			}}
-			return g.doing("%v, a crash at every commit", rec.Strategy)
-		}
-		if err := apply(to, e); err != nil {
-			return err
-		}
-		if !e.FUA || rec == nil || rec.Writes == some(g.job.Quick, replayPoints) {
+			}})
+			return g.doing("%s, a crash at every commit", e.Mark)
+		case e.Mark != "": // the kernel's
 			return nil
 		}
-		return g.crashHere(to, int64(at)*raceBytes, rec)
+		if _, err := to.WriteAt(e.Data, e.Off); err != nil { // discarded bytes may stay
+			return err
+		}
+		if !e.FUA || i < 0 || recs[i].Writes == some(g.job.Quick, replayPoints) {
+			return nil
+		}
+		return g.crashHere(to, int64(i)*raceBytes, &recs[i])
 	})
-	if err == nil && at != len(g.job.Strategies)-1 {
-		err = fmt.Errorf("the log has %d strategies, not %d", at+1, len(g.job.Strategies))
+	if n := len(g.job.Strategies); err == nil && len(recs) != n {
+		err = fmt.Errorf("the log has %d strategies, not %d", len(recs), n)
 	}
 	return errors.Join(err, say())
 }
 
-// apply does to a disk what was logged.
-func apply(to *os.File, e victim.Logged) error {
-	if e.Zero > 0 {
-		return nil // what is discarded may as well stay
-	}
-	_, err := to.WriteAt(e.Data, e.Off)
-	return err
-}
-
-// crashHere looks at the replica as it is now.
+// crashHere looks at the replica in its present state, if the file reaches beyond the
+// write at off.
 func (g *guest) crashHere(replica *os.File, off int64, rec *record.Prove) error {
 	if err := replica.Sync(); err != nil {
 		return err
@@ -157,22 +125,21 @@ func (g *guest) crashHere(replica *os.File, off int64, rec *record.Prove) error 
 	if err != nil {
 		return err
 	}
+	return errors.Join(lookAt(name, off, rec), unmount())
+}
+
+func lookAt(name string, off int64, rec *record.Prove) error {
 	file, err := os.Open(name)
-	if errors.Is(err, os.ErrNotExist) { // not yet
-		return unmount()
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
 	}
-	if err != nil {
-		return errors.Join(err, unmount())
-	}
+	defer file.Close()
 	st, err := file.Stat()
-	if err != nil || st.Size() < off+raceBytes { // nor all of it
-		return errors.Join(err, file.Close(), unmount())
+	if err != nil || st.Size() < off+raceBytes {
+		return err
 	}
 	rec.Writes++
-	unreadable, _, err := look(file, nil, off, raceBytes)
-	if unreadable {
-		rec.ReadErrors++
-		rec.Torn++
-	}
-	return errors.Join(err, file.Close(), unmount())
+	return look(file, nil, off, rec)
 }

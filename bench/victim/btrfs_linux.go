@@ -7,50 +7,42 @@ import (
 	"strings"
 )
 
-// btrfs keeps a CRC-32C of every 4 KiB of data, taken from the caller's memory
-// before it is submitted: what changed after that cannot be read again.
-var btrfs = onDisk(Victim{
-	Name: "btrfs", About: "checksums of data: what changed in flight reads as EIO", NeedsStablePages: true,
-	Modules: btrfsModules, Disks: []int64{btrfsDisk}, Mkfs: mkfsBtrfs, Package: "btrfs-progs",
-	Evidence:   []string{"csum failed", "checksum verify failed"},
-	fileSystem: "btrfs", Crashed: "nologreplay",
-	mount:   func(s *Stage, device string) error { return mountBtrfs(s, device, "") },
-	onLayer: 320 << 20,
-})
+// btrfs keeps a CRC-32C of every 4 KiB of data, taken from the caller's memory before
+// submission. If the data changes after that, it cannot be read.
+var btrfs, btrfsNoSum = btrfsVictims()
 
-var btrfsNoSum = onDisk(Victim{
-	Name: "btrfs-nodatasum", About: "control: btrfs without checksums of data",
-	Modules: btrfsModules, Disks: []int64{btrfsDisk}, Mkfs: mkfsBtrfs, Package: "btrfs-progs",
-	Evidence: []string{"csum failed", "checksum verify failed"},
-	mount:    func(s *Stage, device string) error { return mountBtrfs(s, device, "nodatasum") },
-})
-
-// btrfsDisk has room for more writes than are made between two commits. Every
-// write takes new room, and what it replaces is free only after a commit; where
-// room is short btrfs stops in the middle of a write to make some.
-const btrfsDisk = 512 << 20
-
-var (
-	mkfsBtrfs = []string{"mkfs.btrfs", "-q", "-f"}
-	// Older ones ask for their checksum by the name of its algorithm, which the
-	// dependencies of modules do not tell; newer ones have it built in.
-	btrfsModules = []string{"?crypto-crc32c", "btrfs"}
-)
-
-func mountBtrfs(s *Stage, device, options string) error {
-	if err := s.mountFile(device, "btrfs", options); err != nil {
-		return err
+func btrfsVictims() (sums, none Victim) {
+	none = Victim{
+		Name: "btrfs-nodatasum", About: "control: btrfs without checksums of data",
+		Modules: append(crc32c(), "btrfs"), Disks: []int64{btrfsDisk}, Mkfs: []string{"mkfs.btrfs", "-q", "-f"}, Package: "btrfs-progs",
+		Evidence:   []string{"csum failed", "checksum verify failed"},
+		fileSystem: "btrfs", options: "nodatasum", mounted: countCorruption,
 	}
-	s.Mismatches = since(corruptionErrors)
-	// Of a mirror below neither tells of the last write: it never goes where the one
-	// before it went, which leaves legs that differ behind.
-	s.Legs = nil
-	s.Fresh = func() error { return s.Target.Truncate(0) }
-	return nil
+	sums = none
+	sums.Name, sums.About = "btrfs", "checksums of data: what changed in flight reads as EIO"
+	sums.NeedsStablePages, sums.Crashed, sums.options, sums.onLayer = true, "nologreplay", "", 320<<20
+	return sums, none
 }
 
-// corruptionErrors reads the device statistics of the only btrfs there is
-// (btrfs-device(8), stats): the checksums of blocks that did not match.
+// btrfsDisk has room for more writes than are made between two commits. Every write takes
+// new room, and the room of the old data is free only after a commit. If room is short,
+// btrfs stops in the middle of a write to make some.
+const btrfsDisk = 512 << 20
+
+// crc32c are modules with the checksum of btrfs and dm-integrity. These ask for it by the
+// name of the algorithm, which the dependencies of modules do not tell. The module was
+// renamed in Linux 6.16; a kernel that has it built in needs none.
+func crc32c() []string { return []string{"?crc32c_generic", "?crc32c_intel", "?crc32c_cryptoapi"} }
+
+// countCorruption prepares the Stage of btrfs. The legs of a mirror below do not show the
+// last write: each goes to a new place, and legs that differ stay behind.
+func countCorruption(s *Stage) {
+	s.Mismatches, s.Legs = since(corruptionErrors), nil
+	s.Fresh = func() error { return s.Target.Truncate(0) }
+}
+
+// corruptionErrors counts the blocks whose checksum did not match, in the device
+// statistics of the only btrfs there is (btrfs-device(8), stats).
 func corruptionErrors() (int, error) {
 	names, err := filepath.Glob("/sys/fs/btrfs/*/devinfo/1/error_stats")
 	if err != nil || len(names) != 1 {

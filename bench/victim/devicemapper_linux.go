@@ -3,20 +3,19 @@ package victim
 import (
 	"encoding/binary"
 	"fmt"
-	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// The device mapper is spoken to as dmsetup(8) does, by the ioctls of
-// include/uapi/linux/dm-ioctl.h, on little-endian machines: a header of 312
-// bytes, and then targets.
+// The device mapper has the ioctls of include/uapi/linux/dm-ioctl.h, which dmsetup(8)
+// uses, too. On little-endian machines a request is a header of 312 bytes, and then the
+// targets of a table: here one.
 
-// target is a line of a table: what of a device is mapped to what.
+// target says what all sectors of a device are mapped to.
 type target struct {
-	start, sectors uint64
-	kind, params   string
+	sectors      uint64
+	kind, params string
 }
 
 const (
@@ -34,12 +33,12 @@ const (
 )
 
 // mapDevice makes a device of the given name and returns its path.
-func mapDevice(name string, table ...target) (string, error) {
+func mapDevice(name string, t target) (string, error) {
 	made, err := dm(dmCreate, name, 0, nil)
 	if err != nil {
 		return "", err
 	}
-	if _, err := dm(dmTableLoad, name, 0, table); err != nil {
+	if _, err := dm(dmTableLoad, name, 0, &t); err != nil {
 		return "", err
 	}
 	if _, err := dm(dmSuspend, name, 0, nil); err != nil { // without the flag it resumes
@@ -51,8 +50,8 @@ func mapDevice(name string, table ...target) (string, error) {
 }
 
 // loadTable gives a device another table, from now on.
-func loadTable(name string, table ...target) error {
-	if _, err := dm(dmTableLoad, name, 0, table); err != nil {
+func loadTable(name string, t target) error {
+	if _, err := dm(dmTableLoad, name, 0, &t); err != nil {
 		return err
 	}
 	if _, err := dm(dmSuspend, name, dmSuspended|dmSkipLock, nil); err != nil {
@@ -62,7 +61,7 @@ func loadTable(name string, table ...target) error {
 	return err
 }
 
-// deviceStatus is what the first target says of itself.
+// deviceStatus returns the status of a device's target.
 func deviceStatus(name string) (string, error) {
 	b, err := dm(dmStatus, name, 0, nil)
 	if err != nil {
@@ -72,7 +71,7 @@ func deviceStatus(name string) (string, error) {
 	return unix.ByteSliceToString(b[start+dmSpec:]), nil
 }
 
-// sendMessage speaks to the first target.
+// sendMessage sends a message to a device's target.
 func sendMessage(name, text string) error {
 	b := newRequest(name, 0)
 	copy(b[dmHeader+8:], text) // after the sector, which is 0
@@ -85,24 +84,22 @@ func unmapDevice(name string) error {
 	return err
 }
 
-// dm performs a command and returns the kernel's answer.
-func dm(command uintptr, name string, flags uint32, table []target) ([]byte, error) {
+// dm performs a command, with a table of t unless it is nil, and returns the kernel's
+// answer.
+func dm(command uintptr, name string, flags uint32, t *target) ([]byte, error) {
 	b := newRequest(name, flags)
-	le := binary.LittleEndian
-	le.PutUint32(b[20:], uint32(len(table)))
-	at := dmHeader
-	var about []string
-	for _, t := range table {
-		size := (dmSpec + len(t.params) + 1 + 7) &^ 7
-		le.PutUint64(b[at:], t.start)
-		le.PutUint64(b[at+8:], t.sectors)
-		le.PutUint32(b[at+20:], uint32(size))
-		copy(b[at+24:at+39], t.kind)
-		copy(b[at+dmSpec:], t.params)
-		at += size
-		about = append(about, t.kind+" "+t.params)
+	about := ""
+	if t != nil {
+		le := binary.LittleEndian
+		le.PutUint32(b[20:], 1)
+		b := b[dmHeader:]
+		le.PutUint64(b[8:], t.sectors)
+		le.PutUint32(b[20:], uint32(dmSpec+len(t.params)+1+7)&^7)
+		copy(b[24:39], t.kind)
+		copy(b[dmSpec:], t.params)
+		about = t.kind + " " + t.params
 	}
-	return b, call(command, b, strings.Join(about, "; "))
+	return b, call(command, b, about)
 }
 
 // newRequest begins a request that has room for what follows it.
@@ -117,7 +114,7 @@ func newRequest(name string, flags uint32) []byte {
 	return b
 }
 
-// call hands a request to the kernel, which answers in its place.
+// call gives the kernel a request, which its answer replaces.
 func call(command uintptr, b []byte, about string) error {
 	ctl, err := unix.Open("/dev/mapper/control", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DRBD is a mirror over the network. The caller's memory goes to the disk here and
-// into a socket, each in its own time: after a change in flight the nodes differ.
-// Nobody is told, unless data-integrity-alg is set: then DRBD logs "Digest mismatch,
-// buffer modified by upper layers", gives up the connection, and mends the other node
-// after it is back. Here it is not set.
+// drbd is a mirror over the network. The caller's memory goes to the disk here and into a
+// socket, each in its time: after a change in flight the nodes differ. No error tells of
+// it, unless data-integrity-alg is set: then DRBD logs "Digest mismatch, buffer modified by
+// upper layers", gives up the connection, and mends the other node when it is back. Here
+// it is not set.
 //
 // Both nodes are this machine, and speak over the loopback interface.
 var drbd = Victim{
@@ -22,24 +22,24 @@ var drbd = Victim{
 	Modules: []string{"drbd"}, Disks: []int64{layerBytes, layerBytes},
 	Commands: []string{drbdSetup, drbdMeta}, Package: "drbd-utils", Alike: true,
 	NoCrash: true, // the nodes are made equal again: what was written last is copied anew
-	setUp: func(s *Stage) error {
-		if err := errors.Join(loopbackUp(), os.MkdirAll("/var/lock", 0o755)); err != nil { // drbdmeta takes locks there
-			return err
+	make: func(s *Stage, disks []string) (string, error) {
+		// drbdmeta takes locks in /var/lock.
+		if err := errors.Join(s.mirror(disks), loopbackUp(), os.MkdirAll("/var/lock", 0o755)); err != nil {
+			return "", err
 		}
-		for i, disk := range s.disks {
-			if err := s.node(i, disk); err != nil {
-				return err
+		for i, disk := range disks {
+			if err := makeNode(i, disk); err != nil {
+				return "", err
 			}
 		}
-		// They are taken for equal, as new disks are.
-		for _, args := range []string{"new-current-uuid --clear-bitmap 0", "primary 0"} {
-			if err := command(drbdSetup, args); err != nil {
-				return err
-			}
+		if err := await("a connection of DRBD", func() (bool, error) {
+			state, err := os.ReadFile("/proc/drbd")
+			return strings.Count(string(state), "cs:Connected") == len(disks), err
+		}); err != nil {
+			return "", err
 		}
-		s.where = func(bytes int64) ([]extent, error) { return []extent{{0, bytes}}, nil }
-		s.Legs = s.readLegs()
-		return s.open("/dev/drbd0")
+		// The nodes are taken for equal, because new disks are.
+		return "/dev/drbd0", errors.Join(command(drbdSetup, "new-current-uuid --clear-bitmap 0"), command(drbdSetup, "primary 0"))
 	},
 }
 
@@ -49,16 +49,8 @@ const (
 	drbdMeta  = "/sbin/drbdmeta"
 )
 
-// node makes node i of its disk and connects it: the second one to the first.
-func (s *Stage) node(i int, disk string) error {
-	if err := awaitDevice(disk); err != nil {
-		return err
-	}
-	leg, err := os.OpenFile(disk, os.O_RDONLY|unix.O_DIRECT, 0)
-	if err != nil {
-		return err
-	}
-	s.Below = append(s.Below, leg)
+// makeNode makes node i from its disk and connects it: the second one to the first.
+func makeNode(i int, disk string) error {
 	address := func(node int) string { return fmt.Sprintf("127.0.0.1:%d", 7000+node) }
 	for _, c := range [][2]string{
 		{drbdMeta, fmt.Sprintf("--force %d v08 %s internal create-md", i, disk)},
@@ -71,13 +63,7 @@ func (s *Stage) node(i int, disk string) error {
 			return err
 		}
 	}
-	if i == 0 {
-		return nil
-	}
-	return await("a connection of DRBD", func() (bool, error) {
-		state, err := os.ReadFile("/proc/drbd")
-		return strings.Count(string(state), "cs:Connected") == len(s.disks), err
-	})
+	return nil
 }
 
 // command runs a program with arguments that have no spaces.

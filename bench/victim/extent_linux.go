@@ -23,8 +23,8 @@ type fiemap struct {
 // fiemapIoctl is FS_IOC_FIEMAP, _IOWR('f', 11, struct fiemap) of its head.
 const fiemapIoctl = 0xc020660b
 
-// extentsOf says where the first bytes of f lie, on a file system that overwrites
-// them where they are.
+// extentsOf lists where the first bytes of f lie, on a file system that overwrites data in
+// their place.
 func extentsOf(f *os.File, bytes int64) (all []extent, err error) {
 	m := fiemap{length: uint64(bytes)}
 	m.n = uint32(len(m.extents))

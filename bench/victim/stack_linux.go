@@ -1,55 +1,46 @@
 package victim
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 )
 
-// stacks are file systems on each of the devices that need stable pages. Whether
-// they are closed is for the kernel: since 7.0 some bounce there.
+// stacks are file systems on each of the devices that need stable pages. The kernel
+// decides whether they are closed: since 7.0 some bounce there.
 func stacks() (all []Victim) {
 	for _, fs := range []Victim{xfs, ext4, btrfs} {
-		for _, l := range []layer{t10PI, integrityDirect, md} {
-			all = append(all, stack(fs, l))
+		for _, layer := range []func(int64) Victim{t10PI, integrity("D"), md} {
+			all = append(all, stack(fs, layer))
 		}
 	}
 	return all
 }
 
-// stack puts a file system on a device. The file system is made on a disk, the
-// first one, whose content is then copied to the device: of those there are none
-// before the machine has booted, and on some nothing can be read that was never
-// written.
-func stack(fs Victim, l layer) Victim {
-	bytes := fs.Disks[0]
-	if fs.onLayer > 0 {
-		bytes = fs.onLayer
+// stack puts a file system on a layer. The device of the layer does not exist before the
+// machine has booted, and some cannot read what was never written. So the file system is
+// made on a disk, the first one, whose content is then copied to the device.
+func stack(fs Victim, layer func(bytes int64) Victim) Victim {
+	bytes := cmp.Or(fs.onLayer, fs.Disks[0])
+	l, v := layer(bytes), fs
+	v.Name, v.About = fs.Name+"-on-"+l.Name, fmt.Sprintf("%s on %s", fs.Name, l.Name)
+	v.NeedsStablePages, v.NoCrash, v.Stacked, v.Crashed = true, true, true, ""
+	v.Modules, v.Evidence = slices.Concat(l.Modules, fs.Modules), slices.Concat(fs.Evidence, l.Evidence)
+	v.Disks = append([]int64{bytes}, l.Disks...)
+	v.make = func(s *Stage, disks []string) (string, error) {
+		device, err := l.make(s, disks[1:])
+		if err != nil {
+			return "", err
+		}
+		return device, copyDisk(device, disks[0], bytes, l.blank)
 	}
-	return Victim{
-		Name: fs.Name + "-on-" + l.name, About: fmt.Sprintf("%s on %s", fs.Name, l.name), NeedsStablePages: true,
-		Modules: slices.Concat(l.modules(bytes), fs.Modules), Disks: append([]int64{bytes}, l.disks(bytes)...),
-		Mkfs: fs.Mkfs, Package: fs.Package, NoCrash: true, Stacked: true,
-		Evidence: slices.Concat(fs.Evidence, l.evidence),
-		setUp: func(s *Stage) error {
-			device, err := l.make(s, s.disks[1:], bytes)
-			if err != nil {
-				return err
-			}
-			if err := copyDisk(device, s.disks[0], bytes, l.blank); err != nil {
-				return err
-			}
-			return fs.mount(s, device)
-		},
-	}
+	return v
 }
 
 // copyDisk copies so many bytes of a disk to a device; zeros only if it is not blank.
 func copyDisk(to, from string, bytes int64, blank bool) error {
-	if err := awaitDevice(from); err != nil {
-		return err
-	}
 	src, err := os.Open(from)
 	if err != nil {
 		return err

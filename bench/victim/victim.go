@@ -3,6 +3,7 @@ package victim
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -10,76 +11,65 @@ import (
 type Victim struct {
 	Name  string
 	About string
-	// NeedsStablePages: what is on its media after a change in flight is
-	// refused, unreadable, or not the same on every leg. Of a control that is
-	// never so, whatever the receipts say.
+	// NeedsStablePages: after a change in flight, data on the media is refused,
+	// unreadable, or not the same on every leg. With a control this never happens,
+	// whatever the receipts say.
 	NeedsStablePages bool
 	Modules          []string // kernel modules, "name param=value ...", "?name" if the kernel may lack it
 	Disks            []int64  // bytes of each
-	Mkfs             []string // makes the file system on the first disk: a command and its arguments, the disk's name to follow
+	Mkfs             []string // the command that makes the file system on the first disk; the disk's name follows
 	Commands         []string // that set it up in the machine, which has them from here
 	Package          string   // the Debian package of these
-	NoCrash          bool     // its media after a power cut tell nothing of it: they are gone, or mended
+	NoCrash          bool     // a power cut shows nothing: the media are gone, or mended
 	Injects          bool     // Stage.Fail makes writes fail
 	Stacked          bool     // a file system on another victim
 	Alike            bool     // it fails as another victim does: fewer mutators tell as much
-	// Crashed are mount options by which a file system can be read as a crash
-	// left it, with nothing written; "" if there are none.
+	// Crashed are mount options that make the file system readable in the state in which
+	// a crash left it, and write nothing; "" if there are none.
 	Crashed  string
-	Evidence []string // lines of the kernel's log that have one of these speak of it
+	Evidence []string // lines of the kernel's log that have one of these are about it
 
-	fileSystem string // its type, if it is one that Crashed is for
-	setUp      func(*Stage) error
-	mount      func(s *Stage, device string) error // of a file system
-	onLayer    int64                               // bytes of a device that it is stacked on; 0: as its disk has
+	// make makes the device from the disks and gives the Stage its oracles; nil: the
+	// device is the only disk.
+	make func(s *Stage, disks []string) (device string, err error)
+
+	fileSystem string       // its type, "" of a device
+	options    string       // of mount(8)
+	mounted    func(*Stage) // gives the Stage of a file system its oracles
+	onLayer    int64        // bytes of a device below it, if not those of its disk
+	blank      bool         // a device that reads as zeros where nothing was written
 }
 
 // Stage is a victim that was set up.
 type Stage struct {
 	Target    *os.File // what is raced on
 	Directory string   // that Target is in; "" if it is a device
-	// Legs, if not nil, compares each leg of a mirror with the block sums of a
-	// receipt: how many blocks of any leg are not what it says, and how many are not
+	// Legs, if not nil, compares each leg of a mirror with the block sums of a receipt.
+	// It counts blocks that differ from the receipt on any leg, and blocks that are not
 	// the same on every leg.
 	Legs func(sums []uint32) (torn, differ int, err error)
-	// Mismatches, if not nil, is what the victim itself says is wrong, in a unit of
-	// its own: what it met since it was last asked; a mirror, what differs now.
+	// Mismatches, if not nil, counts faults that the victim itself found since the last
+	// call, in a unit of the victim. A mirror counts what differs now.
 	Mismatches func() (int, error)
-	// Fresh, if not nil, rids the target of what earlier writes made of it.
+	// Fresh, if not nil, removes the traces of earlier writes from the target.
 	Fresh func() error
 	// Below are the media under a mirror, in order.
 	Below []*os.File
-
-	// Fail, where the victim Injects, makes writes below fail from now on, or
-	// succeed again.
+	// Fail, if the victim Injects, makes writes below fail from now on, or succeed again.
 	Fail func(bool) error
 
-	disks []string
-	// where says where the first bytes of the target lie on the media below it.
+	// where lists where the first bytes of the target lie on each leg of a mirror.
 	where func(bytes int64) ([]extent, error)
 }
 
-// extent is where part of a file lies on its device, in bytes.
+// extent is a part of a device, in bytes.
 type extent struct{ off, bytes int64 }
 
-// SetUp makes the victim of its disks, which are as Mkfs left them, or as a
-// power cut did.
-func (v Victim) SetUp(disks []string) (*Stage, error) {
-	s := &Stage{disks: disks}
-	if err := v.setUp(s); err != nil {
-		return nil, fmt.Errorf("set up %s: %w", v.Name, err)
-	}
-	return s, nil
-}
-
-// Speaks picks the lines of the kernel's log that speak of v.
+// Speaks returns the lines of the kernel's log that are about v.
 func (v Victim) Speaks(log []string) (found []string) {
 	for _, line := range log {
-		for _, part := range v.Evidence {
-			if strings.Contains(line, part) {
-				found = append(found, line)
-				break
-			}
+		if slices.ContainsFunc(v.Evidence, func(part string) bool { return strings.Contains(line, part) }) {
+			found = append(found, line)
 		}
 	}
 	return found

@@ -8,49 +8,44 @@ import (
 	"os"
 )
 
-// A Recorder is a device that passes everything on to a disk and writes to
-// another disk what it passed on, in order, flushes among it: dm-log-writes
+// A recorder is a device that passes everything on to a disk and logs it, flushes too, in
+// order, to another disk: dm-log-writes
 // (Documentation/admin-guide/device-mapper/log-writes.rst).
-type Recorder struct{ Device string }
-
 const recorder = "recorder"
 
-// Record makes a Recorder of a disk and of another one for the log.
-func Record(disk, log string) (*Recorder, error) {
+// Record makes a recorder of a disk, with a log on another one, and returns its path.
+func Record(disk, log string) (device string, err error) {
 	if err := errors.Join(awaitDevice(disk), awaitDevice(log)); err != nil {
-		return nil, err
+		return "", err
 	}
 	f, err := os.Open(disk)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
+	defer f.Close()
 	size, err := f.Seek(0, io.SeekEnd)
-	if f.Close(); err != nil {
-		return nil, err
+	if err != nil {
+		return "", err
 	}
-	dev, err := mapDevice(recorder, target{0, uint64(size) / 512, "log-writes", disk + " " + log})
-	return &Recorder{dev}, err
+	return mapDevice(recorder, target{uint64(size) / 512, "log-writes", disk + " " + log})
 }
 
-// Mark puts text into the log.
-func (r *Recorder) Mark(text string) error { return sendMessage(recorder, "mark "+text) }
+// MarkLog puts text into the log.
+func MarkLog(text string) error { return sendMessage(recorder, "mark "+text) }
 
-// Close ends the log, when all of it is written.
-func (r *Recorder) Close() error { return unmapDevice(recorder) }
+// EndLog ends the log when all of it is written.
+func EndLog() error { return unmapDevice(recorder) }
 
 // Logged is an entry of a log.
 type Logged struct {
-	Off   int64
-	Data  []byte
-	Mark  string // if it is one, and then nothing else
-	Flush bool   // what came before is durable
-	FUA   bool   // this is, too
-	Zero  int64  // bytes from Off that are discarded
+	Off  int64
+	Data []byte // none in a mark, in a flush and where bytes are discarded
+	Mark string // if not "", the entry has nothing else
+	FUA  bool   // the data is durable, and all before it
 }
 
 // Flags of an entry, drivers/md/dm-log-writes.c.
 const (
-	logFlush   = 1 << 0
 	logFUA     = 1 << 1
 	logDiscard = 1 << 2
 	logMark    = 1 << 3
@@ -60,10 +55,11 @@ const (
 	logMagic = 0x6a736677736872
 	logEnd   = "dm-log-writes-end" // the mark that the kernel makes last
 	largest  = 1 << 40             // sectors of any disk
+	longest  = 64 << 20            // bytes of any write
 )
 
-// ReadLog calls each with every entry of a log, in order. A log that does not
-// end as Close ends it is an error: what is missing is not known.
+// ReadLog calls each with every entry of a log, in order. A log that EndLog did not end is
+// an error, because entries may be missing.
 func ReadLog(log io.ReaderAt, each func(Logged) error) error {
 	le := binary.LittleEndian
 	head := make([]byte, 28)
@@ -89,7 +85,7 @@ func ReadLog(log io.ReaderAt, each func(Logged) error) error {
 			return fmt.Errorf("entry %d of the log: sectors %d and %d on", i, start, sectors)
 		}
 		length := int64(sectors) * sector
-		e := Logged{Off: int64(start) * sector, Flush: flags&logFlush != 0, FUA: flags&logFUA != 0}
+		e := Logged{Off: int64(start) * sector, FUA: flags&logFUA != 0}
 		switch {
 		case flags&logMark != 0:
 			if text > uint64(sector)-32 {
@@ -97,12 +93,9 @@ func ReadLog(log io.ReaderAt, each func(Logged) error) error {
 			}
 			e.Mark = string(entry[32 : 32+text])
 		case flags&logDiscard != 0:
-			e.Zero = length
+		case length > longest:
+			return fmt.Errorf("entry %d of the log: %d bytes", i, length)
 		default:
-			const longest = 64 << 20
-			if length > longest {
-				return fmt.Errorf("entry %d of the log: %d bytes", i, length)
-			}
 			e.Data = make([]byte, length)
 			if _, err := log.ReadAt(e.Data, at); err != nil {
 				return fmt.Errorf("entry %d of %d of the log: %w", i, entries, err)

@@ -20,17 +20,15 @@ import (
 	"stablepages/bench/record"
 	"stablepages/bench/report"
 	"stablepages/bench/victim"
-	"stablepages/stablewrite"
 )
 
 type proveFlags struct {
-	kernels, dirs                            []string
-	series                                   []kernel.Series // of kernels
-	victims, strategies, mutators, scenarios []string
-	programs                                 []string
-	accel, cache, dir, out                   string
-	until                                    time.Duration
-	quick, list, force, json                 bool
+	kernels, dirs, victims, strategies, mutators, scenarios, programs []string
+	accel, cache, out                                                 string
+	list, force, json                                                 bool
+
+	plan   prove.Plan
+	series []kernel.Series // of kernels
 }
 
 func newProve() *cobra.Command {
@@ -65,20 +63,24 @@ line.`,
 		Args: noArguments("--victims, --kernels and others choose"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
+	mutators := func(needsStablePages bool) string {
+		return strings.Join(each(prove.Mutators(needsStablePages), mutator.Kind.String), ",")
+	}
+	programs := each(prove.Programs(), func(p prove.Program) string { return p.Name })
 	fl := cmd.Flags()
 	fl.SortFlags = false
-	fl.StringSliceVar(&f.kernels, "kernels", seriesNames(), "Debian's newest kernels of these `series`; \"7.3\": the newest of all, if it is that")
+	fl.StringSliceVar(&f.kernels, "kernels", each(kernel.AllSeries(), func(s kernel.Series) string { return s.Name }), "Debian's newest kernels of these `series`; \"7.3\": the newest of all, if it is that")
 	fl.StringArrayVar(&f.dirs, "kernel", nil, "the kernel unpacked in `DIR` (boot/vmlinuz-*, lib/modules); without --kernels only it")
 	fl.StringSliceVar(&f.victims, "victims", nil, "`layers` to race on (default all)")
 	fl.StringSliceVar(&f.strategies, "strategies", []string{"raw", "verify", "bounce"}, "`writers`")
-	fl.StringSliceVar(&f.mutators, "mutators", nil, fmt.Sprintf("`who` changes the buffer (default %s; on controls %s)", joined(prove.Mutators(true)), joined(prove.Mutators(false))))
-	fl.StringSliceVar(&f.scenarios, "scenarios", names(prove.Scenarios()), "`what` is tried")
-	fl.StringSliceVar(&f.programs, "programs", nil, fmt.Sprintf("unmodified `programs`: %s (default all on btrfs, dio-race elsewhere)", strings.Join(programNames(), ",")))
-	fl.BoolVar(&f.quick, "quick", false, "make a third of the writes, and know less")
-	fl.DurationVar(&f.until, "until", time.Minute, "go on as long with a race that is to show a failure and has shown none")
+	fl.StringSliceVar(&f.mutators, "mutators", nil, fmt.Sprintf("`who` changes the buffer (default %s; on controls %s)", mutators(true), mutators(false)))
+	fl.StringSliceVar(&f.scenarios, "scenarios", scenarioNames(), "`what` is tried")
+	fl.StringSliceVar(&f.programs, "programs", nil, fmt.Sprintf("unmodified `programs`: %s (default all on btrfs, dio-race elsewhere)", strings.Join(programs, ",")))
+	fl.BoolVar(&f.plan.Quick, "quick", false, "make a third of the writes, and know less")
+	fl.DurationVar(&f.plan.Until, "until", time.Minute, "go on as long with a race that is to show a failure and has shown none")
 	fl.StringVar(&f.accel, "accel", string(kernel.Emulated), "the processor: tcg (emulated) or kvm")
 	fl.StringVar(&f.cache, "cache", "", "`directory` of downloaded kernels (default stablewrite/kernels in the user's cache)")
-	fl.StringVar(&f.dir, "dir", ".", "`directory` of the machines' disks, 3 GiB at a time, on a file system that takes O_DIRECT")
+	fl.StringVar(&f.plan.Dir, "dir", ".", "`directory` of the machines' disks, 3 GiB at a time, on a file system that takes O_DIRECT")
 	fl.StringVar(&f.out, "out", "", "`directory` for results.jsonl (default stablewrite-DATE, new)")
 	fl.BoolVar(&f.list, "list", false, "say what is available here, and how to get the rest")
 	fl.BoolVar(&f.force, "force", false, "overwrite an existing results.jsonl")
@@ -86,117 +88,76 @@ line.`,
 	return cmd
 }
 
-func seriesNames() (names []string) {
-	for _, s := range kernel.AllSeries() {
-		names = append(names, s.Name)
-	}
-	return names
+func scenarioNames() []string {
+	return each(prove.Scenarios(), func(s record.Scenario) string { return string(s) })
 }
 
-func programNames() (names []string) {
-	for _, p := range prove.Programs() {
-		names = append(names, p.Name)
-	}
-	return names
-}
-
-func names[T ~string](all []T) (text []string) {
-	for _, x := range all {
-		text = append(text, string(x))
-	}
-	return text
-}
-
-func joined[T fmt.Stringer](all []T) string {
-	var text []string
-	for _, x := range all {
-		text = append(text, x.String())
-	}
-	return strings.Join(text, ",")
-}
-
-// plan is what the flags ask for, but for the kernels.
-func (f *proveFlags) plan(cmd *cobra.Command) (p prove.Plan, err error) {
-	p.Quick, p.Until, p.Dir, p.Accel = f.quick, f.until, f.dir, kernel.Accel(f.accel)
+// check decides all that can be decided from the arguments alone.
+func (f *proveFlags) check(cmd *cobra.Command) error {
+	p := &f.plan
+	p.Accel = kernel.Accel(f.accel)
 	switch {
 	case p.Accel != kernel.Emulated && p.Accel != kernel.KVM:
-		return p, usagef("--accel is %q: it is tcg or kvm", f.accel)
-	case f.until < 0:
-		return p, usagef("--until must not be negative")
+		return usagef("--accel is %q: it is tcg or kvm", f.accel)
+	case p.Until < 0:
+		return usagef("--until must not be negative")
 	case len(f.dirs) > 0 && !cmd.Flags().Changed("kernels"):
 		f.kernels = nil
 	}
 	for flag, values := range map[string][]string{"victims": f.victims, "strategies": f.strategies, "mutators": f.mutators, "scenarios": f.scenarios, "programs": f.programs} {
 		if len(values) == 0 && cmd.Flags().Changed(flag) {
-			return p, usagef("--%s names none", flag)
+			return usagef("--%s names none", flag)
 		}
 	}
-	for _, name := range f.kernels {
-		s, err := kernel.SeriesNamed(name)
+	var errs [6]error
+	f.series, errs[0] = parsed(f.kernels, kernel.SeriesNamed)
+	p.Victims, errs[1] = parsed(f.victims, victim.Named)
+	p.Strategies, errs[2] = parsed(f.strategies, parseStrategy)
+	p.Mutators, errs[3] = parsed(f.mutators, func(name string) (k mutator.Kind, err error) {
+		err = k.UnmarshalText([]byte(name))
+		return k, err
+	})
+	p.Scenarios, errs[4] = parsed(f.scenarios, func(name string) (record.Scenario, error) {
+		if !slices.Contains(scenarioNames(), name) {
+			return "", fmt.Errorf("--scenarios: there is no %q: there are %s", name, strings.Join(scenarioNames(), ", "))
+		}
+		return record.Scenario(name), nil
+	})
+	p.Programs, errs[5] = parsed(f.programs, prove.ProgramNamed)
+	for _, err := range errs {
 		if err != nil {
-			return p, usage(err)
-		}
-		f.series = append(f.series, s)
-	}
-	if p.Victims = victim.All(); cmd.Flags().Changed("victims") {
-		p.Victims = nil
-		for _, name := range f.victims {
-			v, err := victim.Named(name)
-			if err != nil {
-				return p, usage(err)
-			}
-			p.Victims = append(p.Victims, v)
+			return usage(err)
 		}
 	}
-	for _, name := range f.strategies {
-		var s stablewrite.Strategy
-		if err := s.UnmarshalText([]byte(name)); err != nil {
-			return p, usage(err)
-		}
-		p.Strategies = append(p.Strategies, s)
+	if p.Victims == nil {
+		p.Victims = victim.All()
 	}
-	for _, name := range f.mutators {
-		var k mutator.Kind
-		if err := k.UnmarshalText([]byte(name)); err != nil {
-			return p, usage(err)
-		}
-		p.Mutators = append(p.Mutators, k)
-	}
-	for _, name := range f.programs {
-		prog, err := prove.ProgramNamed(name)
-		if err != nil {
-			return p, usage(err)
-		}
-		p.Programs = append(p.Programs, prog)
-	}
-	for _, name := range f.scenarios {
-		if err := known("scenarios", name, names(prove.Scenarios())); err != nil {
-			return p, err
-		}
-		p.Scenarios = append(p.Scenarios, record.Scenario(name))
-	}
-	return p, nil
+	return nil
 }
 
-// known refuses a value of a flag that is none of those there are.
-func known(flag, value string, there []string) error {
-	if slices.Contains(there, value) {
-		return nil
+// parsed parses each of names.
+func parsed[T any](names []string, parse func(string) (T, error)) (all []T, err error) {
+	for _, name := range names {
+		v, err := parse(name)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
 	}
-	return usagef("--%s: there is no %q: there are %s", flag, value, strings.Join(there, ", "))
+	return all, nil
 }
 
 func (f *proveFlags) run(cmd *cobra.Command) error {
-	plan, err := f.plan(cmd)
-	if err != nil {
+	if err := f.check(cmd); err != nil {
 		return err
 	}
-	// The tools that make file systems are there, where the PATH of users does not
-	// look.
+	// These directories have the tools that make file systems, and are not in the PATH of
+	// users.
 	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin"); err != nil {
 		return err
 	}
 	if f.cache == "" {
+		var err error
 		if f.cache, err = kernel.CacheDir(); err != nil {
 			return fmt.Errorf("%w with --cache", err)
 		}
@@ -204,26 +165,26 @@ func (f *proveFlags) run(cmd *cobra.Command) error {
 	ctx, stop := interruptible(cmd)
 	defer stop()
 	if f.list {
-		return f.writeList(ctx, cmd.OutOrStdout(), plan)
+		return f.writeList(ctx, cmd.OutOrStdout())
 	}
 	res := newResults(f.out, f.force, echo(cmd, f.json))
 	if err := res.check(); err != nil {
 		return err
 	}
-	if err := plan.Check(); err != nil {
+	if err := f.plan.Check(); err != nil {
 		return err
 	}
-	// Not by its name, which another program may have before the last machine boots.
-	plan.Program = fmt.Sprintf("/proc/%d/exe", os.Getpid())
+	// Another program may have the name of this one before the last machine boots.
+	f.plan.Program = fmt.Sprintf("/proc/%d/exe", os.Getpid())
 	line := newStatus(cmd.ErrOrStderr())
 	defer line.clear()
-	if plan.Kernels, err = f.find(ctx, line); err != nil {
+	if err := f.find(ctx, line); err != nil {
 		return interrupted(ctx, err, res)
 	}
 	line.clear()
 	progress := newBar(cmd.ErrOrStderr())
 	var recs record.Results
-	failures, err := prove.Run(ctx, plan, func(rec record.Prove) error {
+	failures, err := prove.Run(ctx, f.plan, func(rec record.Prove) error {
 		recs.Add(rec)
 		return res.write(rec)
 	}, progress.show)
@@ -235,50 +196,42 @@ func (f *proveFlags) run(cmd *cobra.Command) error {
 	if err := res.show(cmd, found, report.Text); err != nil {
 		return err
 	}
-	var failed []string
-	for _, f := range failures {
-		failed = append(failed, f.String())
-	}
-	return judged(found.Broken, failed, found.Inconclusive)
+	return judged(found.Broken, each(failures, error.Error), found.Inconclusive)
 }
 
-// find returns the kernels that the flags ask for.
-func (f *proveFlags) find(ctx context.Context, line *status) (all []kernel.Kernel, err error) {
+// find finds the kernels of the plan.
+func (f *proveFlags) find(ctx context.Context, line *status) error {
 	for _, dir := range f.dirs {
 		k, err := kernel.Open(dir)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, k)
+		f.plan.Kernels = append(f.plan.Kernels, k)
 	}
 	for _, s := range f.series {
 		line.show("fetching %v from %s", s, s.Suite)
 		k, err := s.Fetch(ctx, f.cache)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, k)
+		f.plan.Kernels = append(f.plan.Kernels, k)
 	}
-	if len(all) == 0 {
-		return nil, usagef("name a kernel, with --kernels or --kernel")
+	if len(f.plan.Kernels) == 0 {
+		return usagef("name a kernel, with --kernels or --kernel")
 	}
-	return all, nil
+	return nil
 }
 
-func (f *proveFlags) writeList(ctx context.Context, out io.Writer, plan prove.Plan) error {
+func (f *proveFlags) writeList(ctx context.Context, out io.Writer) error {
 	items := []prove.Item{prove.Machines()}
 	for _, dir := range f.dirs {
 		k, err := kernel.Open(dir)
-		item := prove.Item{What: "Linux " + k.Version, Have: err == nil, How: dir}
-		if err != nil {
-			item.What, item.How = "Linux", err.Error()
-		}
-		items = append(items, item)
+		items = append(items, prove.NewItem(strings.TrimSpace("Linux "+k.Version), dir, err))
 	}
 	for _, s := range f.series {
 		items = append(items, prove.KernelOf(ctx, f.cache, s))
 	}
-	for _, v := range plan.Victims {
+	for _, v := range f.plan.Victims {
 		items = append(items, prove.Tools(v))
 	}
 	for _, p := range prove.Programs() {

@@ -1,0 +1,68 @@
+package victim
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"stablepages/crcguard"
+	"stablepages/stablewrite"
+)
+
+// mirror gives s the oracle Legs of a mirror on disks. Reading the mirror itself would
+// read one of them.
+func (s *Stage) mirror(disks []string) error {
+	for _, disk := range disks {
+		leg, err := os.OpenFile(disk, os.O_RDONLY|unix.O_DIRECT, 0)
+		if err != nil {
+			return err
+		}
+		s.Below = append(s.Below, leg)
+	}
+	s.where = func(bytes int64) ([]extent, error) { return []extent{{0, bytes}}, nil }
+	var buf []byte
+	s.Legs = func(want []uint32) (torn, differ int, err error) {
+		if n := len(want) * crcguard.BlockSize; len(buf) != n {
+			buf = stablewrite.AlignedBuffer(n)
+		}
+		got := make([][]uint32, len(s.Below))
+		for i, leg := range s.Below {
+			if got[i], err = s.legSums(leg, buf); err != nil {
+				return 0, 0, fmt.Errorf("read leg %s: %w", leg.Name(), err)
+			}
+		}
+		for block, sum := range want {
+			isTorn, differs := 0, 0
+			for _, leg := range got {
+				if leg[block] != sum {
+					isTorn = 1
+				}
+				if leg[block] != got[0][block] {
+					differs = 1
+				}
+			}
+			torn, differ = torn+isTorn, differ+differs
+		}
+		return torn, differ, nil
+	}
+	return nil
+}
+
+// legSums reads the begin of the target from a leg into buf and returns its block sums.
+func (s *Stage) legSums(leg *os.File, buf []byte) ([]uint32, error) {
+	extents, err := s.where(int64(len(buf)))
+	if err != nil {
+		return nil, err
+	}
+	at := int64(0)
+	for _, e := range extents {
+		if _, err := leg.ReadAt(buf[at:at+e.bytes], e.off); err != nil {
+			return nil, err
+		}
+		at += e.bytes
+	}
+	sums := make([]uint32, crcguard.Blocks(len(buf)))
+	crcguard.ChecksumBlocks(buf, sums)
+	return sums, nil
+}
