@@ -14,23 +14,23 @@ import (
 
 // Kernel is an unpacked kernel.
 type Kernel struct {
-	Version string // what uname -r says
+	Version string // as uname -r prints it
 	Origin  string // of a fetched one: Debian's version and suite
 	image   string
 	modules string // the directory lib/modules/Version
 }
 
-// ErrNoModule: a kernel lacks what was asked for.
+// ErrNoModule means that a kernel lacks a module.
 var ErrNoModule = errors.New("no such module")
 
-// Open finds the one kernel in dir, which is laid out as packages are:
-// boot/vmlinuz-VERSION beside lib/modules/VERSION (or usr/lib), or
-// usr/lib/modules/VERSION/vmlinuz (or lib), where newer ones have it.
+// Open finds the one kernel in dir, an unpacked package. Older packages have
+// boot/vmlinuz-VERSION beside lib/modules/VERSION, newer ones lib/modules/VERSION/vmlinuz;
+// lib may be usr/lib.
 func Open(dir string) (Kernel, error) {
 	if st, err := os.Stat(dir); err != nil {
 		return Kernel{}, fmt.Errorf("%w: name the directory of an unpacked kernel package", err)
 	} else if !st.IsDir() {
-		return Kernel{}, fmt.Errorf("%s is not a directory: name that of an unpacked kernel package", dir)
+		return Kernel{}, fmt.Errorf("%s is not a directory: name the directory of an unpacked kernel package", dir)
 	}
 	images := map[string]string{} // by version
 	for _, pattern := range []string{"boot/vmlinuz-*", "lib/modules/*/vmlinuz", "usr/lib/modules/*/vmlinuz"} {
@@ -51,7 +51,7 @@ func Open(dir string) (Kernel, error) {
 	case len(versions) == 0:
 		return Kernel{}, fmt.Errorf("%s has neither boot/vmlinuz-* nor usr/lib/modules/*/vmlinuz: unpack a kernel package there (dpkg-deb -x PACKAGE DIR)", dir)
 	case len(versions) > 1:
-		return Kernel{}, fmt.Errorf("%s has several kernels (%s): unpack one kernel package into a directory of its own", dir, strings.Join(versions, ", "))
+		return Kernel{}, fmt.Errorf("%s has several kernels (%s): unpack each kernel package into another directory", dir, strings.Join(versions, ", "))
 	}
 	k := Kernel{Version: versions[0], image: images[versions[0]]}
 	for _, lib := range []string{"lib", "usr/lib"} {
@@ -60,5 +60,5 @@ func Open(dir string) (Kernel, error) {
 			return k, nil
 		}
 	}
-	return Kernel{}, fmt.Errorf("%s has a kernel and no lib/modules/%s/kernel: unpack the whole package, and the one of its modules", dir, k.Version)
+	return Kernel{}, fmt.Errorf("%s has a kernel and no lib/modules/%s/kernel: unpack the whole package, and the package of its modules", dir, k.Version)
 }

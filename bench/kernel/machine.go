@@ -18,7 +18,7 @@ type Machine struct {
 	// Files are files of this machine that the guest has, too: their names here by their
 	// names there. Programs among them come with their libraries.
 	Files   map[string]string
-	Modules []string        // "name param=value ...", "?name" if optional: loaded before the job, with what they need
+	Modules []string        // "name param=value ...", "?name" if optional: loaded before the job, after those that they need
 	Disks   []*os.File      // virtio disks, /dev/vda, /dev/vdb, ...; written
 	Job     json.RawMessage // handed to the guest
 	// Up is how long the guest may take to say something, Silence how long it may
@@ -59,7 +59,7 @@ type message struct {
 
 var (
 	// ErrCaller wraps the error of the function that was given to Run.
-	ErrCaller = errors.New("what a machine said was not taken")
+	ErrCaller = errors.New("a line from a machine was refused")
 	// ErrQEMU means that the machine could not be made.
 	ErrQEMU = errors.New("QEMU")
 	// ErrNotUp means that nothing was done yet. An emulated kernel panics now and then

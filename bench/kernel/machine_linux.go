@@ -190,7 +190,7 @@ var errGuest = errors.New("in the guest") // wraps the error of the job
 
 const longestLine = 1 << 20
 
-// listen calls heard with what arrives, and bounds every wait for it.
+// listen calls heard with each line that arrives, and bounds every wait for the next.
 func (m Machine) listen(ctx context.Context, port *os.File, heard func(json.RawMessage) error) error {
 	stop := context.AfterFunc(ctx, func() { port.Close() })
 	defer stop()

@@ -24,10 +24,7 @@ func machine(t *testing.T, script string) Machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { awaitGone(t, filepath.Join(bin, "pid")) })
-	return Machine{
-		Kernel: fake(t, t.TempDir()), Accel: Emulated, Program: program,
-		Up: 2 * time.Second, Silence: time.Second,
-	}
+	return Machine{Kernel: fake(t, t.TempDir()), Accel: Emulated, Program: program, Up: time.Minute, Silence: time.Minute}
 }
 
 // awaitGone waits until the process whose number is in a file has ended.
@@ -48,7 +45,7 @@ func awaitGone(t *testing.T, name string) {
 func TestEveryEndOfAMachineIsTold(t *testing.T) {
 	for _, tc := range []struct {
 		name, script string
-		want         []string // what the error says; none: no error
+		want         []string // parts of the error; none: no error
 		cut          bool
 	}{
 		{name: "done", script: `echo '{"up":true}' >&5; printf '{"sa' >&5; sleep 0.1; echo 'y":7}' >&5; echo '{"done":true}' >&5; sleep 100`},
@@ -56,7 +53,7 @@ func TestEveryEndOfAMachineIsTold(t *testing.T) {
 		{name: "failed", script: `echo '{"up":true}' >&5; echo '{"failed":"no disk"}' >&5; sleep 100`, want: []string{"in the guest: no disk"}},
 		{name: "QEMU refuses", script: `echo 'qemu: no such machine' >&2; exit 1`, want: []string{"before the guest came up", "no such machine"}},
 		{name: "never up", script: `echo 'booting'; sleep 100`, want: []string{"did not come up", "booting"}},
-		{name: "hangs", script: `echo '{"up":true}' >&5; sleep 100`, want: []string{"said nothing for 1s: it hangs"}},
+		{name: "hangs", script: `echo '{"up":true}' >&5; sleep 100`, want: []string{"said nothing for 100ms: it hangs"}},
 		{name: "panics", script: `echo '{"up":true}' >&5; echo 'Kernel panic - not syncing'; exit 0`, want: []string{"before the guest was done", "Kernel panic"}},
 		{name: "garbage", script: `echo '{"up":true}' >&5; echo 'hello' >&5; sleep 100`, want: []string{`the guest said "hello"`}},
 		{name: "no end of a line", script: `yes xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx | tr -d '\n' >&5`, want: []string{"a line of more than"}},
@@ -64,7 +61,14 @@ func TestEveryEndOfAMachineIsTold(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var heard []string
-			err := machine(t, tc.script).Run(context.Background(), func(line json.RawMessage) error {
+			m := machine(t, tc.script)
+			switch tc.name { // these are waited for
+			case "never up":
+				m.Up = 2 * time.Second
+			case "hangs":
+				m.Silence = 100 * time.Millisecond
+			}
+			err := m.Run(context.Background(), func(line json.RawMessage) error {
 				heard = append(heard, string(line))
 				return nil
 			})
@@ -112,7 +116,7 @@ func TestWhatTheListenerSaysEndsTheMachine(t *testing.T) {
 // A KVM device may be there and hang.
 func TestKVMHasLessTimeAndAnAdvice(t *testing.T) {
 	m := machine(t, `sleep 100`)
-	m.Accel = KVM
+	m.Accel, m.Up = KVM, 100*time.Millisecond
 	if err := m.Run(context.Background(), nil); err == nil || !strings.Contains(err.Error(), "under KVM") {
 		t.Error(err)
 	}

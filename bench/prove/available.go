@@ -15,11 +15,11 @@ import (
 	"stablepages/bench/victim"
 )
 
-// Item is something that a proof needs.
+// Item is a prerequisite of a proof.
 type Item struct {
 	What string
 	Have bool
-	How  string // what is there, or how to get it
+	How  string // its name or version, or how to get it
 }
 
 // NewItem returns the Item that is there if err is nil. Otherwise err says how to get it.

@@ -22,7 +22,7 @@ var errCrash = errors.New("here the writer ends")
 
 // crash ends writers whose buffer changed in flight when their first submission has
 // landed. Another program then syncs, and after that the power fails, once. In the machine
-// that boots afterwards crash looks at what the writers left behind. A write of Bounce is
+// that boots afterwards crash reads what the writers left behind. A write of Bounce is
 // complete with its first submission; one of Verify may have needed a resubmission.
 func (g *guest) crash() error {
 	if g.job.Again {

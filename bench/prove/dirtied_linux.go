@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// dirtied counts the pages of the page cache that were ever dirtied since the
-// machine booted (proc_vmstat(5)). What a file system dirties besides data is little
-// beside writes of a MiB.
+// dirtied counts how many times a page of the page cache was dirtied since the machine
+// booted (proc_vmstat(5)). Beside writes of a MiB, a file system dirties few pages for
+// anything but data.
 func dirtied() (pages int64, err error) {
 	b, err := os.ReadFile("/proc/vmstat")
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package prove runs the race, and programs as they are shipped, inside stock kernels,
 // on layers that need stable pages and on controls that do not.
 //
-// Each victim gets a machine of its own, so that one that panics or hangs takes
-// nothing with it. This process plans and boots; the same program, as
-// init of the machine, sets the victim up, races and says Records.
+// Each victim gets its machine, so that a victim that panics or hangs harms no other. This
+// process plans and boots. The same program, as init of the machine, sets the victim up,
+// races, and sends Records.
 package prove

@@ -35,7 +35,7 @@ func (g *guest) faults() error {
 	return nil
 }
 
-// slot is what the writer was told of each block of a place.
+// slot holds, for each block of a place, the sum that the media must have, if it is known.
 type slot [faultBytes / crcguard.BlockSize]struct {
 	known bool
 	sum   uint32
@@ -71,7 +71,7 @@ func (g *guest) fault(s stablewrite.Strategy, k mutator.Kind) error {
 		return err
 	}
 	if s.Promise().AfterSync {
-		if err := f.Sync(); err != nil { // what it covers is unknown then, and nothing is promised
+		if err := f.Sync(); err != nil { // then nothing is promised
 			return fmt.Errorf("a failed Sync: %w", err)
 		}
 	}
@@ -111,8 +111,8 @@ func repeat(pause time.Duration, f func() error) (stop func() error) {
 	}
 }
 
-// writeAll writes to the slots in turn, counts in rec, and returns what the writer was
-// told.
+// writeAll writes to the slots in turn, counts in rec, and returns the sums that the writer
+// was told.
 func writeAll(f *stablewrite.File, m *mutator.Mutator, writes int, rec *record.Prove) (told [faultSlots]slot, err error) {
 	w := stablewrite.Write{Buf: m.Buffer(), Sums: make([]uint32, faultBytes/crcguard.BlockSize)}
 	for i := range writes {

@@ -85,7 +85,7 @@ func (g *guest) doing(format string, args ...any) error {
 	return g.in.Say(said{Doing: fmt.Sprintf(format, args...)})
 }
 
-// say completes a Record and says it.
+// say completes a Record and sends it to the host.
 func (g *guest) say(rec record.Prove) error {
 	rec.Kind, rec.Version = record.KindProve, record.Version
 	rec.Scenario, rec.Kernel, rec.Origin, rec.Victim = g.trying, g.job.Kernel, g.job.Origin, g.victim.Name
@@ -139,7 +139,7 @@ func (g *guest) races() error {
 			if err != nil {
 				return err
 			}
-			// Where nothing can be watched the races alone tell.
+			// Without eBPF, the races alone show it.
 			pages, _ := watch.HowFileIsWritten(g.stage.Target)
 			g.written, differ = agreed(shownBy(first, after-before), pages)
 		}

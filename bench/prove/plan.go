@@ -27,7 +27,7 @@ type Plan struct {
 	Strategies []stablewrite.Strategy
 	Mutators   []mutator.Kind // nil: those of the function Mutators
 	Scenarios  []record.Scenario
-	Programs   []Program // nil: those of the function Programs that show something of a victim
+	Programs   []Program // nil: those of the function Programs that suit a victim
 	// Quick makes a third of the writes of races, replays and faults. Controls, stacks, and
 	// layers that fail as another does, always have a third.
 	Quick bool
@@ -199,7 +199,7 @@ func (p Plan) jobs(k kernel.Kernel, v victim.Victim) (all []job) {
 	return all
 }
 
-// tries reports whether a scenario can show something of v.
+// tries reports whether a scenario can be tried on v.
 func (p Plan) tries(s record.Scenario, v victim.Victim) bool {
 	switch s {
 	case record.SameBase:

@@ -9,8 +9,8 @@ import (
 	"stablepages/stablewrite"
 )
 
-// probe asks the command of that name about the stage, for what it says to be
-// compared with what the races showed.
+// probe runs the command probe on the stage, so that its answer can be compared with the
+// races.
 func (g *guest) probe() error {
 	if err := g.doing("probe"); err != nil {
 		return err

@@ -2,6 +2,8 @@ package prove
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -32,7 +34,7 @@ func (g *guest) programs() error {
 	if err == nil {
 		defer w.Close()
 	}
-	unwatched := err // the programs run nevertheless, and Records say why nothing was seen
+	unwatched := err // the programs run nevertheless, and Records give the reason
 	for _, name := range g.job.Programs {
 		p, err := ProgramNamed(name)
 		if err != nil {
@@ -54,7 +56,7 @@ func (g *guest) programs() error {
 	return nil
 }
 
-// directory is where the victim is testfile.
+// directory returns a directory in which testfile is the victim, or a file on it.
 func (g *guest) directory() (string, error) {
 	if g.stage.Directory != "" {
 		return g.stage.Directory, nil
@@ -66,7 +68,7 @@ func (g *guest) directory() (string, error) {
 	return dir, os.Symlink(g.stage.Target.Name(), filepath.Join(dir, "testfile"))
 }
 
-// program runs p once and looks at what it left behind.
+// program runs p once and reads its file back.
 func (g *guest) program(p Program, dir string, guarded bool, w *watch.Watcher) (rec record.Prove, err error) {
 	if err := g.begin(); err != nil {
 		return rec, err
@@ -115,7 +117,7 @@ func (g *guest) program(p Program, dir string, guarded bool, w *watch.Watcher) (
 	return rec, nil
 }
 
-// size is how much there is of what p writes.
+// size returns how many of the bytes that p writes there are.
 func (g *guest) size(p Program) (int64, error) {
 	st, err := g.stage.Target.Stat()
 	if err != nil || st.Mode()&os.ModeDevice != 0 {
@@ -124,7 +126,7 @@ func (g *guest) size(p Program) (int64, error) {
 	return min(p.bytes, st.Size()), nil
 }
 
-// launch runs p to its end. failure is what it said, if it failed.
+// launch runs p to its end. failure is the last line that p printed, if it failed.
 func (g *guest) launch(p Program, dir string, guarded bool) (failure string, err error) {
 	path, err := p.path()
 	if err != nil {
@@ -134,80 +136,54 @@ func (g *guest) launch(p Program, dir string, guarded bool) (failure string, err
 	if guarded {
 		argv, how = append([]string{"/proc/self/exe", "run", "--"}, argv...), "under run"
 	}
+	ctx, interrupt := context.WithCancel(context.Background())
+	defer interrupt()
 	var out bytes.Buffer
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &out
-	cmd.SysProcAttr, cmd.WaitDelay = &syscall.SysProcAttr{Setpgid: true}, time.Second
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = dir, &out, &out, grace
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	signal := func(s unix.Signal) error { return unix.Kill(-cmd.Process.Pid, s) }
+	cmd.Cancel = func() error { return signal(unix.SIGINT) }
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
+	defer signal(unix.SIGKILL) // for its children
 	runs := p.limit
 	if p.endless && (guarded || Copied(g.written.how)) { // it is to fail nowhere
 		runs = endlessTime
 	}
-	interrupted, err := await(cmd, runs, p.limit, func(ran time.Duration) (bool, error) {
+	began, ran := time.Now(), time.Duration(0) // ran since its first write was complete
+	stop := repeat(tick, func() error {
 		size, err := g.size(p)
-		if err != nil {
-			return false, err
+		if size == p.bytes {
+			ran += tick
 		}
-		return size == p.bytes, g.doing("%s, %s, for %v", p.Name, how, ran)
+		if err != nil || ran > runs || time.Since(began) > p.limit {
+			interrupt()
+		}
+		return errors.Join(err, g.doing("%s, %s, for %v", p.Name, how, ran.Round(time.Second)))
 	})
-	switch exit := (*exec.ExitError)(nil); {
-	case err == nil:
-		return "", nil
-	case !errors.As(err, &exit):
+	ended := cmd.Wait()
+	if err := stop(); err != nil {
 		return "", err
-	case interrupted && p.endless:
+	}
+	switch exit := (*exec.ExitError)(nil); {
+	case ended == nil, ctx.Err() != nil && p.endless:
 		return "", nil
-	case interrupted:
+	case ctx.Err() != nil:
 		return fmt.Sprintf("it did not end within %v", p.limit), nil
+	case !errors.As(ended, &exit):
+		return "", ended
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if last := lines[len(lines)-1]; last != "" {
-		return last, nil
-	}
-	return err.Error(), nil
+	return cmp.Or(lines[len(lines)-1], ended.Error()), nil
 }
 
-// endlessTime is how long an endless program runs that is to fail nowhere.
-const endlessTime = 5 * time.Second
-
-// grace is how long an interrupted program may take to end.
-const grace = 10 * time.Second
-
-// await waits for the end of cmd, and interrupts it when it has run for some time
-// since it was under way, as every second is asked, or has reached a limit. The error
-// is that of its end, or of the question.
-func await(cmd *exec.Cmd, runs, limit time.Duration, underWay func(ran time.Duration) (bool, error)) (interrupted bool, err error) {
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	signal := func(s unix.Signal) { unix.Kill(-cmd.Process.Pid, s) }
-	defer signal(unix.SIGKILL) // for what it left behind
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	var kill <-chan time.Time
-	for ran, passed := time.Duration(0), time.Duration(0); ; {
-		select {
-		case err := <-ended:
-			return interrupted, err
-		case <-kill:
-			signal(unix.SIGKILL)
-		case <-tick.C:
-			passed += time.Second
-			begun, err := underWay(ran)
-			if err != nil {
-				return interrupted, err
-			}
-			if begun {
-				ran += time.Second
-			}
-			if !interrupted && (ran > runs || passed > limit) {
-				interrupted, kill = true, time.After(grace)
-				signal(unix.SIGINT)
-			}
-		}
-	}
-}
+const (
+	tick        = 200 * time.Millisecond // between looks at a program
+	endlessTime = 5 * time.Second        // of an endless program that is to fail nowhere
+	grace       = 10 * time.Second       // for an interrupted program to end
+)
 
 // readBack counts in rec the blocks that p wrote, those of them that cannot be read,
 // and those that are not the same on every leg.

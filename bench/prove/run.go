@@ -37,7 +37,7 @@ func Run(ctx context.Context, p Plan, emit func(record.Prove) error, progress fu
 		}
 	}
 	if len(all) == 0 {
-		return nil, errors.New("nothing to do: none of these scenarios can be tried on these victims")
+		return nil, errors.New("nothing to do: these scenarios cannot be tried on these victims")
 	}
 	return inOrder(ctx, all, p.run, emit, progress)
 }

@@ -11,10 +11,10 @@ import (
 	"stablepages/stablewrite"
 )
 
-// sameBase reads two different blocks into the same memory, by two iovecs with
-// one base: the first fault that the mail of 2011 tells of. What the device put
-// there first is gone when its checksum is computed. A read that fails here has
-// found nothing wrong on the media, as a plain one then shows.
+// sameBase reads two different blocks into the same memory, by two iovecs with one base:
+// the first fault in the mail of 2011. The data of the first block is gone when its
+// checksum is computed. The media are sound even if this read fails: a plain read shows
+// that.
 func (g *guest) sameBase() error {
 	const reads, block = 100, 4096
 	p := stablewrite.AlignedBuffer(2 * block)
@@ -49,7 +49,7 @@ func (g *guest) sameBase() error {
 		}
 		rec.ReadErrors++
 		if _, err := unix.Pread(fd, stablewrite.AlignedBuffer(2*block), 0); err != nil {
-			return fmt.Errorf("and a plain read fails too: %w", err)
+			return fmt.Errorf("a plain read fails, too: %w", err)
 		}
 	}
 	return g.say(rec)

@@ -8,7 +8,7 @@ import (
 	"stablepages/stablewrite"
 )
 
-// written is how the kernel writes to a stage, and what that rests on.
+// written is how the kernel writes to a stage, and how that was shown.
 type written struct {
 	how stablewrite.Directness
 	by  string // as record.Prove.WrittenBy
@@ -19,12 +19,12 @@ func Copied(how stablewrite.Directness) bool {
 	return how == stablewrite.DirectNo || how == stablewrite.DirectBounced
 }
 
-// shownBy is what raw races, gated and free, say of how the kernel writes, whatever
-// is assumed: directly if a gated change reached the media or the layer failed. If
-// every gated change came too late for that, the kernel had its copy: in the page
-// cache, if as many pages as were written got dirty meanwhile, else one of its own.
-// A device that takes the data at once makes the same of direct writes, so where
-// these are assumed they stay so.
+// shownBy returns how the kernel writes, as raw races show it, gated and free. It writes
+// directly if a gated change reached the media, or if the layer failed. If every gated
+// change came too late for that, the kernel had made a copy: in the page cache, if as many
+// pages got dirty meanwhile as were written, and elsewhere if not. Direct writes to a device
+// that takes the data at once look like such a copy, so if writes are assumed to be direct,
+// the races show nothing.
 func shownBy(raw []record.Prove, dirtied int64) written {
 	pages := int64(0)
 	assumed := stablewrite.DirectUnknown
@@ -49,9 +49,9 @@ func shownBy(raw []record.Prove, dirtied int64) written {
 	return written{assumed, ""}
 }
 
-// agreed adds to what races showed whose pages a write held, which is unknown where
-// nothing can be watched. Each shows it by means that the other has no part in: if
-// they differ one is wrong, and that is the error.
+// agreed combines the result of the races with that of watch, which looks at whose pages a
+// write holds; it is unknown without eBPF. The two methods share nothing: if their results
+// differ, one is wrong, which is an error.
 func agreed(races written, pages stablewrite.Directness) (written, error) {
 	switch {
 	case pages == stablewrite.DirectUnknown:
@@ -61,5 +61,5 @@ func agreed(races written, pages stablewrite.Directness) (written, error) {
 	case races.how == pages:
 		return written{pages, record.ByBoth}, nil
 	}
-	return races, fmt.Errorf("by gated changes writes are %v, and by whose pages they hold %v: one of the two is wrong here", races.how, pages)
+	return races, fmt.Errorf("according to gated changes writes are %v, according to the pages that they hold %v: one of the two is wrong", races.how, pages)
 }

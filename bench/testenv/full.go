@@ -5,11 +5,11 @@ import (
 	"testing"
 )
 
-// Full reports whether STABLEPAGES_LOAD is set: tests that try a part of very much
-// then try all of it.
+// Full reports whether STABLEPAGES_LOAD is set. Tests that try a sample of many cases then
+// try all of them.
 func Full() bool { return os.Getenv("STABLEPAGES_LOAD") != "" }
 
-// Long ends a test that takes half a minute, unless Full.
+// Long ends a test, because it takes half a minute, unless Full.
 func Long(tb testing.TB) {
 	tb.Helper()
 	if !Full() {

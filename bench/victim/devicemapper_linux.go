@@ -8,9 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The device mapper has the ioctls of include/uapi/linux/dm-ioctl.h, which dmsetup(8)
-// uses, too. On little-endian machines a request is a header of 312 bytes, and then the
-// targets of a table: here one.
+// request is the argument of an ioctl of the device mapper, include/uapi/linux/dm-ioctl.h,
+// and its answer.
+type request struct {
+	unix.DmIoctl
+	data [16 << 10]byte
+}
 
 // target says what all sectors of a device are mapped to.
 type target struct {
@@ -18,113 +21,84 @@ type target struct {
 	kind, params string
 }
 
-const (
-	dmHeader    = 312
-	dmSpec      = 40
-	dmRoom      = 16 << 10
-	dmCreate    = 3
-	dmRemove    = 4
-	dmSuspend   = 6
-	dmTableLoad = 9
-	dmStatus    = 12
-	dmMessage   = 14
-	dmSuspended = 1 << 1  // DM_SUSPEND_FLAG
-	dmSkipLock  = 1 << 10 // DM_SKIP_LOCKFS_FLAG
-)
+// table returns a table of t alone.
+func (t target) table() []byte {
+	const size = int(unsafe.Sizeof(unix.DmTargetSpec{}))
+	spec := unix.DmTargetSpec{Length: t.sectors, Next: uint32(size+len(t.params)+8) &^ 7}
+	copy(spec.Target_type[:], t.kind)
+	b, err := binary.Append(nil, binary.NativeEndian, spec)
+	if err != nil {
+		panic(err) // it has a fixed size
+	}
+	return append(b, t.params...)
+}
 
 // mapDevice makes a device of the given name and returns its path.
 func mapDevice(name string, t target) (string, error) {
-	made, err := dm(dmCreate, name, 0, nil)
+	made, err := dm(unix.DM_DEV_CREATE, name, 0, nil)
 	if err != nil {
 		return "", err
 	}
-	if _, err := dm(dmTableLoad, name, 0, &t); err != nil {
+	if _, err := dm(unix.DM_TABLE_LOAD, name, 0, t.table()); err != nil {
+		return "", fmt.Errorf("%s %s: %w", t.kind, t.params, err)
+	}
+	if _, err := dm(unix.DM_DEV_SUSPEND, name, 0, nil); err != nil { // without the flag it resumes
 		return "", err
 	}
-	if _, err := dm(dmSuspend, name, 0, nil); err != nil { // without the flag it resumes
-		return "", err
-	}
-	number := binary.LittleEndian.Uint64(made[40:])
-	dev := fmt.Sprintf("/dev/dm-%d", unix.Minor(number))
+	dev := fmt.Sprintf("/dev/dm-%d", unix.Minor(made.Dev))
 	return dev, awaitDevice(dev)
 }
 
 // loadTable gives a device another table, from now on.
 func loadTable(name string, t target) error {
-	if _, err := dm(dmTableLoad, name, 0, &t); err != nil {
+	if _, err := dm(unix.DM_TABLE_LOAD, name, 0, t.table()); err != nil {
+		return fmt.Errorf("%s %s: %w", t.kind, t.params, err)
+	}
+	if _, err := dm(unix.DM_DEV_SUSPEND, name, unix.DM_SUSPEND_FLAG|unix.DM_SKIP_LOCKFS_FLAG, nil); err != nil {
 		return err
 	}
-	if _, err := dm(dmSuspend, name, dmSuspended|dmSkipLock, nil); err != nil {
-		return err
-	}
-	_, err := dm(dmSuspend, name, 0, nil)
+	_, err := dm(unix.DM_DEV_SUSPEND, name, 0, nil)
 	return err
 }
 
 // deviceStatus returns the status of a device's target.
 func deviceStatus(name string) (string, error) {
-	b, err := dm(dmStatus, name, 0, nil)
+	r, err := dm(unix.DM_TABLE_STATUS, name, 0, nil)
 	if err != nil {
 		return "", err
 	}
-	start := binary.LittleEndian.Uint32(b[16:])
-	return unix.ByteSliceToString(b[start+dmSpec:]), nil
+	return unix.ByteSliceToString(r.data[unsafe.Sizeof(unix.DmTargetSpec{}):]), nil
 }
 
 // sendMessage sends a message to a device's target.
 func sendMessage(name, text string) error {
-	b := newRequest(name, 0)
-	copy(b[dmHeader+8:], text) // after the sector, which is 0
-	return call(dmMessage, b, text)
+	sector := make([]byte, 8)
+	_, err := dm(unix.DM_TARGET_MSG, name, 0, append(sector, text...))
+	return err
 }
 
 // unmapDevice removes a device.
 func unmapDevice(name string) error {
-	_, err := dm(dmRemove, name, 0, nil)
+	_, err := dm(unix.DM_DEV_REMOVE, name, 0, nil)
 	return err
 }
 
-// dm performs a command, with a table of t unless it is nil, and returns the kernel's
-// answer.
-func dm(command uintptr, name string, flags uint32, t *target) ([]byte, error) {
-	b := newRequest(name, flags)
-	about := ""
-	if t != nil {
-		le := binary.LittleEndian
-		le.PutUint32(b[20:], 1)
-		b := b[dmHeader:]
-		le.PutUint64(b[8:], t.sectors)
-		le.PutUint32(b[20:], uint32(dmSpec+len(t.params)+1+7)&^7)
-		copy(b[24:39], t.kind)
-		copy(b[dmSpec:], t.params)
-		about = t.kind + " " + t.params
+// dm performs a command on a device. data is a table of one target, or a message.
+func dm(command uintptr, name string, flags uint32, data []byte) (*request, error) {
+	const head, size = uint32(unsafe.Sizeof(unix.DmIoctl{})), uint32(unsafe.Sizeof(request{}))
+	r := &request{DmIoctl: unix.DmIoctl{Version: [3]uint32{4}, Data_size: size, Data_start: head, Flags: flags}}
+	if command == unix.DM_TABLE_LOAD {
+		r.Target_count = 1
 	}
-	return b, call(command, b, about)
-}
-
-// newRequest begins a request that has room for what follows it.
-func newRequest(name string, flags uint32) []byte {
-	b := make([]byte, dmRoom)
-	le := binary.LittleEndian
-	le.PutUint32(b[0:], 4) // the version of the interface
-	le.PutUint32(b[12:], dmRoom)
-	le.PutUint32(b[16:], dmHeader)
-	le.PutUint32(b[28:], flags)
-	copy(b[48:48+127], name)
-	return b
-}
-
-// call gives the kernel a request, which its answer replaces.
-func call(command uintptr, b []byte, about string) error {
+	copy(r.Name[:], name)
+	copy(r.data[:], data)
 	ctl, err := unix.Open("/dev/mapper/control", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("/dev/mapper/control: %w", err)
+		return nil, fmt.Errorf("/dev/mapper/control: %w", err)
 	}
 	defer unix.Close(ctl)
-	const direction, group = 3 << 30, 0xfd << 8 // _IOWR(DM_IOCTL, command, struct dm_ioctl)
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(ctl), direction|dmHeader<<16|group|command, uintptr(unsafe.Pointer(&b[0])))
-	if errno != 0 {
-		return fmt.Errorf("device mapper, command %d, %s: %w", command, about, errno)
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(ctl), command, uintptr(unsafe.Pointer(r))); errno != 0 {
+		return nil, fmt.Errorf("device mapper, command %#x of %s: %w", command, name, errno)
 	}
-	return nil
+	return r, nil
 }

@@ -21,7 +21,7 @@ var drbd = Victim{
 	Name: "drbd", About: "a mirror over the network: what changed in flight is not the same on both nodes", NeedsStablePages: true,
 	Modules: []string{"drbd"}, Disks: []int64{layerBytes, layerBytes},
 	Commands: []string{drbdSetup, drbdMeta}, Package: "drbd-utils", Alike: true,
-	NoCrash: true, // the nodes are made equal again: what was written last is copied anew
+	NoCrash: true, // DRBD copies the last writes anew, and the nodes are equal again
 	make: func(s *Stage, disks []string) (string, error) {
 		// drbdmeta takes locks in /var/lock.
 		if err := errors.Join(s.mirror(disks), loopbackUp(), os.MkdirAll("/var/lock", 0o755)); err != nil {

@@ -2,8 +2,8 @@ package victim
 
 import "fmt"
 
-// flakey is a control of what a writer says when the device below fails: dm-flakey passes
-// everything on, or makes writes fail, as it is told.
+// flakey is a control of the errors of writers when the device below fails: dm-flakey
+// passes everything on, or makes writes fail.
 var flakey = Victim{
 	Name: "dm-flakey", About: "control: a plain device whose writes can be made to fail",
 	Modules: []string{"dm_flakey"}, Disks: []int64{layerBytes}, Injects: true,

@@ -20,7 +20,7 @@ func stacks() (all []Victim) {
 }
 
 // stack puts a file system on a layer. The device of the layer does not exist before the
-// machine has booted, and some cannot read what was never written. So the file system is
+// machine has booted, and some cannot read blocks that were never written. So the file system is
 // made on a disk, the first one, whose content is then copied to the device.
 func stack(fs Victim, layer func(bytes int64) Victim) Victim {
 	bytes := cmp.Or(fs.onLayer, fs.Disks[0])

@@ -27,7 +27,7 @@ type Victim struct {
 	// Crashed are mount options that make the file system readable in the state in which
 	// a crash left it, and write nothing; "" if there are none.
 	Crashed  string
-	Evidence []string // lines of the kernel's log that have one of these are about it
+	Evidence []string // the lines of the kernel's log about it have one of these
 
 	// make makes the device from the disks and gives the Stage its oracles; nil: the
 	// device is the only disk.
@@ -42,7 +42,7 @@ type Victim struct {
 
 // Stage is a victim that was set up.
 type Stage struct {
-	Target    *os.File // what is raced on
+	Target    *os.File // the file or device to race on
 	Directory string   // that Target is in; "" if it is a device
 	// Legs, if not nil, compares each leg of a mirror with the block sums of a receipt.
 	// It counts blocks that differ from the receipt on any leg, and blocks that are not

@@ -40,18 +40,18 @@ func newProve() *cobra.Command {
 need stable pages (btrfs, md raid1, T10 PI, dm-integrity, DRBD), on xfs, ext4 and
 btrfs stacked on them, and on controls that need none: mutators against strategies,
 running free and gated; the read with two equal iovec bases of the mail of 2011;
-unmodified programs (that of the mail, fio, QEMU), plain and under the command run;
+unmodified programs (the one of the mail, fio, QEMU), plain and under the command run;
 writers that end, and a power cut, in the middle of a write; and writes that fail
-below. It says for each kernel which stacks are open, and what probe says of them.
-Two machines run at a time. Whole, it takes about an hour and a half.
+below. It prints for each kernel which stacks are open, and the answer of probe.
+Two machines run at a time. The whole takes about an hour and a half.
 
 It downloads each kernel once (about 40 MB) to a cache, with apt-get, which
 checks that Debian signed it: 6.1 from bookworm-security, 6.12 from
 trixie-security, and the newest one of trixie-backports. Sources and settings of
-apt on this machine are neither used, but for proxies, nor changed. It needs no
-privileges. The processor is emulated unless KVM is asked for: what is seen to
-happen happens, how often it does elsewhere is not shown. Disks of the machines
-have no names and are gone when the program ends, however that comes about.
+apt on this machine are not changed, and only its proxies are used. It needs no
+privileges. The processor is emulated unless KVM is asked for: a fault that is seen
+exists; its rate elsewhere is not known. Disks of the machines have no names and are
+gone when the program ends, however it ends.
 Results go to results.jsonl in a new directory, one JSON object (a Record) a
 line.`,
 		Example: `  stablewrite prove --list
@@ -69,20 +69,20 @@ line.`,
 	programs := each(prove.Programs(), func(p prove.Program) string { return p.Name })
 	fl := cmd.Flags()
 	fl.SortFlags = false
-	fl.StringSliceVar(&f.kernels, "kernels", each(kernel.AllSeries(), func(s kernel.Series) string { return s.Name }), "Debian's newest kernels of these `series`; \"7.3\": the newest of all, if it is that")
+	fl.StringSliceVar(&f.kernels, "kernels", each(kernel.AllSeries(), func(s kernel.Series) string { return s.Name }), "Debian's newest kernels of these `series`; \"7.3\": the newest of all, while it has that version")
 	fl.StringArrayVar(&f.dirs, "kernel", nil, "the kernel unpacked in `DIR` (boot/vmlinuz-*, lib/modules); without --kernels only it")
 	fl.StringSliceVar(&f.victims, "victims", nil, "`layers` to race on (default all)")
 	fl.StringSliceVar(&f.strategies, "strategies", []string{"raw", "verify", "bounce"}, "`writers`")
 	fl.StringSliceVar(&f.mutators, "mutators", nil, fmt.Sprintf("`who` changes the buffer (default %s; on controls %s)", mutators(true), mutators(false)))
 	fl.StringSliceVar(&f.scenarios, "scenarios", scenarioNames(), "`what` is tried")
 	fl.StringSliceVar(&f.programs, "programs", nil, fmt.Sprintf("unmodified `programs`: %s (default all on btrfs, dio-race elsewhere)", strings.Join(programs, ",")))
-	fl.BoolVar(&f.plan.Quick, "quick", false, "make a third of the writes, and know less")
-	fl.DurationVar(&f.plan.Until, "until", time.Minute, "go on as long with a race that is to show a failure and has shown none")
+	fl.BoolVar(&f.plan.Quick, "quick", false, "make a third of the writes")
+	fl.DurationVar(&f.plan.Until, "until", time.Minute, "longest `time` of a race that is to show a failure and has shown none")
 	fl.StringVar(&f.accel, "accel", string(kernel.Emulated), "the processor: tcg (emulated) or kvm")
 	fl.StringVar(&f.cache, "cache", "", "`directory` of downloaded kernels (default stablewrite/kernels in the user's cache)")
 	fl.StringVar(&f.plan.Dir, "dir", ".", "`directory` of the machines' disks, 3 GiB at a time, on a file system that takes O_DIRECT")
 	fl.StringVar(&f.out, "out", "", "`directory` for results.jsonl (default stablewrite-DATE, new)")
-	fl.BoolVar(&f.list, "list", false, "say what is available here, and how to get the rest")
+	fl.BoolVar(&f.list, "list", false, "list the prerequisites that are here, and how to get the rest")
 	fl.BoolVar(&f.force, "force", false, "overwrite an existing results.jsonl")
 	fl.BoolVar(&f.json, "json", false, "print the Records instead of tables")
 	return cmd
