@@ -11,7 +11,6 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -52,14 +51,22 @@ func (m Machine) Run(ctx context.Context, heard func(json.RawMessage) error) err
 		return err
 	}
 	defer ours.Close()
-	running, err := start(m.command(image, initramfs, theirs))
-	theirs.Close()
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrQEMU, err)
-	}
+	var console, complaints tail
+	running, kill := context.WithCancel(ctx)
+	defer kill()
+	cmd := m.command(running, image, initramfs, theirs)
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &console, &complaints, time.Second
+	ended := make(chan error, 1)
+	go func() {
+		ended <- runMortal(cmd)
+		theirs.Close()
+	}()
 	err = m.listen(ctx, ours, heard)
-	running.kill()
-	return running.explain(err)
+	kill()
+	if ended := <-ended; cmd.Process == nil {
+		return fmt.Errorf("%w: %w", ErrQEMU, ended)
+	}
+	return explain(err, console, complaints)
 }
 
 func socketPair() (ours, theirs *os.File, err error) {
@@ -74,7 +81,7 @@ func socketPair() (ours, theirs *os.File, err error) {
 }
 
 // command returns the command that starts QEMU, which gets files by descriptor, from 3 on.
-func (m Machine) command(image, initramfs, port *os.File) *exec.Cmd {
+func (m Machine) command(ctx context.Context, image, initramfs, port *os.File) *exec.Cmd {
 	accel, cpu := "tcg,thread=multi", "max"
 	if m.Accel == KVM {
 		accel, cpu = "kvm", "host"
@@ -94,54 +101,24 @@ func (m Machine) command(image, initramfs, port *os.File) *exec.Cmd {
 		// A disk that is full is an error of the guest's write, not a reason to stop.
 		args = append(args, "-drive", fmt.Sprintf("file=/proc/self/fd/%d,if=virtio,format=raw,cache=none,aio=threads,werror=report,rerror=report", 6+i))
 	}
-	cmd := exec.Command(qemu, args...)
+	cmd := exec.CommandContext(ctx, qemu, args...)
 	cmd.ExtraFiles = append([]*os.File{image, initramfs, port}, m.Disks...)
-	mortal(cmd)
 	return cmd
 }
 
-// process is a QEMU that runs.
-type process struct {
-	cmd             *exec.Cmd
-	console, stderr tail
-	ended           chan struct{}
-}
-
-func start(cmd *exec.Cmd) (*process, error) {
-	p := &process{cmd: cmd, ended: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = &p.console, &p.stderr
-	cmd.WaitDelay = time.Second
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // QEMU dies with the thread that started it
-		defer close(p.ended)
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			cmd.Wait()
-		}
-	}()
-	return p, <-started
-}
-
-func (p *process) kill() {
-	p.cmd.Process.Kill()
-	<-p.ended
-}
-
 // explain adds to an error the last complaints of QEMU and the end of the console.
-func (p *process) explain(err error) error {
+func explain(err error, console, complaints tail) error {
 	switch {
 	case err == nil, errors.Is(err, ErrCut), errors.Is(err, context.Canceled), errors.Is(err, errGuest), errors.Is(err, ErrCaller):
 		return err
 	}
-	if said := p.stderr.last(5); said != "" {
+	if said := complaints.last(5); said != "" {
 		err = fmt.Errorf("%w\nQEMU: %s", err, said)
 	}
-	if said := p.console.last(1<<10, "Kernel panic", "deadlocked on memory", "BUG:", "panic: ", "fatal error: ", "goroutine ", "init: "); said != "" {
+	if said := console.last(1<<10, "Kernel panic", "deadlocked on memory", "BUG:", "panic: ", "fatal error: ", "goroutine ", "init: "); said != "" {
 		return fmt.Errorf("%w\nits console:\n%s", err, said)
 	}
-	if said := p.console.last(10); said != "" {
+	if said := console.last(10); said != "" {
 		err = fmt.Errorf("%w\nits console ends:\n%s", err, said)
 	}
 	return err
@@ -162,7 +139,7 @@ func (t *tail) Write(p []byte) (int, error) {
 
 // last returns the last n lines, without control characters. If parts are given, each
 // line contains one of them.
-func (t *tail) last(n int, parts ...string) string {
+func (t tail) last(n int, parts ...string) string {
 	printable := func(r rune) rune {
 		if r != '\n' && r != '\t' && unicode.IsControl(r) {
 			return -1

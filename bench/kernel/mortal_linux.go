@@ -6,16 +6,11 @@ import (
 	"syscall"
 )
 
-// mortal makes a process die with the thread that starts it. Ctrl-C does not reach the
-// process: this one decides what ends then.
-func mortal(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-}
-
-// runMortal runs a command that dies with this process.
+// runMortal runs a command that dies with this process: more precisely, with the thread
+// that starts it. Ctrl-C does not reach the command; this process decides what ends then.
 func runMortal(cmd *exec.Cmd) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	mortal(cmd)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	return cmd.Run()
 }

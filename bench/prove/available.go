@@ -1,6 +1,7 @@
 package prove
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,9 +31,6 @@ func NewItem(what, how string, err error) Item {
 	return Item{what, err == nil, how}
 }
 
-// Machines reports whether machines can be made here.
-func Machines() Item { return NewItem("QEMU", "qemu-system-x86_64", kernel.CheckQEMU()) }
-
 // KernelOf reports whether Debian's kernel of a series can be had.
 func KernelOf(ctx context.Context, cache string, s kernel.Series) Item {
 	p, err := s.Find(ctx, cache)
@@ -49,8 +47,24 @@ func KernelOf(ctx context.Context, cache string, s kernel.Series) Item {
 	return NewItem(s.String(), how+", to be downloaded", nil)
 }
 
-// Tools reports whether the commands that make a victim are there.
-func Tools(v victim.Victim) Item {
+// Items lists the prerequisites of p but for its kernels.
+func (p Plan) Items() []Item {
+	items := []Item{NewItem("QEMU", "qemu-system-x86_64", kernel.CheckQEMU())}
+	var programs []Item
+	for _, v := range p.Victims {
+		items = append(items, tools(v))
+		if slices.Contains(p.Scenarios, record.Unmodified) {
+			for _, prog := range p.programs(v) {
+				programs = append(programs, prog.item())
+			}
+		}
+	}
+	slices.SortFunc(programs, func(a, b Item) int { return cmp.Compare(a.What, b.What) })
+	return append(items, slices.Compact(programs)...)
+}
+
+// tools returns the Item of the commands that make a victim.
+func tools(v victim.Victim) Item {
 	commands := v.Commands
 	if len(v.Mkfs) > 0 {
 		commands = v.Mkfs[:1]
@@ -64,30 +78,20 @@ func Tools(v victim.Victim) Item {
 	return NewItem(v.Name, v.About, missing)
 }
 
-// Runs reports whether prog can be run, or made, here.
-func Runs(prog Program) Item {
-	_, err := prog.path()
-	if err == nil && prog.source != "" {
+func (p Program) item() Item {
+	_, err := p.path()
+	if err == nil && p.source != "" {
 		if _, err = exec.LookPath("gcc"); err != nil {
 			err = errors.New("gcc is not there: apt-get install gcc libc6-dev")
 		}
 	}
-	return NewItem(prog.Name, prog.About, err)
+	return NewItem(p.Name, p.About, err)
 }
 
 // Check reports all that p needs and cannot have, in one error.
 func (p Plan) Check() error {
-	items := []Item{Machines()}
-	for _, v := range p.Victims {
-		items = append(items, Tools(v))
-		if slices.Contains(p.Scenarios, record.Unmodified) {
-			for _, prog := range p.programs(v) {
-				items = append(items, Runs(prog))
-			}
-		}
-	}
 	var missing []string
-	for _, i := range items {
+	for _, i := range p.Items() {
 		if !i.Have && !slices.Contains(missing, i.How) {
 			missing = append(missing, i.How)
 		}

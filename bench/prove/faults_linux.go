@@ -56,7 +56,7 @@ func (g *guest) fault(s stablewrite.Strategy, k mutator.Kind) error {
 	}
 	defer f.Close()
 
-	g.in.Log.Lines()
+	g.in.Logged()
 	rec := record.Prove{Repro: record.Repro{
 		Strategy: s, Mutator: k, Size: faultBytes, Seed: raceSeed, Written: f.Geometry().Direct,
 		System: record.SystemOf(g.stage.Target),

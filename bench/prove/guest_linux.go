@@ -44,6 +44,11 @@ type guest struct {
 	trying  record.Scenario
 }
 
+var scenarios = map[record.Scenario]func(*guest) error{
+	record.Race: (*guest).races, record.SameBase: (*guest).sameBase, record.Unmodified: (*guest).programs,
+	record.Crash: (*guest).crash, record.Faults: (*guest).faults,
+}
+
 func (g *guest) run() (err error) {
 	disks := make([]string, len(g.victim.Disks))
 	for i := range disks {
@@ -58,27 +63,11 @@ func (g *guest) run() (err error) {
 				return err
 			}
 		}
-		if err := g.try(s); err != nil {
+		if err := scenarios[s](g); err != nil {
 			return fmt.Errorf("%s: %w", s, err)
 		}
 	}
 	return nil
-}
-
-func (g *guest) try(s record.Scenario) error {
-	switch s {
-	case record.Race:
-		return g.races()
-	case record.SameBase:
-		return g.sameBase()
-	case record.Unmodified:
-		return g.programs()
-	case record.Crash:
-		return g.crash()
-	case record.Faults:
-		return g.faults()
-	}
-	return errors.New("no such scenario")
 }
 
 func (g *guest) doing(format string, args ...any) error {
@@ -100,7 +89,7 @@ func (g *guest) say(rec record.Prove) error {
 		rec.Written, rec.WrittenBy = g.written.how, g.written.by
 	}
 	if rec.Evidence == nil {
-		rec.Evidence = evidence(g.victim.Speaks(g.in.Log.Lines()))
+		rec.Evidence = evidence(g.victim.Speaks(g.in.Logged()))
 	}
 	return g.in.Say(said{Record: &rec})
 }
@@ -202,7 +191,7 @@ func (g *guest) race(r race) (rec record.Prove, err error) {
 		if rec.Diverged > 0 { // a later write may make the legs equal again
 			ask()
 		}
-		if failed != nil || g.enough(r, rec, seconds(now.Seconds)-asking) {
+		if failed != nil || g.enough(r, rec, time.Duration(now.Seconds*float64(time.Second))-asking) {
 			stop()
 		}
 		if time.Since(told) > time.Second {
@@ -213,7 +202,7 @@ func (g *guest) race(r race) (rec record.Prove, err error) {
 	if err = errors.Join(err, failed); err != nil {
 		return rec, err
 	}
-	rec.Repro, rec.Evidence = found, evidence(g.victim.Speaks(g.in.Log.Lines()))
+	rec.Repro, rec.Evidence = found, evidence(g.victim.Speaks(g.in.Logged()))
 	ask()
 	return rec, failed
 }
@@ -241,15 +230,13 @@ func (g *guest) begin() error {
 		}
 	}
 	unix.Sync()
-	g.in.Log.Lines()
+	g.in.Logged()
 	if g.stage.Mismatches == nil || g.stage.Legs != nil { // a mirror counts what differs now
 		return nil
 	}
 	_, err := g.stage.Mismatches()
 	return err
 }
-
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // failed reports whether something went wrong: according to a layer that needs stable
 // pages; on a control, and where the kernel copies, according to the oracle.

@@ -113,7 +113,7 @@ func (g *guest) program(p Program, dir string, guarded bool, w *watch.Watcher) (
 		}
 		rec.Mismatches = &n
 	}
-	rec.Evidence = evidence(g.victim.Speaks(g.in.Log.Lines()))
+	rec.Evidence = evidence(g.victim.Speaks(g.in.Logged()))
 	return rec, nil
 }
 

@@ -92,7 +92,7 @@ func (g *guest) replayLog(log, replica string) error {
 			if err := say(); err != nil {
 				return err
 			}
-			g.in.Log.Lines()
+			g.in.Logged()
 			recs = append(recs, record.Prove{Repro: record.Repro{
 				Strategy: g.job.Strategies[i+1], Mutator: mutator.Storm, Size: raceBytes,
 				Seed: raceSeed, System: record.SystemOf(to),

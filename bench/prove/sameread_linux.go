@@ -35,7 +35,7 @@ func (g *guest) sameBase() error {
 	}
 	defer direct.Close()
 	fd := int(direct.Fd())
-	g.in.Log.Lines()
+	g.in.Logged()
 	rec := record.Prove{Repro: record.Repro{Strategy: stablewrite.Raw, Size: 2 * block, Written: f.Geometry().Direct}}
 	same := [][]byte{p[:block], p[:block]}
 	for range reads {

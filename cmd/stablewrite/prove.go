@@ -223,19 +223,13 @@ func (f *proveFlags) find(ctx context.Context, line *status) error {
 }
 
 func (f *proveFlags) writeList(ctx context.Context, out io.Writer) error {
-	items := []prove.Item{prove.Machines()}
+	items := f.plan.Items()
 	for _, dir := range f.dirs {
 		k, err := kernel.Open(dir)
 		items = append(items, prove.NewItem(strings.TrimSpace("Linux "+k.Version), dir, err))
 	}
 	for _, s := range f.series {
 		items = append(items, prove.KernelOf(ctx, f.cache, s))
-	}
-	for _, v := range f.plan.Victims {
-		items = append(items, prove.Tools(v))
-	}
-	for _, p := range prove.Programs() {
-		items = append(items, prove.Runs(p))
 	}
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, i := range items {
