@@ -3,13 +3,12 @@
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-# Commands that the tests need, and the Debian packages that have them. With
-# root `make test` installs what is missing.
+# Commands that the tests need, and their Debian packages. As root, `make test` installs
+# the missing ones.
 NEEDS = gcc:gcc mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs losetup:mount mount:mount findmnt:util-linux fio:fio qemu-system-x86_64:qemu-system-x86 qemu-aarch64-static:qemu-user-static chromium:chromium clang:clang llvm-strip:llvm
 HEADERS = stdlib.h:libc6-dev isa-l/crc.h:libisal-dev
 
 .DEFAULT_GOAL := help
-.NOTPARALLEL: # some targets rewrite what others read
 .PHONY: help build evaluate prove test deps generated vet lint unit race portable load adoption kernels bench bench-crc fuzz man install clean
 
 help: ## list the targets
@@ -24,7 +23,10 @@ evaluate: ## run the evaluation here, about six minutes
 prove: ## run the full proof inside stock kernels, about an hour and a half
 	$(GO) run ./cmd/stablewrite prove
 
-test: deps generated vet lint unit race portable load adoption kernels ## everything that must hold; .ci/run calls it
+# adoption waits for the disk and kernels for processors, so these run side by side.
+test: ## everything that must hold; .ci/run calls it
+	$(MAKE) --no-print-directory -j1 deps generated vet lint unit race portable load
+	$(MAKE) --no-print-directory -j2 --output-sync=target adoption kernels
 
 deps: ## install the Debian packages that the tests need, or name them
 	@missing=; for need in $(NEEDS); do \
@@ -39,17 +41,17 @@ deps: ## install the Debian packages that the tests need, or name them
 	fi; \
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing
 
-generated: ## what is generated is what the generator makes
+generated: ## generated files equal the output of their generators
 	cd crcguard/_asm && $(GO) vet ./... && $(GO) test ./... && $(GO) mod tidy -diff && $(GO) run $(STATICCHECK) ./...
 	@made=$$(mktemp -d) && trap 'rm -r "$$made"' EXIT && \
 		(cd crcguard/_asm && $(GO) run . -out "$$made/blocks_amd64.s" -stubs "$$made/blocks_amd64.go" -pkg crcguard) && \
 		for f in blocks_amd64.go blocks_amd64.s; do tail -n +2 "$$made/$$f" >"$$made/made"; \
-		tail -n +2 "crcguard/$$f" | cmp "$$made/made" - || { echo "crcguard/$$f is not what crcguard/_asm makes: go generate ./crcguard" >&2; exit 1; }; done
+		tail -n +2 "crcguard/$$f" | cmp "$$made/made" - || { echo "crcguard/$$f is not the output of crcguard/_asm: go generate ./crcguard" >&2; exit 1; }; done
 	@object=bench/watch/watch.bpf.o; made=$$(grep -ao 'clang [0-9][0-9.]*' $$object); have=$$(clang -dumpversion 2>/dev/null); \
 		if [ "$$made" != "clang $$have" ]; then \
-		echo "$$object was not compared: $$made made it, and here is $${have:-none}" >&2; [ "$$STABLEPAGES_REQUIRE" != all ]; exit; fi; \
+		echo "$$object was not compared: $$made made it, and this machine has clang $${have:-not at all}" >&2; [ "$$STABLEPAGES_REQUIRE" != all ]; exit; fi; \
 		made=$$(mktemp -d) && trap 'rm -r "$$made"' EXIT && sh bench/watch/bpf/make.sh "$$made/object" && cmp "$$made/object" $$object || \
-		{ echo "$$object is not what bench/watch/bpf makes: go generate ./bench/watch" >&2; exit 1; }
+		{ echo "$$object is not the output of bench/watch/bpf: go generate ./bench/watch" >&2; exit 1; }
 
 vet: ## go vet for every platform that compiles, and a tidy tree
 	$(GO) vet ./...
@@ -63,29 +65,28 @@ vet: ## go vet for every platform that compiles, and a tidy tree
 lint: ## staticcheck
 	$(GO) run $(STATICCHECK) ./...
 
-# -count=1: what these tests ask is the machine, whose answers are not cached.
+# -count=1: these tests depend on the machine, so their results are not cached.
 
 TEST = PATH=$$PATH:/usr/sbin:/sbin $(GO) test -count=1
 RACE_TEST = CGO_ENABLED=1 $(TEST) -race -tags invariants
 
-# Tests that try a part of very much, or of a whole run of the program, unless
-# STABLEPAGES_LOAD is set: load has them try all, once.
+# Tests that try a sample of many cases, or no whole run of the program, unless
+# STABLEPAGES_LOAD is set. load runs them in full.
 EXPLORATIONS = ^TestPROMISESShows|^TestEverySchedule|^TestOrdersThatCommute|^TestTheModelOf
 WHOLE_RUNS = ^TestCommandLineO(fWholeRuns|nMounts)$$
 CHECKSUMS = ^TestDigestsDiffer|^TestSumsAreOfTheCopy|^TestAGuard|^TestGuardFinds|AtEveryLength|^TestNothingBeside
 
-unit: ## all tests in short, the library's on both engines, and that they allocate nothing where they must not
+unit: ## all tests in short, those of the library on both engines
 	$(TEST) ./...
 	STABLEPAGES_ENGINE=calls $(TEST) -skip '$(EXPLORATIONS)' ./stablewrite
 
-# Packages in which goroutines share memory. The race detector sees nothing of what
-# other processes do, nor of the media: without tests of kills and of file systems,
-# without runs of the program that are asked what they print.
+# Packages in which goroutines share memory. The race detector sees neither other processes
+# nor the media, so tests of kills, of file systems and of the program's output are left out.
 RACES = ./stablewrite/... ./bench/cost ./bench/guard ./bench/kernel ./bench/mutator ./bench/prove ./bench/repro ./bench/watch ./cmd/stablewrite
 OF_ONE_GOROUTINE = $(EXPLORATIONS)|^TestAnArenaAgainstAModel$$|Kill$$|FileSystem$$|^TestASuccessorsWritesSurvive$$|^TestADiskFull|^TestLargeSectors$$|^TestIdleFiles|NeedNoThreadOfTheKernel$$
 PRINTS = ^TestCommandLine$$/^(repro|probe|report|usage|help|bad_input)$$|^TestCommandLineOfWatch$$|ForTerminals$$|^TestWhatEachStrategyPromisesHolds$$
 
-race: ## tests of what goroutines share, under the race detector, the library's with poisoned memory
+race: ## tests in which goroutines share memory, under the race detector, with poisoned memory
 	$(RACE_TEST) -skip '$(OF_ONE_GOROUTINE)|$(PRINTS)' $(RACES)
 	$(RACE_TEST) -run 'Race' ./crcguard
 
@@ -98,20 +99,20 @@ portable: deps ## the checksums without assembly, and on an emulated arm64; the 
 LOAD ?= 10s
 load: export STABLEPAGES_LOAD = $(LOAD)
 
-load: ## every schedule, checksum and whole run; many writers in two processes, checked, on each engine; a million writes, watched
+load: ## every schedule, checksum and whole run; many writers in two processes on each engine; a million writes, watched
 	$(TEST) -timeout 15m -run '$(CHECKSUMS)|$(EXPLORATIONS)|$(WHOLE_RUNS)' ./crcguard ./stablewrite ./cmd/stablewrite
 	$(TEST) -timeout 15m -run '^TestLoad$$' -v ./bench/watch
 	$(RACE_TEST) -timeout 15m -run '^TestLoad$$|^TestTrackingHolds' -v ./stablewrite
 	STABLEPAGES_ENGINE=calls $(RACE_TEST) -timeout 15m -run '^TestLoad$$' -v ./stablewrite
 
-adoption: ## bbolt's own tests, and kills of a writer, its file written through stablewrite
+adoption: ## bbolt's tests, and kills of a writer, with bbolt's file written through stablewrite
 	cd stablewrite/_examples/bbolt && $(GO) vet ./... && $(GO) mod tidy -diff && $(GO) run $(STATICCHECK) ./...
 	cd stablewrite/_examples/bbolt && $(GO) test -count=1 -timeout 20m -parallel 3 -v .
 
 kernels: ## the short proof: boots stock kernels in QEMU, downloads them once
 	PATH=$$PATH:/usr/sbin:/sbin STABLEPAGES_KERNELS=1 $(GO) test -count=1 -timeout 20m -run 'Kernel' -p 1 ./bench/kernel ./cmd/stablewrite
 
-bench: ## benchmarks of the checksums, of what a write adds, and of strategies here
+bench: ## benchmarks of the checksums, of the cost of a write, and of strategies
 	$(GO) test -run '^$$' -bench . ./crcguard
 	$(GO) test -run '^$$' -bench 'Nothing|Amplification' ./stablewrite
 	$(GO) run ./cmd/stablewrite bench --target null --sizes 4k,64k,1M
@@ -139,5 +140,5 @@ install: build ## install the program, its man pages and completions below PREFI
 	bin/stablewrite completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_stablewrite
 	bin/stablewrite completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/stablewrite.fish
 
-clean: ## remove what was built
+clean: ## remove what make built
 	rm -rf bin man
