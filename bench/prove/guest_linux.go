@@ -44,6 +44,7 @@ type guest struct {
 	trying  record.Scenario
 }
 
+// scenarios are those that share a stage. replay sets up its own.
 var scenarios = map[record.Scenario]func(*guest) error{
 	record.Race: (*guest).races, record.SameBase: (*guest).sameBase, record.Unmodified: (*guest).programs,
 	record.Crash: (*guest).crash, record.Faults: (*guest).faults,
@@ -157,7 +158,7 @@ func (g *guest) race(r race) (rec record.Prove, err error) {
 	if r.Gate {
 		cfg.Hold = repro.DefaultGatedHold
 	}
-	if r.Detect == stablewrite.ByTracking { // of this process
+	if r.Detect == stablewrite.ByTracking { // tracks this process alone
 		cfg.In = mutator.Thread
 	}
 	if g.stage.Legs != nil {
@@ -172,7 +173,7 @@ func (g *guest) race(r race) (rec record.Prove, err error) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	var told time.Time
-	var asking time.Duration // is no time of the race
+	var asking time.Duration // not counted as time of the race
 	var failed error
 	ask := func() {
 		if g.stage.Mismatches == nil || rec.Mismatches != nil {

@@ -21,11 +21,10 @@ import (
 // Program is a program that knows nothing of this project. In the directory where it runs,
 // testfile is the victim, or a file on the victim.
 type Program struct {
-	Name  string
-	About string
-	// Changes: it changes buffers while they are written.
-	Changes bool
-	Package string // of Debian, that has its command
+	Name    string
+	About   string
+	Changes bool   // it changes buffers while they are written
+	Package string // the Debian package of its command
 
 	command string   // of this machine; "": it is compiled
 	source  string   // compiled, of the directory programs

@@ -18,8 +18,7 @@ import (
 	"stablepages/bench/victim"
 )
 
-// atOnce is how many machines run at a time. Each has two emulated processors, and
-// seldom keeps more than one of this machine's busy.
+// atOnce is how many machines run at a time. Each keeps about one processor busy.
 const atOnce = 2
 
 // Run carries p out. It calls emit with Records in the order of the plan: those of a

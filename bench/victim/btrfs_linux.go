@@ -32,7 +32,7 @@ const btrfsDisk = 512 << 20
 // crc32c are modules with the checksum of btrfs and dm-integrity. These ask for it by the
 // name of the algorithm, which the dependencies of modules do not tell. The module was
 // renamed in Linux 6.16; a kernel that has it built in needs none.
-func crc32c() []string { return []string{"?crc32c_generic", "?crc32c_intel", "?crc32c_cryptoapi"} }
+func crc32c() []string { return []string{"?crc32c_generic", "?crc32c_cryptoapi"} }
 
 // countCorruption prepares the Stage of btrfs. The legs of a mirror below do not show the
 // last write: each goes to a new place, and legs that differ stay behind.

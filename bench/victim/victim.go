@@ -11,9 +11,8 @@ import (
 type Victim struct {
 	Name  string
 	About string
-	// NeedsStablePages: after a change in flight, data on the media is refused,
-	// unreadable, or not the same on every leg. With a control this never happens,
-	// whatever the receipts say.
+	// NeedsStablePages: after a change in flight, data may be refused, unreadable, or not
+	// the same on every leg. This never happens with a control, even if a receipt is wrong.
 	NeedsStablePages bool
 	Modules          []string // kernel modules, "name param=value ...", "?name" if the kernel may lack it
 	Disks            []int64  // bytes of each
