@@ -122,7 +122,11 @@ func (s Series) ask(ctx context.Context, cache string, fetch bool) (p Package, e
 	if !strings.HasPrefix(p.Version, s.release) {
 		return p, fmt.Errorf("%w: the suite has %s now", ErrNoPackage, p.Version)
 	}
-	if err := s.remember(dir, cache, p); err != nil {
+	answer, err := json.Marshal(p)
+	if err == nil {
+		err = os.WriteFile(s.place(cache, latest), answer, 0o666) // half of it is no answer
+	}
+	if err != nil {
 		return p, err
 	}
 	_, err = Open(s.place(cache, p.Version))
@@ -131,18 +135,6 @@ func (s Series) ask(ctx context.Context, cache string, fetch bool) (p Package, e
 		return p, nil
 	}
 	return p, s.fetch(ctx, a, p, cache)
-}
-
-func (s Series) remember(dir, cache string, p Package) error {
-	b, err := json.Marshal(p)
-	if err != nil {
-		return err
-	}
-	name := filepath.Join(dir, latest)
-	if err := os.WriteFile(name, b, 0o666); err != nil {
-		return err
-	}
-	return os.Rename(name, s.place(cache, latest))
 }
 
 // fetch puts p in its place in the cache.

@@ -58,8 +58,6 @@ type message struct {
 }
 
 var (
-	// ErrCaller wraps the error of the function that was given to Run.
-	ErrCaller = errors.New("a line from a machine was refused")
 	// ErrQEMU means that the machine could not be made.
 	ErrQEMU = errors.New("QEMU")
 	// ErrNotUp means that nothing was done yet. An emulated kernel panics now and then

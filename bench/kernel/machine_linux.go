@@ -111,7 +111,7 @@ func (m Machine) command(ctx context.Context, image, initramfs, port *os.File) *
 // explain adds to an error the last complaints of QEMU and the end of the console.
 func explain(err error, console, complaints tail) error {
 	switch {
-	case err == nil, errors.Is(err, ErrCut), errors.Is(err, context.Canceled), errors.Is(err, errGuest), errors.Is(err, ErrCaller):
+	case err == nil, errors.Is(err, ErrCut), errors.Is(err, context.Canceled), errors.Is(err, errGuest), errors.Is(err, errCaller):
 		return err
 	}
 	if said := complaints.last(5); said != "" {
@@ -165,7 +165,10 @@ func (m Machine) limits() (up, silence time.Duration) {
 	return cmp.Or(m.Up, up), cmp.Or(m.Silence, 2*time.Minute)
 }
 
-var errGuest = errors.New("in the guest") // wraps the error of the job
+var (
+	errGuest  = errors.New("in the guest")                      // wraps the error of the job
+	errCaller = errors.New("a line from a machine was refused") // wraps the error of heard
+)
 
 const longestLine = 1 << 20
 
@@ -201,7 +204,7 @@ func (m Machine) listen(ctx context.Context, port *os.File, heard func(json.RawM
 		switch {
 		case msg.Say != nil:
 			if err := heard(msg.Say); err != nil {
-				return fmt.Errorf("%w: %w", ErrCaller, err)
+				return fmt.Errorf("%w: %w", errCaller, err)
 			}
 		case msg.Failed != "":
 			return fmt.Errorf("%w: %s", errGuest, msg.Failed)
