@@ -63,7 +63,7 @@ func (m Machine) Run(ctx context.Context, heard func(json.RawMessage) error) err
 	}()
 	err = m.listen(ctx, ours, heard)
 	kill()
-	if ended := <-ended; cmd.Process == nil {
+	if ended := <-ended; cmd.Process == nil && ctx.Err() == nil {
 		return fmt.Errorf("%w: %w", ErrQEMU, ended)
 	}
 	return explain(err, console, complaints)

@@ -126,8 +126,19 @@ func TestKVMHasLessTimeAndAnAdvice(t *testing.T) {
 }
 
 func TestNoQEMUIsNamedWithItsPackage(t *testing.T) {
-	t.Setenv("PATH", t.TempDir())
+	bin := t.TempDir()
+	t.Setenv("PATH", bin)
 	if err := CheckQEMU(); !errors.Is(err, ErrQEMU) || !strings.Contains(err.Error(), qemuPackage) {
 		t.Error(err)
+	}
+	put(t, filepath.Join(bin, qemu), []byte("#!/no/such/shell\n"))
+	m := Machine{Kernel: fake(t, t.TempDir()), Accel: Emulated, Program: filepath.Join(bin, qemu)}
+	if err := m.Run(context.Background(), nil); !errors.Is(err, ErrQEMU) {
+		t.Errorf("QEMU cannot be started: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := m.Run(ctx, nil); !errors.Is(err, context.Canceled) || errors.Is(err, ErrQEMU) {
+		t.Errorf("QEMU is not started: %v", err)
 	}
 }
