@@ -49,7 +49,7 @@ generated: ## generated files equal the output of their generators
 		tail -n +2 "crcguard/$$f" | cmp "$$made/made" - || { echo "crcguard/$$f is not the output of crcguard/_asm: go generate ./crcguard" >&2; exit 1; }; done
 	@object=bench/watch/watch.bpf.o; made=$$(grep -ao 'clang [0-9][0-9.]*' $$object); have=$$(clang -dumpversion 2>/dev/null); \
 		if [ "$$made" != "clang $$have" ]; then \
-		echo "$$object was not compared: $$made made it, and this machine has clang $${have:-not at all}" >&2; [ "$$STABLEPAGES_REQUIRE" != all ]; exit; fi; \
+		echo "$$object was not compared: that needs $$made, and this machine has version $${have:-none}" >&2; [ "$$STABLEPAGES_REQUIRE" != all ]; exit; fi; \
 		made=$$(mktemp -d) && trap 'rm -r "$$made"' EXIT && sh bench/watch/bpf/make.sh "$$made/object" && cmp "$$made/object" $$object || \
 		{ echo "$$object is not the output of bench/watch/bpf: go generate ./bench/watch" >&2; exit 1; }
 
