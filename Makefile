@@ -9,7 +9,7 @@ NEEDS = gcc:gcc mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs los
 HEADERS = stdlib.h:libc6-dev isa-l/crc.h:libisal-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help build evaluate prove test deps generated vet lint unit race portable load adoption kernels bench bench-crc fuzz man install clean
+.PHONY: help build evaluate prove test deps generated vet lint unit unit-all unit-calls race portable load adoption kernels bench bench-crc fuzz man install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -23,10 +23,12 @@ evaluate: ## run the evaluation here, about six minutes
 prove: ## run the full proof inside stock kernels, about an hour and a half
 	$(GO) run ./cmd/stablewrite prove
 
-# adoption waits for the disk and kernels for processors, so these run side by side.
+# Two targets that leave a processor idle now and then; the output of each stays together.
+SIDE_BY_SIDE = $(MAKE) --no-print-directory -j2 --output-sync=target
+
 test: ## everything that must hold; .ci/run calls it
 	$(MAKE) --no-print-directory -j1 deps generated vet lint unit race portable load
-	$(MAKE) --no-print-directory -j2 --output-sync=target adoption kernels
+	$(SIDE_BY_SIDE) adoption kernels
 
 deps: ## install the Debian packages that the tests need, or name them
 	@missing=; for need in $(NEEDS); do \
@@ -77,7 +79,12 @@ WHOLE_RUNS = ^TestCommandLineO(fWholeRuns|nMounts)$$
 CHECKSUMS = ^TestDigestsDiffer|^TestSumsAreOfTheCopy|^TestAGuard|^TestGuardFinds|AtEveryLength|^TestNothingBeside
 
 unit: ## all tests in short, those of the library on both engines
+	$(SIDE_BY_SIDE) unit-all unit-calls
+
+unit-all:
 	$(TEST) ./...
+
+unit-calls:
 	STABLEPAGES_ENGINE=calls $(TEST) -skip '$(EXPLORATIONS)' ./stablewrite
 
 # Packages in which goroutines share memory. The race detector sees neither other processes
