@@ -89,6 +89,48 @@ func TestWhatRacesAndPagesShowMustAgree(t *testing.T) {
 	}
 }
 
+func TestWatchedIsWhatWasSeenInBetween(t *testing.T) {
+	rec := func(comm string, how stablewrite.Directness, writes, changed, untraced int64) record.Watch {
+		return record.Watch{Comm: comm, Direct: how, Writes: writes, Changed: changed, Untraced: untraced}
+	}
+	before := []record.Watch{rec("init", stablewrite.DirectYes, 10, 9, 1)}
+	after := []record.Watch{
+		rec("init", stablewrite.DirectYes, 12, 10, 3), rec("fio", stablewrite.DirectYes, 7, 2, 3), rec("fio", stablewrite.DirectNo, 70, 20, 3),
+	}
+	if got, want := watched(before, after), (record.Watched{Comm: "fio", Writes: 9, Changed: 3, Untraced: 2}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := watched(after, after); got != (record.Watched{}) {
+		t.Errorf("%+v was seen in no time", got)
+	}
+}
+
+func TestRepeatEndsWhenItIsToldOrFails(t *testing.T) {
+	calls := make(chan bool)
+	stop := repeat(0, func() error {
+		select {
+		case calls <- true:
+		case <-time.After(time.Millisecond):
+		}
+		return nil
+	})
+	<-calls
+	<-calls
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	failed, n := errors.New("failed"), 0
+	stop = repeat(0, func() error {
+		n++
+		calls <- true
+		return failed
+	})
+	<-calls
+	if err := stop(); err != failed || n != 1 {
+		t.Errorf("%v after %d calls", err, n)
+	}
+}
+
 func TestDirtiedCountsWhatThePageCacheTakes(t *testing.T) {
 	before, err := dirtied()
 	if err != nil {
