@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// misbehave is the job: to end as it is told.
+// misbehave is the job: it ends in the given way.
 func misbehave(in *Inside, what string) error {
 	switch what {
 	case "say":

@@ -15,8 +15,8 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// An archive of the day: the newest kernel is one package, which apt-get leaves and
-// whose unpacking makes a kernel.
+// These scripts are an archive in which the newest kernel is one package. apt-get leaves
+// the package, and dpkg-deb unpacks a kernel.
 const (
 	aptCache = `case "$3" in
 linux-image-cloud-amd64) printf 'Version: 6.1.192-2\nDepends: linux-image-6.1.0-56-cloud-amd64 (= 6.1.192-2)\n';;
@@ -28,7 +28,7 @@ esac`
 )
 
 // debian puts shell scripts in the place of Debian's commands, and returns a
-// cache and the log of what apt-get was asked.
+// cache and the log of apt-get's arguments.
 func debian(t *testing.T, aptCache, aptGet, dpkgDeb string) (cache, log string) {
 	t.Helper()
 	if _, err := os.Stat(keyring); err != nil {
@@ -60,7 +60,7 @@ func fetch(t *testing.T, cache, name string) (Kernel, error) {
 	return series(t, name).Fetch(context.Background(), cache)
 }
 
-// age makes what the archive said long ago.
+// age makes the answer of the archive old.
 func age(t *testing.T, cache, name string) {
 	t.Helper()
 	long := time.Now().Add(-2 * askEvery)
@@ -95,8 +95,8 @@ func TestFetchAsksOnceADayAndDownloadsOnce(t *testing.T) {
 	}
 }
 
-// Newer kernels are several packages of one version; others that they depend on
-// are not theirs.
+// Newer kernels are several packages of one version. Packages of other versions, which they
+// depend on, are not part of the kernel.
 func TestAKernelOfSeveralPackages(t *testing.T) {
 	cache, log := debian(t, `case "$3" in
 linux-image-cloud-amd64) printf 'Version: 7.3.4-1~bpo13+1\nDepends: linux-base-cloud-amd64 (= 7.3.4-1~bpo13+1), linux-image-7.3.4 (= 7.3.4-1~bpo13+1)\n';;
@@ -227,8 +227,8 @@ func TestTwoFetchesAtOnce(t *testing.T) {
 	only(t, filepath.Join(cache, "6.1"), "6.1.192-2", latest)
 }
 
-// With the real apt-get: an archive that nobody signed is refused, and hooks of
-// this machine do not run, though they do for an apt-get that is not ours.
+// The real apt-get refuses an archive without a signature, and does not run the hooks of
+// this machine, which a plain apt-get runs.
 func TestAnArchiveThatIsNotSignedIsRefusedAndNoHookRuns(t *testing.T) {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		testenv.Missing(t, "%v", err)
@@ -261,7 +261,7 @@ Dir::Etc::SourceList "`+sources+`"; Dir::Etc::SourceParts "/dev/null"; Dir::Stat
 		t.Fatalf("%v: %s", err, out)
 	}
 	if _, err := os.Stat(ran); err != nil {
-		t.Errorf("the hook is none: %v", err)
+		t.Errorf("a plain apt-get does not run the hook: %v", err)
 	}
 }
 

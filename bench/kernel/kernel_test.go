@@ -28,7 +28,7 @@ func put(t *testing.T, name string, content []byte) {
 	}
 }
 
-// ko is a file that is no more of a module than its .modinfo.
+// ko returns a module that has a section .modinfo and no code.
 func ko(info ...string) []byte {
 	data := []byte(strings.Join(info, "\x00") + "\x00")
 	names := []byte("\x00.modinfo\x00.shstrtab\x00")
@@ -64,7 +64,7 @@ func packed[W io.WriteCloser](t *testing.T, compress func(io.Writer) (W, error),
 	return b.Bytes()
 }
 
-// fake makes what looks like an unpacked kernel package.
+// fake makes an unpacked kernel package with empty parts.
 func fake(t *testing.T, dir string) Kernel {
 	t.Helper()
 	put(t, filepath.Join(dir, "boot", "vmlinuz-9.9"), nil)

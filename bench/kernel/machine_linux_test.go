@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// machine is one whose QEMU is a shell script; the port is its descriptor 5.
+// machine returns a Machine whose QEMU is a shell script; its descriptor 5 is the port.
 func machine(t *testing.T, script string) Machine {
 	t.Helper()
 	bin := t.TempDir()
@@ -113,7 +113,7 @@ func TestWhatTheListenerSaysEndsTheMachine(t *testing.T) {
 	}
 }
 
-// A KVM device may be there and hang.
+// A KVM device may be there and hang every guest.
 func TestKVMHasLessTimeAndAnAdvice(t *testing.T) {
 	m := machine(t, `sleep 100`)
 	m.Accel, m.Up = KVM, 100*time.Millisecond

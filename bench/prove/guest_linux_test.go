@@ -27,7 +27,7 @@ func TestEvidenceIsShort(t *testing.T) {
 	}
 }
 
-// How the kernel writes is not told by a gate that missed, nor by what is assumed.
+// Neither a gate that missed nor an assumption shows how the kernel writes.
 func TestHowTheKernelWritesIsShown(t *testing.T) {
 	const size, pages = 1 << 20, 2 * 20 * 256
 	none := func(*record.Prove) {}
@@ -65,8 +65,7 @@ func TestHowTheKernelWritesIsShown(t *testing.T) {
 	}
 }
 
-// Whose pages a write holds is asked beside the races, and neither is believed against
-// the other.
+// If races and pages contradict each other, that is an error, and the races stay.
 func TestWhatRacesAndPagesShowMustAgree(t *testing.T) {
 	const yes, bounced, unknown = stablewrite.DirectYes, stablewrite.DirectBounced, stablewrite.DirectUnknown
 	for _, tc := range []struct {
@@ -154,9 +153,9 @@ func TestDirtiedCountsWhatThePageCacheTakes(t *testing.T) {
 	}
 }
 
-// script has machines say Records of victims, "0a" of machine 0 and so on, in a given
-// order; "1." ends a machine, and "1!" does with an error. It returns all that was emitted.
-// An emit of "0x" fails, and "-" interrupts the run.
+// script runs three machines by steps: "0a" has machine 0 send a Record of the victim "0a",
+// "1." ends machine 1, "1!" ends it with an error, "-" interrupts the run. emit fails for
+// "0x". script returns the victims that were emitted.
 func script(t *testing.T, steps string) (out string, failures []error, err error) {
 	t.Helper()
 	ctx, interrupt := context.WithCancel(context.Background())
@@ -228,7 +227,7 @@ func TestRecordsComeInTheOrderOfThePlan(t *testing.T) {
 	}
 }
 
-// A machine that cannot be made is told of, and the others have their turn.
+// A machine that cannot be made is a failure, and the others run nevertheless.
 func TestAMachineThatFailsDoesNotStopTheOthers(t *testing.T) {
 	bin, tree := t.TempDir(), t.TempDir()
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))

@@ -36,7 +36,7 @@ func TestThePlanOfAVictim(t *testing.T) {
 	if want := 2*5*2 + 2; len(races) != want {
 		t.Errorf("%d races, want %d", len(races), want)
 	}
-	// On a kernel that tracks, aba for that one, gated: it sees what is restored.
+	// On a kernel that tracks, also aba for that one, gated: tracking sees restored changes.
 	if more := p.races(layer, true); len(more) != len(races)+1 || !slices.ContainsFunc(more, func(r race) bool {
 		return r.Detect == stablewrite.ByTracking && r.Strategy == stablewrite.Verify && r.Mutator == mutator.ABA && r.Gate && r.promised()
 	}) {
@@ -68,7 +68,7 @@ func TestThePlanOfAVictim(t *testing.T) {
 	if races := p.races(stack, false); len(races) != 2*2*2 || races[0].Writes != raceWrites/3 {
 		t.Errorf("races on a stack: %+v", races)
 	}
-	// Those between commas share a machine.
+	// Scenarios of one machine are separated by commas, machines by bars.
 	for _, tc := range []struct {
 		of                  victim.Victim
 		scenarios, programs string

@@ -20,12 +20,11 @@ import (
 	"stablepages/stablewrite"
 )
 
-// built is the program as users build it, once a test asked for it. Its file has no
-// name any more.
+// built is the program, once a test has built it. Its file has no name.
 var built *os.File
 
-// program builds the program as users do. The test's own, under the race
-// detector, is too slow for an emulated processor.
+// program builds the program in the way that users build it: with the race detector, which
+// tests may have, it is too slow for an emulated processor.
 func program(t *testing.T) string {
 	t.Helper()
 	if built == nil {
@@ -108,7 +107,7 @@ func of(t *testing.T, recs []record.Prove, scenario record.Scenario, victim, wri
 	return c
 }
 
-// clean requires that nothing whatever went wrong.
+// clean requires that nothing went wrong.
 func (c counts) clean(t *testing.T, what string) {
 	t.Helper()
 	if c.Torn+c.ReadErrors+c.WriteErrors+c.Diverged+c.mismatches != 0 {
@@ -117,8 +116,7 @@ func (c counts) clean(t *testing.T, what string) {
 	}
 }
 
-// The fault of 2011 and its fix, on the kernel that has the one and lacks the
-// other.
+// Linux 6.1 has the fault of 2011 and lacks the fix.
 func TestKernelBtrfs(t *testing.T) {
 	testenv.Kernels(t)
 	recs := proof(t, program(t), "--kernels", "6.1", "--victims", "btrfs", "--scenarios", "race,read,program,crash,replay", "--programs", "modify-dio-in-flight,dio-race", "--mutators", "stock,storm,aba,crcpage", "--until", "3m")
@@ -164,9 +162,9 @@ func TestKernelBtrfs(t *testing.T) {
 	}
 }
 
-// ranOf requires that what a program wrote could not be read back, and that under run
-// all of it could and no write was direct. It returns how many writes watch saw change:
-// none, if the file system had its checksum and watch had not yet its own.
+// ranOf requires that blocks that a program wrote cannot be read back, and that under run
+// all can and no write was direct. It returns how many writes watch saw change. These may
+// be 0: a change after the checksum of the file system may come before that of watch.
 func ranOf(t *testing.T, recs []record.Prove, program string) (changed int64) {
 	t.Helper()
 	n := 0
@@ -212,8 +210,8 @@ func TestKernelMirrorAndProtectionInformation(t *testing.T) {
 			t.Errorf("%s: verify resubmitted nothing", victim)
 		}
 	}
-	// Hint leaves every other block alone: they would be lost if only the changed
-	// ones went out again after a refusal.
+	// Hint changes every other block. The others would be lost if only the changed blocks
+	// went out again after a refusal.
 	if c := race("t10-pi", "raw", mutator.Hint); c.WriteErrors == 0 {
 		t.Errorf("0 of %d raw writes against hint are refused", c.Writes)
 	}
@@ -226,7 +224,7 @@ func TestKernelMirrorAndProtectionInformation(t *testing.T) {
 	}
 }
 
-// answer is what probe said of a stage.
+// answer returns the answer of probe for a victim.
 func answer(t *testing.T, recs []record.Prove, victim string) (said string) {
 	t.Helper()
 	for _, r := range recs {
@@ -237,8 +235,8 @@ func answer(t *testing.T, recs []record.Prove, victim string) (said string) {
 	return said
 }
 
-// Where the kernel copies a change in flight does not reach the media, of whatever
-// writer, the Records say how it was shown, and probe says so, too.
+// closed requires that the kernel copies: no change in flight of any writer reaches the
+// media, the Records have how that was shown, and probe agrees.
 func closed(t *testing.T, recs []record.Prove, victim string, how stablewrite.Directness) {
 	t.Helper()
 	for _, r := range recs {
@@ -257,15 +255,15 @@ func closed(t *testing.T, recs []record.Prove, victim string, how stablewrite.Di
 	}
 }
 
-// 6.12 writes through the page cache instead, and the newest kernel bounces. Both
-// mend the media, and not the receipts of verify.
+// 6.12 writes through the page cache instead, and the newest kernel bounces. Both make the
+// media right, and not the receipts of verify.
 func TestKernelsThatCopy(t *testing.T) {
 	testenv.Kernels(t)
 	recs := proof(t, program(t), "--kernels", "6.12,newest", "--victims", "btrfs", "--scenarios", "race", "--mutators", "storm,aba", "--until", "3m")
 	of6 := slices.DeleteFunc(slices.Clone(recs), func(r record.Prove) bool { return !strings.HasPrefix(r.Kernel, "6.12.") })
 	newest := slices.DeleteFunc(slices.Clone(recs), func(r record.Prove) bool { return strings.HasPrefix(r.Kernel, "6.12.") })
 	// Each of three writers against each of two mutators, gated and free; verify by
-	// tracking against what is restored, gated; and probe.
+	// tracking against aba, gated; and probe.
 	if len(of6) != 14 || len(newest) != 14 {
 		t.Fatalf("%d and %d Records, want 14 of each kernel", len(of6), len(newest))
 	}
@@ -298,7 +296,7 @@ func TestKernelNewestOnStacks(t *testing.T) {
 	}
 }
 
-// machines are the processes of QEMU that belong to this one and its children.
+// machines lists the processes of QEMU that were started in dir.
 func machines(t *testing.T, dir string) (pids []string) {
 	t.Helper()
 	names, _ := filepath.Glob("/proc/[0-9]*/comm")
@@ -312,7 +310,7 @@ func machines(t *testing.T, dir string) (pids []string) {
 	return pids
 }
 
-// However a proof ends, and two at once: no machine and no file is left.
+// No machine and no file is left, however a proof ends, and with two proofs at once.
 func TestKernelsLeaveNothingBehind(t *testing.T) {
 	testenv.Kernels(t)
 	name := program(t)

@@ -1,7 +1,7 @@
 /*
  * The scenario of xfstests' generic/761 (src/dio-writeback-race.c, SUSE 2025), made
  * anew: block by block of a file, one direct write races one memset of its buffer.
- * Nothing is compared here. Whoever reads the file afterwards finds out.
+ * The program compares nothing: reading the file afterwards shows the damage.
  *
  * dio-race FILE BLOCK-SIZE BYTES
  */
