@@ -81,8 +81,8 @@ CHECKSUMS = ^TestDigestsDiffer|^TestSumsAreOfTheCopy|^TestAGuard|^TestGuardFinds
 unit: ## all tests in short, those of the library on both engines
 	$(SIDE_BY_SIDE) unit-all unit-calls
 
-unit-all:
-	$(TEST) ./...
+unit-all: # the longest first, so that others run beside them
+	$(TEST) ./stablewrite ./cmd/stablewrite ./...
 
 unit-calls:
 	STABLEPAGES_ENGINE=calls $(TEST) -skip '$(EXPLORATIONS)' ./stablewrite
