@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +9,26 @@ import (
 	"strings"
 	"testing"
 )
+
+// shown is the program around the lines that README shows.
+const shown = `package main
+
+import (
+	"fmt"
+	"log"
+
+	"stablepages/stablewrite"
+)
+
+func main() {
+	if err := write(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func write() error {
+%s}
+`
 
 // A module of somebody else's, made of what README shows, builds and runs.
 func TestTheModuleThatREADMEShows(t *testing.T) {
@@ -19,26 +40,26 @@ func TestTheModuleThatREADMEShows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := func(language string) string {
-		m := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindSubmatch(readme)
+	find := func(pattern string) string {
+		m := regexp.MustCompile(pattern).FindSubmatch(readme)
 		if m == nil {
-			t.Fatalf("README has no block of %s", language)
+			t.Fatalf("README has no %q", pattern)
 		}
 		return string(m[1])
 	}
+	body := find("(?s)```go\n(.*?)```")
+	edit := strings.ReplaceAll(find(`\n    (go mod edit .*)`), "/path/to/stablepages", root)
 	dir := t.TempDir()
-	mod := strings.ReplaceAll(block("gomod"), "/path/to/stablepages", root)
-	for name, text := range map[string]string{"go.mod": mod, "main.go": block("go")} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
+	app := fmt.Sprintf(shown, body)
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(app), 0o666); err != nil {
+		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"mod", "tidy"}, {"vet", "./..."}, {"build", "-o", "app", "."}} {
-		cmd := exec.Command("go", args...)
+	for _, command := range []string{"go mod init example", edit, "go vet ./...", "go build -o app .", "./app"} {
+		cmd := exec.Command("sh", "-c", command)
 		cmd.Dir = dir
 		cmd.Env = append(cmd.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+			t.Fatalf("%s: %v\n%s", command, err, out)
 		}
 	}
 }
