@@ -377,7 +377,7 @@ func TestSIGINTEndsAnEvaluation(t *testing.T) {
 	pids := family(cmd.Process.Pid)
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
 	cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(out.String(), "interrupted; Records until then:") || !strings.Contains(out.String(), "Torn writes of writes") {
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(out.String(), "interrupted; Records until then:") || !strings.Contains(out.String(), "Torn writes of all writes") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
 	awaitEnd(t, pids)
