@@ -1,6 +1,7 @@
 # MariaDB's redo log and data files, by innodb_flush_method.
 # Packages: mariadb-server sysbench
 # Variants: O_DIRECT O_DIRECT-buffered O_DIRECT_NO_FSYNC fsync fsync-buffered
+# Its own switch: O_DIRECT fsync-buffered
 bench() { sysbench oltp_read_write --db-driver=mysql --mysql-socket="$PWD/socket" --mysql-user=root --tables=4 --table-size=20000 "$@"; }
 case $VARIANT in
 *-buffered) method="--innodb-flush-method=${VARIANT%-buffered} --innodb-log-file-buffering=ON" ;;

