@@ -83,7 +83,7 @@ func (r *run) fill() error {
 
 // group times all writers of g in every round. Each round begins with another writer.
 // Files are opened anew for each cell: the place of a Pool's memory makes a File faster or
-// slower as long as it is open.
+// slower until it is closed.
 func (r *run) group(ctx context.Context, g group, progress func(), emit func(record.Cost) error) error {
 	writers := r.writers(g)
 	r.plain, r.next = 0, make([]int, g.depth)
