@@ -40,7 +40,7 @@ func adopted(t *testing.T, o Options) (*File, *os.File) {
 func TestStreamLeavesTheBytesOfOthers(t *testing.T) {
 	f, own := adopted(t, Options{})
 	far, near := []byte("precious"), make([]byte, 1)
-	for round := range 200 {
+	for round := range 300 {
 		if err := own.Truncate(0); err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +157,7 @@ func TestPartsAreAsSynchronousAsTheFile(t *testing.T) {
 func TestTruncationIsOrderedAgainstWrites(t *testing.T) {
 	name := filepath.Join(testenv.DirectDir(t), "f")
 	p := bytes.Repeat([]byte{1}, 8<<20)
-	for round := range 10 {
+	for round := range 30 {
 		f, err := Create(name, Options{Strategy: Bounce})
 		if err != nil {
 			t.Fatal(err)
@@ -168,7 +168,7 @@ func TestTruncationIsOrderedAgainstWrites(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		time.Sleep(time.Duration(round) * 900 * time.Microsecond)
+		time.Sleep(time.Duration(round) * 300 * time.Microsecond)
 		g, err := Create(name, Options{Strategy: Bounce})
 		if err != nil {
 			t.Fatal(err)
@@ -242,7 +242,7 @@ func TestBufferedAndDirectFilesOnOneBlockDevice(t *testing.T) {
 		}
 	})
 	p, got := AlignedBuffer(512), AlignedBuffer(512)
-	for i := range 1000 {
+	for i := range 10_000 {
 		for k := range p {
 			p[k] = byte(i)
 		}

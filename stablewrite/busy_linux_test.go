@@ -29,7 +29,7 @@ func quantiles(t *testing.T, what string, times []time.Duration) (p99 time.Durat
 // A goroutine that starts writes and then computes does not keep another from seeing
 // them end.
 func TestWritesEndWhileTheirSubmitterIsBusy(t *testing.T) {
-	const pages, writes = 64, 200
+	const pages, writes = 64, 400
 	onBothEngines(t, pages*kib4, func(t *testing.T, name string, o Options) {
 		f := opened(t, name, o)
 		q := f.Queue(4)
@@ -101,7 +101,7 @@ func again(ws []*Write) (n int) {
 // The thread that a write was started on may end before the write has: the kernel
 // cancels what has not begun, and it lands all the same.
 func TestWritesOutliveTheThreadThatStartedThem(t *testing.T) {
-	const each, size, rounds = 64, 64 << 10, 12 // each strategy, dense and sparse, at once and later
+	const each, size, rounds = 64, 64 << 10, 24 // each strategy, dense and sparse, at once and later
 	onBothEngines(t, each*size, func(t *testing.T, name string, o Options) {
 		cancelled := 0
 		for round := range rounds {

@@ -29,7 +29,7 @@ func churn(stop chan struct{}, v byte, size int) {
 // If a program drops Queue, File and buffers with writes in flight, no other memory is
 // written: the buffers are reachable until the kernel has written them, and not longer.
 func TestWhatIsDroppedInFlightIsWritten(t *testing.T) {
-	const slots, size, pattern, rounds = 128, 64 << 10, 0x5a, 6 // each strategy, dense and sparse
+	const slots, size, pattern, rounds = 512, 64 << 10, 0x5a, 6 // each strategy, dense and sparse
 	onBothEngines(t, slots*size, func(t *testing.T, name string, o Options) {
 		stop := make(chan struct{})
 		var other sync.WaitGroup
@@ -114,7 +114,7 @@ func arrayInFlight(t *testing.T, q *Queue, round int) {
 
 // A Write, its Bufs and what they point to may lie on a stack that moves meanwhile.
 func TestAnArrayOnAStackMayBeInFlight(t *testing.T) {
-	const rounds = 16
+	const rounds = 32
 	onBothEngines(t, 2*64*kib4+kib4, func(t *testing.T, name string, o Options) {
 		for _, s := range []Strategy{Raw, Verify} {
 			f := opened(t, name, o.with(s))

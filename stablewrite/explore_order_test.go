@@ -97,9 +97,6 @@ func TestEveryScheduleOfOverlappedSegments(t *testing.T) {
 	if smaller() {
 		devices = devices[:1]
 	}
-	if raceEnabled { // each walk is of one goroutine: one strategy shows whether the walks share memory
-		rows = rows[:1]
-	}
 	for _, x := range explore(rows, devices, func(*simulatedDevice) []int { return []int{2} }, 2, true) {
 		x.check(t)
 	}

@@ -19,7 +19,7 @@ func TestPrecisionCountsWhatWasTornBeforeItWasResubmitted(t *testing.T) {
 	}
 	defer f.Close()
 	cfg := Config{
-		Target: f, Strategy: stablewrite.Verify, Gate: true, Hold: DefaultGatedHold, Seed: 2011, Size: 128 << 10, Writes: 40, Duration: time.Minute,
+		Target: f, Strategy: stablewrite.Verify, Gate: true, Hold: DefaultGatedHold, Seed: 2011, Size: 256 << 10, Writes: 40, Duration: time.Minute,
 	}
 	for _, tc := range []struct {
 		k      mutator.Kind
@@ -38,7 +38,7 @@ func TestPrecisionCountsWhatWasTornBeforeItWasResubmitted(t *testing.T) {
 			t.Fatalf("%v by %v: %v", tc.k, tc.detect, err)
 		}
 		t.Logf("%v by %v: of %d blocks %d torn, %d resubmitted, %d both", tc.k, tc.detect, rec.Blocks, rec.Torn, rec.Resubmitted, rec.Both)
-		if rec.Writes != cfg.Writes || rec.Blocks != rec.Writes*32 || rec.Both > min(rec.Torn, rec.Resubmitted) {
+		if rec.Writes != cfg.Writes || rec.Blocks != rec.Writes*64 || rec.Both > min(rec.Torn, rec.Resubmitted) {
 			t.Errorf("%v by %v: %+v", tc.k, tc.detect, rec)
 		}
 		if tc.sees && (rec.Both != rec.Torn || rec.Resubmitted == 0) {
