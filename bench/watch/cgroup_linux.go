@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"stablepages/bench/record"
 )
 
 // fileidKernfs is FILEID_KERNFS of include/linux/exportfs.h: a handle of 8 bytes, the
@@ -43,12 +45,12 @@ func cgroupPath(id uint64) string {
 // blkio first, then version 2.
 func cgroupMounts() []string {
 	var v1, v2 []string
-	for m := range mounts() {
+	for _, m := range record.Mounts() {
 		switch {
-		case m.fileSystem == "cgroup" && strings.Contains(m.options, "blkio"):
-			v1 = append(v1, m.point)
-		case m.fileSystem == "cgroup2":
-			v2 = append(v2, m.point)
+		case m.FileSystem == "cgroup" && strings.Contains(m.Special, "blkio"):
+			v1 = append(v1, m.Dir)
+		case m.FileSystem == "cgroup2":
+			v2 = append(v2, m.Dir)
 		}
 	}
 	return append(v1, v2...)

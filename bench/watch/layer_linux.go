@@ -79,10 +79,10 @@ func devicesBelow(all []record.Layer, dev uint32, depth int) []record.Layer {
 // mountedFrom adds the file system that is mounted from dev, if there is any. Files on
 // btrfs have a device number that no device has, so sources are compared, too.
 func mountedFrom(all []record.Layer, dev uint32) []record.Layer {
-	for m := range mounts() {
-		source, ok := blockDevice(m.source)
-		if ok && source == dev || m.device == numbers(dev) {
-			return append(all, record.Layer{Name: m.fileSystem})
+	for _, m := range record.Mounts() {
+		source, ok := blockDevice(m.Source)
+		if ok && source == dev || m.Device == numbers(dev) {
+			return append(all, record.Layer{Name: m.FileSystem})
 		}
 	}
 	return all
