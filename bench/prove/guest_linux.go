@@ -145,7 +145,10 @@ func (g *guest) races() error {
 
 // config describes a race on the target.
 func (g *guest) config(s stablewrite.Strategy, k mutator.Kind) repro.Config {
-	return repro.Config{Target: g.stage.Target, Strategy: s, Indirect: true, Mutator: k, Seed: raceSeed, Size: raceBytes}
+	return repro.Config{
+		Target: g.stage.Target, Strategy: s, Indirect: true, Mirror: len(g.stage.Below) > 1,
+		Mutator: k, Seed: raceSeed, Size: raceBytes,
+	}
 }
 
 // race runs one cell.

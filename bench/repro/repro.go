@@ -27,12 +27,15 @@ type Config struct {
 	// Indirect allows files that the kernel is known not to write directly. Without it
 	// they are an error, because the race would show nothing.
 	Indirect bool
-	Mutator  mutator.Kind
-	In       mutator.Where
-	Gate     bool // all changes are made in flight
-	Hold     time.Duration
-	Seed     uint64
-	Size     int // of each write, a multiple of 4096
+	// Mirror: a mirror is below Target, so that a read that failed on one leg may succeed
+	// on another. Elsewhere that shows a faulty device, and is an error.
+	Mirror  bool
+	Mutator mutator.Kind
+	In      mutator.Where
+	Gate    bool // all changes are made in flight
+	Hold    time.Duration
+	Seed    uint64
+	Size    int // of each write, a multiple of 4096
 
 	// The race ends after Duration or Writes, whichever comes first, if they are not
 	// zero; when the context ends; and, with StopAtReadError, at the first read that
@@ -276,7 +279,7 @@ func (r *race) doubt(quiet bool, readErr error) error {
 	if quiet {
 		return fmt.Errorf("the device fails by itself: a read failed though nothing had changed the buffer: %w", readErr)
 	}
-	if _, again, err := r.oracle.judge(r.w.Sums); err == nil && again == nil {
+	if _, again, err := r.oracle.judge(r.w.Sums); !r.cfg.Mirror && err == nil && again == nil {
 		return fmt.Errorf("the device fails by itself: a read failed, and then succeeded: %w", readErr)
 	}
 	// The self-test overwrites the damage. The program of 2011 leaves it to be looked

@@ -174,6 +174,12 @@ func TestAReadThatFailsByItselfIsNoVerdict(t *testing.T) {
 	if err := r.oracle.selfTest(); err != nil {
 		t.Errorf("a sound device fails its test: %v", err)
 	}
+	for _, r.cfg.Mirror = range []bool{false, true} {
+		r.w.Sums = make([]uint32, 1)
+		if err := r.doubt(false, syscall.EIO); (err == nil) != r.cfg.Mirror {
+			t.Errorf("a read that failed, and then succeeded, on a mirror %v: %v", r.cfg.Mirror, err)
+		}
+	}
 	closed, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
@@ -354,7 +360,7 @@ func TestTrackingSeesWhatIsRestored(t *testing.T) {
 	f := target(t)
 	for _, gate := range []bool{true, false} {
 		for _, hold := range []time.Duration{0, 30 * time.Microsecond, 300 * time.Microsecond, time.Millisecond} {
-			cfg := Config{Target: f, Strategy: stablewrite.Verify, Detect: stablewrite.ByTracking, Mutator: mutator.ABA, In: mutator.Thread, Gate: gate, Hold: hold, Seed: 6, Size: 256 << 10, Writes: 40}
+			cfg := Config{Target: f, Strategy: stablewrite.Verify, Detect: stablewrite.ByTracking, Mutator: mutator.ABA, In: mutator.Thread, Gate: gate, Hold: hold, Seed: 6, Size: 1 << 20, Writes: 40}
 			rec, err := Run(context.Background(), cfg, nil)
 			if err != nil || rec.Writes != 40 || rec.Tracked != 40 || rec.Torn != 0 || rec.Overlapped == 0 || gate && rec.Resubmitted != 40 {
 				t.Errorf("held %v, gated %v: %v, %+v", hold, gate, err, rec)
