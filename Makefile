@@ -20,7 +20,7 @@ build: ## build the program as bin/stablewrite
 evaluate: ## run the evaluation here, about six minutes
 	$(GO) run ./cmd/stablewrite evaluate
 
-prove: ## run the full proof inside stock kernels, about an hour and a half
+prove: ## run the full proof inside stock kernels, about 100 minutes on two busy cores
 	$(GO) run ./cmd/stablewrite prove
 
 # Two targets that leave a processor idle now and then; the output of each stays together.
