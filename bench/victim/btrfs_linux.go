@@ -20,7 +20,7 @@ func btrfsVictims() (sums, none Victim) {
 	}
 	sums = none
 	sums.Name, sums.About = "btrfs", "checksums of data: what changed in flight reads as EIO"
-	sums.NeedsStablePages, sums.Crashed, sums.options, sums.onLayer = true, "nologreplay", "", 320<<20
+	sums.NeedsStablePages, sums.Crashed, sums.options, sums.onLayer = true, "rescue=nologreplay", "", 320<<20
 	return sums, none
 }
 
