@@ -31,7 +31,8 @@ type Plan struct {
 	// Quick makes a third of the writes of races, replays and faults. Controls, stacks, and
 	// layers that fail as another does, always have a third.
 	Quick bool
-	// Until bounds a race that is to show failures and has shown none yet.
+	// Until bounds a race that is to show a failure, or on a control a change in flight, and
+	// has shown none yet.
 	Until time.Duration
 	// Program is run inside the machines; Dir has their disks.
 	Program, Dir string
@@ -116,7 +117,8 @@ func (r race) promised() bool {
 // devices that copy at once no change is in flight. Nor does a free-running race against
 // once, whose change nearly always comes before the submission.
 //
-// The first two races measure whether the kernel writes directly.
+// The first two races measure whether the kernel writes directly. Only a gated change that
+// reached the media shows that of a control, so there the first race goes on until one did.
 func (p Plan) races(v victim.Victim, tracks bool) []race {
 	all := []race{{Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true}, {Strategy: stablewrite.Raw, Mutator: mutator.Storm}}
 	for _, s := range p.Strategies {
@@ -143,7 +145,11 @@ func (p Plan) races(v victim.Victim, tracks bool) []race {
 	for i := range all {
 		r := &all[i]
 		r.Writes = some(p.quick(v), raceWrites)
-		if i >= measuring && v.NeedsStablePages && !r.Gate && r.Mutator != mutator.Once && !r.promised() {
+		if v.NeedsStablePages {
+			if i >= measuring && !r.Gate && r.Mutator != mutator.Once && !r.promised() {
+				r.Until = p.Until
+			}
+		} else if i == 0 {
 			r.Until = p.Until
 		}
 	}

@@ -42,6 +42,11 @@ func TestThePlanOfAVictim(t *testing.T) {
 	}) {
 		t.Errorf("with tracking: %+v", more)
 	}
+	for i, r := range p.races(control, false) {
+		if goesOn := i == 0; goesOn != (r.Until > 0) {
+			t.Errorf("control, race %d: goes on %v", i, !goesOn)
+		}
+	}
 	for version, want := range map[string]bool{"6.1.0-56-cloud-amd64": false, "6.6.9": false, "6.7.0": true, "6.12.117+deb12": true, "7.3.4": true, "5.19": false, "x": false} {
 		if tracks(version) != want {
 			t.Errorf("Linux %s tracks: %v", version, !want)
