@@ -18,6 +18,9 @@ func geometry(fd int, st *unix.Stat_t, direct bool) Geometry {
 	}
 	var g Geometry
 	g.Direct, g.Why = directness(fd, st)
+	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err == nil && flags&unix.O_DIRECT == 0 {
+		g.Direct, g.Why = DirectNo, "O_DIRECT was set and is gone: a guard such as stablewrite run takes it away"
+	}
 	var stx unix.Statx_t
 	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_DIOALIGN, &stx)
 	switch tells := err == nil && stx.Mask&unix.STATX_DIOALIGN != 0; {

@@ -47,6 +47,16 @@ func TestMain(m *testing.M) {
 				os.Exit(1)
 			}
 			os.Exit(0)
+		case "library":
+			f, err := stablewrite.Create(os.Args[2], stablewrite.Options{Strategy: stablewrite.Bounce, RequireDirect: true})
+			if err == nil {
+				err = f.Close()
+			}
+			if err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			os.Exit(0)
 		}
 	}
 	code := m.Run()
@@ -832,6 +842,17 @@ func TestChangesInFlightDoNotReachTheMedia(t *testing.T) {
 		if changed := raced(true); changed > 0 {
 			t.Fatalf("guarded: %d of %d bytes are those that were stored in flight", changed, racedWrites<<20)
 		}
+	}
+}
+
+// The library knows that a guard makes its files write through the page cache.
+func TestRequireDirectRefusesAGuardedFile(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(testenv.DirectDir(t), "f")
+	command(t, false, self(), "library", name).run(t)
+	p := command(t, true, self(), "library", name)
+	if err := p.Run(); err == nil || !strings.Contains(p.errs.String(), "O_DIRECT was set and is gone") {
+		t.Errorf("%v: %s", err, p.errs)
 	}
 }
 
