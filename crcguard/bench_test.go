@@ -35,7 +35,7 @@ var operations = []struct {
 
 var klauspostTable = klauspost.MakeTable(klauspost.Castagnoli)
 
-// bench is what an operation works on.
+// bench has the memory that an operation works on.
 type bench struct {
 	src, dst []byte
 	sums     []uint32

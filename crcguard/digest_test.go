@@ -126,7 +126,7 @@ func TestNoChangeWithinAWordIsMissed(t *testing.T) {
 	})
 }
 
-// These are what doc.go says.
+// doc.go documents these ranks.
 func TestDigestsHaveTheRankThatIsDocumented(t *testing.T) {
 	foldingKernels(t, func(t *testing.T) {
 		const size = crcguard.BlockSize
@@ -154,7 +154,7 @@ func foldingKernels(t *testing.T, test func(t *testing.T)) {
 	})
 }
 
-// change is what a change does to the sum and to the digest.
+// change has the effect of a change on the sum and on the digest.
 type change struct {
 	sum    uint32
 	digest [2]uint64

@@ -41,7 +41,7 @@ func openBench(b *testing.B, name string, o Options) *File {
 	return f
 }
 
-// smallPages is memory as a plain program has it.
+// smallPages returns memory as a plain program has it.
 func smallPages(b *testing.B, n int) []byte {
 	b.Helper()
 	p, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
@@ -54,7 +54,7 @@ func smallPages(b *testing.B, n int) []byte {
 	return p
 }
 
-// rival is one of several ways to write.
+// rival is a way to write.
 type rival struct {
 	name   string
 	f      *File

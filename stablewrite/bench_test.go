@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// null is a Device that completes at once: what remains is the software's cost.
+// null is a Device that completes at once: only the cost of the software remains.
 type null struct{ geo Geometry }
 
 func (d null) WriteAt(p []byte, _ int64) (int, error)   { return len(p), nil }

@@ -62,7 +62,7 @@ func TestWritesEndWhileTheirSubmitterIsBusy(t *testing.T) {
 	})
 }
 
-// trueOf holds the receipts of writes that overlap nothing against the media.
+// trueOf compares the receipts of writes that overlap nothing with the media.
 func trueOf(t *testing.T, name string, ws []*Write) {
 	t.Helper()
 	media := testenv.Media(t, name)
@@ -74,7 +74,7 @@ func trueOf(t *testing.T, name string, ws []*Write) {
 	}
 }
 
-// nOf is how long the Write is.
+// nOf returns the length of the Write.
 func (st *progress) nOf() int { return st.n }
 
 // sparse makes all of a file a hole, which the kernel cannot write without a thread
@@ -89,8 +89,8 @@ func sparse(t *testing.T, name string, bytes int64) {
 	}
 }
 
-// again is how many submissions of ws went out a second time though no buffer changed:
-// the kernel had cancelled them.
+// again counts the submissions of ws that went out a second time although no buffer
+// changed: the kernel had cancelled the first.
 func again(ws []*Write) (n int) {
 	for _, w := range ws {
 		n += w.Receipt.Submissions - 1
@@ -98,8 +98,8 @@ func again(ws []*Write) (n int) {
 	return n
 }
 
-// The thread that a write was started on may end before the write has: the kernel
-// cancels what has not begun, and it lands all the same.
+// The thread that a write was started on may end before the write has: the kernel cancels
+// a write that has not begun, and the library submits it again.
 func TestWritesOutliveTheThreadThatStartedThem(t *testing.T) {
 	const each, size, rounds = 64, 64 << 10, 24 // each strategy, dense and sparse, at once and later
 	onBothEngines(t, each*size, func(t *testing.T, name string, o Options) {
@@ -152,8 +152,8 @@ func signalAll(stop *atomic.Bool) (sent int) {
 	return sent
 }
 
-// Signals lose no write and double none, be it one that the kernel does at once or one
-// that waits in a thread of the kernel's.
+// Signals lose no write and double none, whether the kernel makes it at once or in a
+// thread.
 func TestSignalsLoseNoWrite(t *testing.T) {
 	const slots, size, depth = 64, 64 << 10, 32
 	onBothEngines(t, slots*size, func(t *testing.T, name string, o Options) {

@@ -13,10 +13,10 @@ import (
 	"testing"
 )
 
-// A child is a party in another process: this program, started again, which finds
-// the party in a variable of its environment, the pipe to tell it all at
-// descriptor 3, the memory that moves at 4, and its end at the end of its standard
-// input, so that it does not outlive the test.
+// A child is a party in another process: this program, started again. It finds the party
+// in a variable of its environment, the pipe for its notes at descriptor 3, and the
+// memory that moves at 4. It ends when its standard input ends, so it does not outlive
+// the test.
 const (
 	childEnv    = "STABLEWRITE_TEST_PARTY"
 	childNotes  = 3
@@ -75,7 +75,7 @@ func childMain(spec string) error {
 	return errors.Join(err, m.close(), before.leftBehind())
 }
 
-// child is a child as its parent knows it.
+// child is the parent's side of a child.
 type child struct {
 	cmd   *exec.Cmd
 	end   io.Closer
@@ -133,7 +133,7 @@ func readNotes(r io.Reader, take func(note)) error {
 	}
 }
 
-// wait returns when all that the child told was taken and it has gone.
+// wait returns when the child has ended and all its notes were taken.
 func (c *child) wait() error {
 	err := errors.Join(<-c.notes, c.cmd.Wait())
 	if err != nil {

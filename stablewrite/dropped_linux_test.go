@@ -10,7 +10,7 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// collected reports whether what AddCleanup was asked to tell of has gone.
+// collected reports whether the cleanup of AddCleanup has run.
 func collected(freed chan struct{}) bool {
 	for range 50 {
 		runtime.GC()

@@ -12,9 +12,9 @@ import (
 )
 
 // pageStore keeps pages of 4 KiB in one file and, beside them, the sum of each in
-// another. Sums are of what is on the media, as receipts say, not of what was in
-// memory before: a page that somebody changes while it is written still reads
-// back as what its sum says.
+// another. Sums come from receipts, so they are of the bytes on the media, not of those
+// in memory before: a page that somebody changes while it is written still reads back
+// with its sum.
 type pageStore struct {
 	pages, sums *stablewrite.File
 	table       []uint32 // by page
@@ -40,7 +40,7 @@ func (s *pageStore) put(id int, page []byte) error {
 	return s.pages.Do(&s.w)
 }
 
-// get reads a page and holds it against its sum.
+// get reads a page and compares it with its sum.
 func (s *pageStore) get(id int, page []byte) error {
 	if _, err := s.pages.ReadAt(page, int64(id)*crcguard.BlockSize); err != nil {
 		return err
@@ -51,8 +51,8 @@ func (s *pageStore) get(id int, page []byte) error {
 	return nil
 }
 
-// sync makes pages durable, and then the sums that speak of them. After a crash
-// between the two, sums are of pages as they were before.
+// sync makes pages durable, and then their sums. After a crash between the two, sums are
+// of the former pages.
 func (s *pageStore) sync() error {
 	if err := s.pages.Sync(); err != nil {
 		return err

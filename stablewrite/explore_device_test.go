@@ -36,9 +36,9 @@ var simulatedDevices = []simulatedDevice{
 	{name: "failing", submit: (*simulation).failing, faults: func(blocks int) int { return 4 - blocks }},
 }
 
-// smaller is whether the exploration is a part of the whole, which takes half a minute
-// of processor time. make load explores the whole. Under the race detector, which has
-// little to find in runs of one goroutine, reading a page takes ten times as long.
+// smaller reports whether only a part is explored. The whole takes half a minute of
+// processor time, and make load explores it. Under the race detector, which has little to
+// find in runs of one goroutine, reading a page takes ten times as long.
 func smaller() bool { return !testenv.Full() && !*update || raceEnabled }
 
 func (d *simulatedDevice) sizes() []int {
@@ -51,7 +51,7 @@ func (d *simulatedDevice) sizes() []int {
 	return []int{2, 3}
 }
 
-// faultsIn is how many faults a run may have.
+// faultsIn returns the number of faults that a run may have.
 func (d *simulatedDevice) faultsIn(blocks int) int {
 	switch {
 	case d.faults == nil:
@@ -62,7 +62,7 @@ func (d *simulatedDevice) faultsIn(blocks int) int {
 	return d.faults(blocks)
 }
 
-// margin is media before the write: a whole unit of any device.
+// margin is the length of the media before the write, a whole unit of any device.
 const margin = 2 * kib4
 
 // piece is the part of a submission that is in one block.
@@ -73,7 +73,7 @@ type piece struct {
 	caller bool
 }
 
-// content is what a block of media holds.
+// content describes a block of the media.
 type content struct {
 	name       name
 	sum        uint32
@@ -177,8 +177,8 @@ func (s *simulation) land(leg int, p *piece, unreadable bool) {
 	s.crash(inFlight)
 }
 
-// transfer fetches and lands block by block, in any order, one leg after the
-// other: as nothing tells legs apart, in whichever order.
+// transfer fetches and lands block by block, in any order, one leg after the other. Legs
+// are alike, so their order makes no difference.
 func (s *simulation) transfer(ps []piece) (int, error) {
 	for leg := range s.media {
 		for _, j := range s.order(len(ps)) {
@@ -189,9 +189,9 @@ func (s *simulation) transfer(ps []piece) (int, error) {
 	return bytesOf(ps), nil
 }
 
-// split makes two requests of one. One of them may fail, with nothing landed or
-// with all of it; the other completes all the same. If it was the second, the
-// bytes of the first may be reported.
+// split makes two requests of one. One of them may fail, with none or all of its bytes
+// landed; the other completes. If the second fails, the bytes of the first may be
+// reported.
 func (s *simulation) split(ps []piece) (int, error) {
 	parts := [][]piece{ps}
 	if len(ps) > 1 {
@@ -234,9 +234,8 @@ func (s *simulation) layered(ps []piece) (int, error) {
 	return bytesOf(ps), nil
 }
 
-// protected refuses what does not match the sum taken at submission. Of what
-// was refused nothing landed, or what did match, or what came before the first
-// that did not.
+// protected refuses what does not match the sum taken at submission. Of a refused request
+// nothing landed, or the blocks that match, or the blocks before the first that does not.
 func (s *simulation) protected(ps []piece) (int, error) {
 	var summed [maxBlocks]name
 	for _, j := range s.order(len(ps)) {
@@ -269,18 +268,18 @@ func (s *simulation) protected(ps []piece) (int, error) {
 	return bytesOf(ps), nil
 }
 
-// fault is a way in which a submission goes wrong: what lands, by halves of
-// blocks, what is reported, and as what. No error: a short write.
+// fault is a way in which a submission goes wrong: the halves of blocks that land, the
+// bytes reported, and the error. Without an error it is a short write.
 type fault struct {
 	err    error
 	landed uint
 	n      int
 }
 
-// faultsOf are all faults of a submission of so many halves of blocks, the first
-// of which begins a block or does not. What lands of a failed one is any
-// beginning of it, or any of its blocks. What it reports as landed is true after
-// ENOSPC, and after EIO and EILSEQ means nothing.
+// faultsOf are all faults of a submission of so many halves of blocks, the first of which
+// begins a block or does not. Of a failed one any beginning lands, or any of its blocks.
+// The bytes that it reports as landed are true after ENOSPC, and mean nothing after EIO
+// and EILSEQ.
 func faultsOf(halves, from int) (all []fault) {
 	for k := range halves {
 		all = append(all, fault{nil, 1<<k - 1, k * half})
@@ -304,7 +303,7 @@ func faultsOf(halves, from int) (all []fault) {
 	return all
 }
 
-// wholeBlocks reports whether of each block all halves are set or none.
+// wholeBlocks reports whether each block has all halves set, or none.
 func wholeBlocks(landed uint, halves, from int) bool {
 	for h := range halves - 1 {
 		if (from+h)%2 == 0 && landed>>h&1 != landed>>(h+1)&1 {
@@ -314,7 +313,7 @@ func wholeBlocks(landed uint, halves, from int) bool {
 	return true
 }
 
-// failing fails out of the blue, or writes short.
+// failing returns errors or short writes without a cause.
 func (s *simulation) failing(ps []piece) (int, error) {
 	if s.faults == 0 {
 		return s.transfer(ps)
@@ -352,7 +351,7 @@ func (s *simulation) failing(ps []piece) (int, error) {
 	return f.n, f.err
 }
 
-// refuse notes an error, which must come out or be healed.
+// refuse notes an error, which must be returned or healed.
 func (s *simulation) refuse(ps []piece, err error) {
 	e := &s.errors[s.segment(ps[0].block)]
 	e.returned, e.pending, e.attempt = append(e.returned, err), err, s.parts[s.segment(ps[0].block)].attempt

@@ -15,7 +15,7 @@ const (
 	maxBlocks = 4
 )
 
-// family is what pages look like.
+// family is a kind of page contents.
 type family int
 
 const (
@@ -26,20 +26,19 @@ const (
 
 func (f family) String() string { return [...]string{"arbitrary", "self-summed"}[f] }
 
-// Contents of a block are numbered in the order in which it first has them. The
-// first is what it has when the write begins; old is what the media have.
+// Contents of a block are numbered in the order in which it first has them. first is its
+// content when the write begins; old is the content of the media.
 const (
 	first    = 0
 	old      = maxSteps + 1
 	versions = old + 1
 )
 
-// half is the grain in which a device lands a short write. Each half of a page
-// begins with a number that no other half of any page has, so its bytes can be
-// told by that.
+// half is the grain in which a device lands a short write. Each half of a page begins
+// with a number that no other half of any page has, which identifies its bytes.
 const half = kib4 / 2
 
-// name tells the bytes of a block: what its halves begin with.
+// name identifies the bytes of a block: it has the numbers that the halves begin with.
 type name [2]uint64
 
 func nameOf(block []byte) name {
@@ -53,7 +52,7 @@ func makeName(fam family, block, version int) (n name) {
 	return n
 }
 
-// version is that of which a half is, by its name.
+// version returns the content that a half belongs to, by the number that it begins with.
 func version(half uint64) int { return int((half - 1) / 2 % versions) }
 
 // pages holds all contents of all blocks.
@@ -81,12 +80,11 @@ var pages = sync.OnceValue(func() *[families][maxBlocks][versions][]byte {
 	return &all
 })
 
-// program is what a mutator does: for each block the contents that it takes, in
-// order. Between steps on different blocks it has no order: that is for the
-// walk to decide.
+// program lists the steps of a mutator: for each block its contents, in order. The walk
+// decides the order of steps on different blocks.
 type program [][]int
 
-// steps is how many steps p takes.
+// steps counts the steps of p.
 func (p program) steps() (n int) {
 	for _, steps := range p {
 		n += len(steps)
@@ -106,9 +104,8 @@ func (p program) restores() bool {
 	return false
 }
 
-// programs are all programs of 1 to steps steps. Contents are canonical: a step
-// takes the block to any that it had before, or to the next new one, which
-// stands for all that it never had.
+// programs are all programs of 1 to steps steps. Contents are canonical: a step gives a
+// block a content that it had before, or the next new one, which stands for all others.
 func programs(blocks, steps int) (all []program) {
 	var extend func(program, int)
 	extend = func(p program, left int) {

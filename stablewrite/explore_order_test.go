@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// outcome is all that may differ between schedules: what each read of each block
-// saw, and what came of it.
+// outcome has all that may differ between schedules: the content that each read of each
+// block saw, and the results.
 type outcome struct {
 	seen       [maxBlocks]uint64
 	legs       [2][maxBlocks]content
@@ -31,8 +31,8 @@ func (s *simulation) outcome() (o outcome) {
 	return o
 }
 
-// outcomes are those of all programs of at most so many steps, that of none
-// included.
+// outcomes returns the outcomes of all programs of at most so many steps, and of the
+// empty one.
 func outcomes(e exploration, d *simulatedDevice, steps int, every bool) (all map[outcome]int, runs int) {
 	all = map[outcome]int{}
 	for _, p := range append(programs(2, steps), make(program, 2)) {
@@ -90,8 +90,8 @@ func TestEveryScheduleOfOverlappedSegments(t *testing.T) {
 		return e.others || e.joins // of a segment of one block: as verify
 	})
 	devices := slices.DeleteFunc(slices.Clone(simulatedDevices), func(d simulatedDevice) bool {
-		// One that completes, one that fails at times, one that refuses. How others read
-		// memory is no matter between segments.
+		// A device that completes, one that fails at times, one that refuses. The ways in
+		// which other devices read memory make no difference between segments.
 		return d.name != "plain" && d.name != "split" && d.name != "T10 PI"
 	})
 	if smaller() {

@@ -13,8 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "write what the strategies promise, and what the exploration counted, into PROMISES.md")
 
-// PROMISES.md says what the strategies promise and what became of it in every
-// schedule, and nothing else.
+// PROMISES.md has the promises of the strategies, and the counts of every schedule, and
+// nothing else.
 func TestPROMISESShowsThePromisesAndTheExploration(t *testing.T) {
 	t.Parallel()
 	text := promises(everySchedule())
@@ -33,12 +33,12 @@ func TestPROMISESShowsThePromisesAndTheExploration(t *testing.T) {
 	testenv.Section(t, "PROMISES.md", "promises", text, *update)
 }
 
-// without is text without counts of schedules.
+// without returns text without counts of schedules.
 func without(text string) string { return counted.ReplaceAllString(text, "N") }
 
 var counted = regexp.MustCompile(`[0-9][0-9,]*`)
 
-// promises is the table of Strategy.Promise, with what was counted.
+// promises returns the table of Strategy.Promise, with the counts.
 func promises(all []*explored) string {
 	var b strings.Builder
 	b.WriteString("\n| strategy | does | media = receipt after a change | ... after a change that was restored | crash before Sync |\n|---|---|---|---|---|\n")
@@ -100,7 +100,7 @@ func (e *exploration) crash(p Promise, n *[2]tally) string {
 
 func of(some, all int) string { return fmt.Sprintf(": %s of %s", grouped(some), grouped(all)) }
 
-// grouped is 1234567 as 1,234,567.
+// grouped writes 1234567 as 1,234,567.
 func grouped(n int) string {
 	text := fmt.Sprint(n)
 	for i := len(text) - 3; i > 0; i -= 3 {

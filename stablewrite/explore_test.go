@@ -58,9 +58,10 @@ func (c *choices) next() bool {
 	return false
 }
 
-// exploration is a row of the table of explored cases. One that differs from a
-// strategy is explored with three changes or two faults, not with both at a time; one
-// that takes the steps of others, in other cases, with the shortest writes only.
+// exploration is a row of the table of explored cases. A row that differs from a strategy
+// is explored with three changes or with two faults, not with both at a time. A row that
+// takes the same steps as others, in other cases, is explored with the shortest writes
+// only.
 type exploration struct {
 	name, about     string
 	differs, others bool
@@ -99,7 +100,7 @@ const (
 	crashPhases
 )
 
-// tally is what is counted of schedules.
+// tally counts schedules by their results.
 type tally struct {
 	schedules  int
 	violations int // the receipt is not true of the media, or they cannot be read
@@ -178,7 +179,7 @@ type simulation struct {
 	trace     *strings.Builder
 }
 
-// deviceErrors is what a device returned to a segment.
+// deviceErrors has the errors that a device returned to a segment.
 type deviceErrors struct {
 	returned []error
 	pending  error // the last, unless a resubmission landed since
@@ -216,10 +217,10 @@ func newSimulation(o exploration, d *simulatedDevice, fam family, blocks, segmen
 
 func (s *simulation) blocks() int { return len(s.p) / kib4 }
 
-// segment is that to which a block belongs.
+// segment returns the segment of a block.
 func (s *simulation) segment(block int) int { return block * s.segments / s.blocks() }
 
-// breaks is for what no strategy and no mutator may bring about.
+// breaks notes a state that no strategy and no mutator may cause.
 func (s *simulation) breaks(what string) {
 	s.broken = append(s.broken, what)
 }
@@ -230,7 +231,7 @@ func (s *simulation) reads(what string, block int, seen name) {
 	s.note(what, block, seen)
 }
 
-// note writes down what happened, where a schedule is shown.
+// note adds an event to the trace, if the schedule is to be shown.
 func (s *simulation) note(what string, block int, seen name) {
 	if s.trace != nil {
 		fmt.Fprintf(s.trace, "\n\tblock %d: %s %v", block, what, [2]int{version(seen[0]), version(seen[1])})
@@ -273,9 +274,9 @@ func (s *simulation) set(block, version int) {
 	s.hide(block)
 }
 
-// reveal gives caller memory the content that the mutator made, for a moment at which it
-// is read. At all other moments it has useless bytes, so a read without a chance for the
-// mutator before it is found out.
+// reveal gives caller memory the content that the mutator made, while the memory is read.
+// At other times it has useless bytes, which show a read before which the mutator had no
+// turn.
 func (s *simulation) reveal(block int) {
 	for h, begin := range makeName(s.family, block, s.version[block]) {
 		binary.LittleEndian.PutUint64(s.p[block*kib4+h*half:], begin)
@@ -329,7 +330,7 @@ func (s *simulation) step(block int) {
 	s.note("set to", block, makeName(s.family, block, s.version[block]))
 }
 
-// order is that in which n blocks are fetched.
+// order returns the order in which n blocks are fetched.
 func (s *simulation) order(n int) []int {
 	if !s.every {
 		return inOrder[:n]
@@ -388,7 +389,7 @@ func (l *looker) AppendChangedParts(dst []Extent, parts [][]byte) []Extent {
 	return l.Guard.AppendChanged(dst, l.look(parts[0], &l.look2))
 }
 
-// askKernel is a look that reads nothing: what the model of the kernel says.
+// askKernel is a look that reads no memory: it asks the model of the kernel.
 func (l *looker) askKernel(dst []Extent, parts [][]byte) []Extent {
 	l.turn(l.base)
 	fresh := len(dst)
@@ -420,11 +421,11 @@ func (l *looker) copyBlocks(dst, src []byte, off int64, sums []uint32) (sum uint
 	return sum
 }
 
-// crash asks what would be found after a crash. A write may leave of each half
-// of a block what it was or what the writer's sum is of: any write may. After
-// Sync it is the latter. (A write by Raw has no sum. What it leaves is any
-// content that the buffer had since the write began, which land checks at every
-// landing, and it is held against the sum taken before only to be counted.)
+// crash checks the media as a crash would leave them. Any write may leave each half of a
+// block with the old content or with the content of the writer's sum. After Sync only the
+// latter is allowed. (A write by Raw has no sum. It leaves any content that the buffer
+// had since the write began; land checks that. A comparison with the sum taken before is
+// only counted.)
 func (s *simulation) crash(ph crashPhase) {
 	s.crashes[ph]++
 	torn := uint(0)
@@ -541,7 +542,7 @@ func (s *simulation) driver(segment int) (stop func()) {
 	return stop
 }
 
-// judge holds receipts and errors against the media.
+// judge compares receipts and errors with the media.
 func (s *simulation) judge() {
 	s.schedules = 1
 	wrong := false
@@ -576,7 +577,7 @@ func (s *simulation) judge() {
 	}
 }
 
-// judgeError holds the end of a segment against what the device did to it.
+// judgeError compares the result of a segment with the faults of the device.
 func (s *simulation) judgeError(fl *segment, device *deviceErrors) {
 	if fl.err == nil && fl.good == fl.n && len(device.returned) == 0 && fl.attempt <= 2 {
 		return // which most are
@@ -642,7 +643,7 @@ const (
 	isUnexplained
 )
 
-// explain says why a block is not what its sum says, from what was read when.
+// explain says why a block differs from its sum, by the contents that each read saw.
 func (s *simulation) explain(i int) int {
 	switch {
 	case !s.fromCaller[i] || !s.strayed[i]: // private memory, or what the look saw
@@ -667,8 +668,8 @@ func (s *simulation) collide(i int) bool {
 	return len(g.AppendChanged(nil, pages()[s.family][i][version(s.look2[i][0])])) == 0
 }
 
-// explored is what was counted of a strategy on a device, by what pages look
-// like and by whether a block returns to a content.
+// explored has the counts of a strategy on a device, by the family of pages and by
+// whether a block returns to an earlier content.
 type explored struct {
 	exploration
 	device *simulatedDevice
@@ -735,7 +736,7 @@ func (s *simulation) show(p program) string {
 
 // explore explores rows on every device with writes of the blocks that sizes gives,
 // several programs at a time. If split, each block is a segment; segments are alike, so
-// of programs for two that differ in which does what one is enough.
+// of two programs that only exchange the segments one is explored.
 func explore(rows []exploration, devices []simulatedDevice, sizes func(*simulatedDevice) []int, steps int, split bool) (all []*explored) {
 	var jobs []*task
 	for _, e := range rows {

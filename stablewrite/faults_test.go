@@ -99,12 +99,12 @@ func (d *faulty) Sync() error {
 	return nil
 }
 
-// fates is what became of faults, by kind: one was the error that the call
-// returned, one came beside it in the same call, or the call healed it.
+// fates counts faults by kind and result: the call returned the fault, or another error
+// in its place, or healed it.
 type fates struct{ surfaced, beside, healed map[string]int }
 
-// judge counts what became of the faults of one call. Its error must be one of
-// them; without one it must have healed all.
+// judge counts what became of the faults of one call. The error of the call must be one
+// of them. Without an error the call must have healed all.
 func (n fates) judge(t *testing.T, faults []*injected, err error, heals func(kind string) bool) {
 	t.Helper()
 	var out *injected
@@ -129,8 +129,8 @@ func (n fates) judge(t *testing.T, faults []*injected, err error, heals func(kin
 	}
 }
 
-// Each injected fault surfaces or is healed, with the media true in either case;
-// none is lost.
+// Each injected fault is returned or healed, and the receipt is true of the media in
+// either case.
 func TestEveryInjectedFaultSurfacesOrIsHealed(t *testing.T) {
 	for _, s := range []Strategy{Verify, Detect, Bounce, Buffered} {
 		n := fates{map[string]int{}, map[string]int{}, map[string]int{}}
@@ -154,7 +154,8 @@ func TestEveryInjectedFaultSurfacesOrIsHealed(t *testing.T) {
 	}
 }
 
-// faultyWrite is one write, its error or receipt held against media and faults.
+// faultyWrite makes one write, and compares its error or receipt with the media and the
+// faults.
 func faultyWrite(t *testing.T, f *File, d *faulty, n fates) {
 	t.Helper()
 	w := Write{Buf: d.buf, Off: int64(d.rng.IntN(8)) * 512, Sums: make([]uint32, 9)}
@@ -182,7 +183,7 @@ func faultyWrite(t *testing.T, f *File, d *faulty, n fates) {
 	}
 }
 
-// faultyRead is one read of any offset and length.
+// faultyRead makes one read of any offset and length.
 func faultyRead(t *testing.T, f *File, d *faulty, n fates) {
 	t.Helper()
 	p := AlignedBuffer(512 * (1 + d.rng.IntN(8)))

@@ -29,7 +29,7 @@ func fill(p []byte, v byte) []byte {
 	return p
 }
 
-// media reads name as no writer does: by its own descriptor.
+// media reads name through another descriptor than any writer's.
 func media(t *testing.T, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(name)
@@ -102,8 +102,8 @@ func TestCreateTruncatesAndOpenDoesNot(t *testing.T) {
 	}
 }
 
-// ramfs refuses O_DIRECT after the file was created; tmpfs accepts it and means
-// nothing by it. Neither leaves a new file, nor empties an old one.
+// ramfs refuses O_DIRECT after the file was created; tmpfs accepts and ignores it.
+// Neither leaves a new file, nor empties an old one.
 func TestRefusedOpenChangesNothing(t *testing.T) {
 	testenv.Tool(t, "mount")
 	for _, fs := range []string{"ramfs", "tmpfs"} {
@@ -192,7 +192,7 @@ func TestCreateThroughADanglingLink(t *testing.T) {
 	}
 }
 
-// What an engine relies on for durability is kept.
+// Flags that an engine relies on for durability are kept.
 func TestNewKeepsSyncFlags(t *testing.T) {
 	name := filepath.Join(testenv.DirectDir(t), "f")
 	for _, flag := range []int{0, unix.O_DSYNC, unix.O_SYNC} {
@@ -483,7 +483,8 @@ func TestReadOnlyDescriptor(t *testing.T) {
 	}
 }
 
-// On file systems that do not tell by statx the alignment is theirs, not less.
+// On file systems that do not report the alignment by statx, the library requires no less
+// than theirs.
 func TestGeometryOnRealFileSystems(t *testing.T) {
 	for _, tc := range []struct {
 		mkfs   []string

@@ -19,7 +19,7 @@ import (
 	"stablepages/crcguard"
 )
 
-// volumeBytes is what the largest of their minima asks: xfs's 300 MiB.
+// volumeBytes is more than each of them needs at least: xfs needs 300 MiB.
 const volumeBytes = 320 << 20
 
 // fileSystems are the file systems to test on. Each test makes new ones.
@@ -54,7 +54,7 @@ func create(t *testing.T, name string, o Options) *File {
 	return f
 }
 
-// unitOf is the least that is written directly.
+// unitOf returns the smallest length of a direct write.
 func unitOf(f *File) int { return max(f.Geometry().OffsetAlign, 512) }
 
 // model is a file and what it must hold.
@@ -64,7 +64,7 @@ type model struct {
 	want []byte
 }
 
-// write writes new bytes and holds the receipt against them.
+// write writes new bytes and compares the receipt with them.
 func (m *model) write(t *testing.T, off int64, n int) {
 	t.Helper()
 	p := AlignedBuffer(n)
@@ -110,7 +110,7 @@ func (m *model) stream(t *testing.T, off, n int) {
 	m.wrote(off, p)
 }
 
-// wrote enters bytes that were written.
+// wrote enters written bytes into the model.
 func (m *model) wrote(off int, p []byte) {
 	if end := off + len(p); end > len(m.want) {
 		m.want = append(m.want, make([]byte, end-len(m.want))...)
@@ -143,7 +143,7 @@ func (m *model) read(t *testing.T) {
 	}
 }
 
-// check holds the media against the model.
+// check compares the media with the model.
 func (m *model) check(t *testing.T) {
 	t.Helper()
 	if got := testenv.Media(t, m.f.Name()); !bytes.Equal(got, m.want) {
@@ -228,7 +228,7 @@ func TestReceiptsOfChangingMemoryOnEveryFileSystem(t *testing.T) {
 	})
 }
 
-// holds holds the media against the receipt, block by block.
+// holds compares the media with the receipt, block by block.
 func holds(t *testing.T, f *File, w *Write) {
 	t.Helper()
 	n := w.Receipt.N
@@ -242,8 +242,8 @@ func holds(t *testing.T, f *File, w *Write) {
 	}
 }
 
-// A disk that fills up in the middle of a write: the good bytes are on the media
-// as summed, the rest says so, and once there is room the File goes on.
+// A disk that fills up in the middle of a write: the good bytes are on the media with
+// their sums, the rest counts as spoiled, and once there is room the File goes on.
 func TestADiskFullInTheMiddleOfAWrite(t *testing.T) {
 	t.Parallel()
 	onEveryFileSystem(t, func(t *testing.T, v *testenv.Volume) {
@@ -275,7 +275,7 @@ func TestADiskFullInTheMiddleOfAWrite(t *testing.T) {
 	})
 }
 
-// isFull writes w, all of which finds no room.
+// isFull writes w, for which there is no room at all.
 func isFull(t *testing.T, f *File, w *Write) {
 	t.Helper()
 	s := f.opts.Strategy
@@ -465,7 +465,7 @@ func failing(t *testing.T, writes []written, causes ...error) {
 	}
 }
 
-// stillTrue holds the media against receipts, through Files opened anew.
+// stillTrue compares the media with receipts, through Files opened anew.
 func stillTrue(t *testing.T, dir string, writes []written) {
 	t.Helper()
 	for _, w := range writes {

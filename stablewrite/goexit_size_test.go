@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// dyingSize is a disk whose Size ends the goroutine, as a test's does that calls Fatal.
+// dyingSize is a disk whose Size ends the goroutine, as t.Fatal does.
 type dyingSize struct {
 	*disk
 	die atomic.Bool

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// held is what a process holds of what it must give back.
+// held counts the resources of the process that a test must give back.
 type held struct {
 	goroutines  int
 	descriptors []string // what they are open on
@@ -24,7 +24,7 @@ func nowHeld() (h held) {
 	h.goroutines = runtime.NumGoroutine()
 	entries, _ := os.ReadDir("/proc/self/fd")
 	for _, e := range entries {
-		// The runtime makes these when it first needs them, and keeps them.
+		// The runtime opens these when it first needs them, and keeps them.
 		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && to != "anon_inode:[eventpoll]" && to != "anon_inode:[eventfd]" {
 			h.descriptors = append(h.descriptors, to)
 		}
@@ -48,8 +48,9 @@ func nowHeld() (h held) {
 // every write would add more; mappings with a name are found by the name.
 const moreMappings = 256
 
-// leftBehind says what is held now that was not. What is about to end gets the
-// time: goroutines, and what the runtime opens to see how many CPUs there are.
+// leftBehind returns an error that names resources that were not held before. It waits
+// for goroutines that are about to end, and for files that the runtime opens to count
+// CPUs.
 func (before held) leftBehind() (err error) {
 	for range 1000 {
 		if err = nowHeld().more(before); err == nil {
@@ -60,7 +61,7 @@ func (before held) leftBehind() (err error) {
 	return err
 }
 
-// more says what now has that before had not.
+// more returns an error that names a resource that now has and before does not.
 func (now held) more(before held) error {
 	for _, kept := range []struct{ was, is []string }{{before.descriptors, now.descriptors}, {before.mapped, now.mapped}} {
 		was := slices.Clone(kept.was)
@@ -84,7 +85,7 @@ func (now held) more(before held) error {
 	return nil
 }
 
-// dup is fd once more, for a child.
+// dup duplicates fd for a child.
 func dup(fd int) (*os.File, error) {
 	again, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -93,8 +94,8 @@ func dup(fd int) (*os.File, error) {
 	return os.NewFile(uintptr(again), "memfd"), nil
 }
 
-// lessBorrowed is names without those of the rings that the process keeps for
-// writes that somebody waits for, so many of each.
+// lessBorrowed returns names without the rings that the process keeps for blocking
+// writes; each has so many names.
 func lessBorrowed(names []string, each int) []string {
 	borrowed.mu.Lock()
 	kept := borrowed.made * each

@@ -11,7 +11,7 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// inMemory is what the Go heap and the Pool of the process hold.
+// inMemory returns the bytes that the Go heap and the Pool of the process hold.
 func inMemory() int {
 	runtime.GC()
 	runtime.GC() // what a sync.Pool kept

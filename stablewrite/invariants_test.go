@@ -4,7 +4,7 @@ package stablewrite
 
 import "testing"
 
-// Memory that is written after it was given back is found out.
+// A write to memory that was given back is detected.
 func TestPoisonIsLookedFor(t *testing.T) {
 	p := NewPool(kib4)
 	var l loan

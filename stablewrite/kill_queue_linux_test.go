@@ -29,7 +29,7 @@ const (
 	longestBlocks = mostBlocks
 )
 
-// It does nothing, but in such a process.
+// It does nothing in other processes.
 func TestAQueueThatIsKilled(t *testing.T) {
 	name, child := os.LookupEnv(queueEnv)
 	if !child {
@@ -134,7 +134,7 @@ func killQueue(t *testing.T, l *ledger, name string, e Engine, seed, enough int,
 	if err := cmd.Wait(); cmd.ProcessState.Exited() {
 		t.Fatalf("it ended before it was killed: %v", err)
 	}
-	// What is in the pipe still was said before, and waits for nobody.
+	// The notes that are still in the pipe were written before the kill.
 	if l != nil {
 		if err := <-ended; err != nil && err != io.ErrUnexpectedEOF {
 			t.Fatal(err)
@@ -144,7 +144,7 @@ func killQueue(t *testing.T, l *ledger, name string, e Engine, seed, enough int,
 }
 
 // No receipt that a process returned before it was killed is false, with 32 writes in
-// flight: of a successor that waits for its lock all that could land has landed.
+// flight: when a successor has the lock, all that could land has landed.
 func TestReceiptsOfAQueueHoldAfterKill(t *testing.T) {
 	t.Parallel()
 	const kills = 8

@@ -9,13 +9,12 @@ import (
 	"stablepages/crcguard"
 )
 
-// mostBlocks is the length of the longest write that a note can tell of. A note
-// is then shorter than PIPE_BUF, so that it goes through a pipe whole or not at
-// all.
+// mostBlocks is the length of the longest write that a note can describe. A note is then
+// shorter than PIPE_BUF, so that it goes through a pipe whole or not at all.
 const mostBlocks = 32
 
-// A note tells of a write of whole blocks: that it is about to begin, or that it
-// returned. Its size is fixed, for encoding/binary.
+// A note reports that a write of whole blocks is about to begin, or that it returned. Its
+// size is fixed, for encoding/binary.
 type note struct {
 	Process, File uint8
 	Strategy      Strategy
@@ -45,7 +44,7 @@ type entry struct {
 	began, ended int
 }
 
-// claim is what a write says of one block.
+// claim is the sum that a write gives one block, if known.
 type claim struct {
 	*entry
 	known bool
@@ -56,7 +55,7 @@ func newLedger() *ledger {
 	return &ledger{open: map[[2]uint32]*entry{}, claims: map[[2]int64][]claim{}, acknowledged: map[Strategy]int{}}
 }
 
-// found enters what a file holds before any write.
+// found enters the bytes of a file before any write.
 func (l *ledger) found(file uint8, media []byte) {
 	before := &entry{note: note{File: file, ID: ^uint32(0)}}
 	for b := range int64(len(media) / kib4) {
@@ -66,7 +65,7 @@ func (l *ledger) found(file uint8, media []byte) {
 }
 
 // take enters a note. The notes of one process come in the order in which things
-// happened: what is told after a write returned began after that.
+// happened: a write that is noted after another returned began after it.
 func (l *ledger) take(n note) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -111,7 +110,7 @@ func (l *ledger) killed(process uint8) {
 	}
 }
 
-// total is the number of acknowledged writes.
+// total returns the number of acknowledged writes.
 func (l *ledger) total() (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -164,7 +163,7 @@ func (e *entry) String() string {
 	return fmt.Sprintf("%v %d of process %d, blocks %d+%d (%d..%d)", e.Strategy, e.ID, e.Process, e.Block, e.Blocks, e.began, e.ended)
 }
 
-// order is who was overwritten by whom.
+// order lists which write was overwritten by which.
 type order map[*entry]map[*entry]bool
 
 func (o order) add(earlier, later *entry) {
@@ -210,7 +209,7 @@ func (o order) contradiction() (a, b *entry) {
 	return a, b
 }
 
-// The ledger can tell: histories that it must take and such as it must not.
+// Histories that the ledger must accept, and others that it must not.
 func TestLedger(t *testing.T) {
 	content := func(v byte) []byte { return fillBlock(make([]byte, kib4), v) }
 	begin := func(id uint32) note { return note{ID: id, Blocks: 2} }

@@ -25,9 +25,9 @@ func loadTime(t *testing.T) time.Duration {
 	return d
 }
 
-// Two processes, many goroutines, all strategies on the same files, memory that
-// never stands still: nothing is torn, nothing that was acknowledged is lost,
-// nothing is left behind, and it ends.
+// Two processes, many goroutines, all strategies on the same files, memory that changes
+// all the time: nothing is torn, nothing that was acknowledged is lost, nothing is left
+// behind, and it ends.
 func TestLoad(t *testing.T) {
 	dir, l := testenv.DirectDir(t), newLedger()
 	files := []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}

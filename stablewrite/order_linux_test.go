@@ -33,8 +33,8 @@ func startedTwice(t *testing.T, pages, rounds int, media func() []byte, first, s
 	}
 }
 
-// Of two writes of one page the one started last is what remains: through one Queue,
-// through two Queues of one File, and through a Queue and Do.
+// Of two writes of one page, the one started last remains: through one Queue, through two
+// Queues of one File, and through a Queue and Do.
 func TestWhatIsStartedLastRemains(t *testing.T) {
 	const pages, rounds = 64, 100
 	onBothEngines(t, pages*kib4, func(t *testing.T, name string, o Options) {

@@ -84,7 +84,7 @@ func (d *disk) file(t testing.TB, o Options) *File {
 	return f
 }
 
-// random are n bytes that repeat nowhere.
+// random returns n random bytes.
 func random(seed uint64, n int) []byte {
 	p := AlignedBuffer(n)
 	rng := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
@@ -92,7 +92,7 @@ func random(seed uint64, n int) []byte {
 	return p
 }
 
-// trueOf holds receipt and block sums against the media.
+// trueOf compares receipt and block sums with the media.
 func (d *disk) trueOf(t *testing.T, w *Write) {
 	t.Helper()
 	got := d.media[w.Off : w.Off+int64(w.Receipt.N)]
@@ -350,7 +350,7 @@ func TestSegmentsAreNearlyEqual(t *testing.T) {
 	}
 }
 
-// Where the size cannot be learnt a write is taken as one that extends.
+// If the size is unknown, every write is taken to extend the file.
 func TestSegmentsGoOutInOrderIfTheSizeIsUnknown(t *testing.T) {
 	f, err := NewDevice(sizeless{newDisk(kib4)}, Options{})
 	if err != nil {

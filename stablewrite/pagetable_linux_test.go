@@ -80,7 +80,7 @@ const (
 
 func (g *pageProgram) note(format string, args ...any) { fmt.Fprintf(&g.text, format+"; ", args...) }
 
-// step takes one step and says what is wrong, "" if nothing is.
+// step takes one step and returns a fault, or "".
 func (g *pageProgram) step() string {
 	page, k := g.rng.IntN(programPages), g.rng.IntN(programArms)
 	a := &g.armed[k]

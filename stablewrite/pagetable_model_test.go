@@ -1,7 +1,7 @@
 package stablewrite
 
-// modelPages is a model of what the kernel does of tracking, by page. The exploration
-// tracks by it; TestTheModelOfThePageTableIsTheKernels compares it with the kernel.
+// modelPages is a model of the kernel's tracking, by page. The exploration tracks by it;
+// TestTheModelOfThePageTableIsTheKernels compares it with the kernel.
 type modelPages struct {
 	base   uintptr
 	pages  []modelPage
@@ -16,10 +16,10 @@ func newModelPages(base uintptr, n int) *modelPages {
 
 func (m *modelPages) store(page int) { m.pages[page] = modelPage{present: true} }
 
-// load brings a page of zeros if there is none, as protected as its place was.
+// load maps a page of zeros if none is mapped; it is protected if its place was.
 func (m *modelPages) load(page int) { m.pages[page].present = true }
 
-// drop is madvise(MADV_DONTNEED).
+// drop models madvise(MADV_DONTNEED).
 func (m *modelPages) drop(page int) { m.pages[page] = modelPage{} }
 
 func (m *modelPages) protect(s *pageScan, r pageRun) error {
@@ -42,7 +42,7 @@ func (m *modelPages) release(_ *pageScan, r pageRun) {
 	}
 }
 
-// each finds the pages of r that f says, adjacent ones as one.
+// each returns the pages of r for which f is true, adjacent ones as one run.
 func (m *modelPages) each(s *pageScan, r pageRun, f func(*modelPage) bool) {
 	s.found = s.found[:0]
 	for at := r.lo; at < r.hi; at += trackedPage {

@@ -47,7 +47,7 @@ const (
 	hands       = 3 // at a desk
 )
 
-// newParty returns that of a process, 0 or 1.
+// newParty returns the party of a process, 0 or 1.
 func newParty(process uint8, files []string, seed uint64) *party {
 	from := quietBlocks + int64(process)*partyBlocks
 	return &party{Process: process, Files: files, From: from, To: from + partyBlocks, Seed: seed}
@@ -64,7 +64,7 @@ func newPartyFiles(t *testing.T, l *ledger, names ...string) {
 	}
 }
 
-// quiet is what the blocks hold that nobody writes.
+// quiet returns the content of the blocks that nobody writes.
 func quiet() []byte {
 	p := make([]byte, quietBlocks*kib4)
 	for i := range p {
@@ -81,8 +81,8 @@ func (p *party) fail(err error) {
 	p.stop.Store(true)
 }
 
-// run writes from memory that moves until it is stopped, and tells of every
-// write. It says what failed, and what is left behind.
+// run writes from memory that moves until it is stopped, and notes every write. It
+// returns what failed, and the resources left behind.
 func (p *party) run(moving []byte, tell func(note)) error {
 	p.moving, p.tell, p.pool = moving, tell, NewPool(partyPool)
 	var wg sync.WaitGroup
@@ -149,7 +149,8 @@ type errand struct {
 	sums  [mostBlocks]uint32
 }
 
-// acts are the kinds of things that a hand does, each as often as it is named.
+// acts lists the actions of a hand. An action that stands here twice is chosen twice as
+// often.
 var acts = []func(*hand) error{
 	(*hand).do, (*hand).do, (*hand).do, (*hand).do, (*hand).do, (*hand).do,
 	(*hand).writeAt, (*hand).writeAt,
@@ -173,7 +174,7 @@ func (h *hand) place() note {
 	return n
 }
 
-// returned tells what a write came to.
+// returned notes the result of a write.
 func (h *hand) returned(n note, good, spoiled int, sums []uint32) {
 	n.Returned, n.Good, n.Spoiled = true, int32(good), int32(spoiled)
 	copy(n.Sums[:], sums[:good])
@@ -199,8 +200,8 @@ func (h *hand) window(n, align int) []byte {
 	return h.moving[at : at+n]
 }
 
-// prepare chooses what j writes, and tells that it begins: from memory that
-// moves, where that is healed or seen.
+// prepare chooses the bytes that j writes, and notes that it begins. They are in memory
+// that moves if the strategy heals or sees changes.
 func (h *hand) prepare(j *errand) {
 	j.note = h.place()
 	j.w.Off, j.w.Sums = j.Block*kib4, j.sums[:]
@@ -216,7 +217,7 @@ func (h *hand) prepare(j *errand) {
 	h.tell(j.note)
 }
 
-// finish tells what j came to, by its receipt.
+// finish notes the result of j, by its receipt.
 func (h *hand) finish(j *errand) error {
 	var we *WriteError
 	switch r, err := j.w.Receipt, j.w.Err; {
@@ -259,7 +260,7 @@ func (h *hand) writeAt() error {
 	return nil
 }
 
-// queue has all its errands under way, in one Queue, three times over.
+// queue starts all errands in one Queue, three times over.
 func (h *hand) queue() error {
 	q := h.f.Queue(len(h.errands))
 	defer q.Close()
@@ -288,9 +289,9 @@ func (h *hand) queue() error {
 	return nil
 }
 
-// stream writes by a Stream. One that is a single part is a write like others.
-// Else the parts go out one by one, so each block is a write of its own. Of a block
-// that it writes in part no sum is known, nor of one that it flushed in the middle:
+// stream writes by a Stream. A Stream of a single part is noted as one write. The parts
+// of a longer one go out one by one, so each block is noted as a write. The sum of a
+// block is unknown if the Stream writes only a part of it, or flushes in its middle:
 // others may have written between its parts.
 func (h *hand) stream() error {
 	n := h.place()
@@ -330,7 +331,7 @@ func (h *hand) stream() error {
 	return nil
 }
 
-// divided is a note for each block of n.
+// divided returns a note for each block of n.
 func (n note) divided(id func(uint32) uint32) (notes []note) {
 	for b := range int64(n.Blocks) {
 		one := n

@@ -10,8 +10,8 @@ import (
 	"stablepages/crcguard"
 )
 
-// fragment leaves, of all the copies of a Pool, free what lies between every count
-// blocks, and returns what holds these.
+// fragment holds every count-th block of all the copies of a Pool, so that only the runs
+// between them are free, and returns their holders.
 func fragment(p *Pool, count int) (held []*loan) {
 	copies, _ := p.sizes()
 	var all []*loan
@@ -86,7 +86,7 @@ func TestAWriteWaitsRatherThanGoOutInPieces(t *testing.T) {
 	}
 }
 
-// untilWaiting returns when so many requests wait.
+// untilWaiting returns when n requests wait.
 func untilWaiting(p *Pool, n int) {
 	for waiting := -1; waiting < n; time.Sleep(100 * time.Microsecond) {
 		p.mu.Lock()

@@ -57,7 +57,7 @@ func TestAFileWithHalfOfThePoolHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-// A Pool with a huge limit maps the memory that is used, and no more.
+// A Pool with a huge limit maps only the memory that is used.
 func TestAPoolOfAnySizeIsUsed(t *testing.T) {
 	pool := NewPool(math.MaxInt)
 	f := newDisk(1<<20).file(t, Options{Strategy: Bounce, Pool: pool})

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// addressSpace is how much the process has mapped, in bytes.
+// addressSpace returns the bytes that the process has mapped.
 func addressSpace(t *testing.T) (pages int) {
 	t.Helper()
 	b, err := os.ReadFile("/proc/self/statm")

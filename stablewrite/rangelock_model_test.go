@@ -18,7 +18,7 @@ type naiveSpan struct {
 	held   bool
 }
 
-// settle marks those that are held, and returns those that were not before, in order.
+// settle marks the spans that are held, and returns those that were not before, in order.
 func (l *naiveLock) settle() (woken []*naiveSpan) {
 	for i, s := range l.all {
 		if s.held {
@@ -104,7 +104,7 @@ func TestRangeLockIsAsAListWouldBe(t *testing.T) {
 	}
 }
 
-// sound returns a fault of a treap.
+// sound returns an error if a rule of the treap is broken.
 func (n *span) sound() error {
 	if n == nil {
 		return nil

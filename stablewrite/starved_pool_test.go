@@ -8,8 +8,8 @@ import (
 	"stablepages/crcguard"
 )
 
-// gated is a disk on which what changes, and which submissions wait, is the test's
-// say.
+// gated is a disk on which the test decides which blocks change and which submissions
+// wait.
 type gated struct {
 	*disk
 	gate func(p []byte, off int64)

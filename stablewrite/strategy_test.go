@@ -321,7 +321,7 @@ func TestBounceNeverSubmitsCallerMemory(t *testing.T) {
 	}
 }
 
-// The hole in the proposal: this is what verify cannot see.
+// The hole in the proposal: verify does not see a change that is restored.
 func TestVerifyMissesARestoredChange(t *testing.T) {
 	d := newScripted(4 * kib4)
 	d.script = []step{{land: -1, before: func() { d.buf[5]++ }, after: func() { d.buf[5]-- }}}
@@ -654,7 +654,7 @@ func TestEOFBehindWhatWasAskedForIsNone(t *testing.T) {
 	}
 }
 
-// eager says at once that nothing follows.
+// eager reports at once that nothing follows: io.EOF comes with the last bytes.
 type eager struct{ *scripted }
 
 func (d eager) ReadAt(p []byte, off int64) (int, error) {

@@ -354,7 +354,7 @@ type brokenReader struct{ n int }
 
 func (r brokenReader) Read([]byte) (int, error) { return r.n, nil }
 
-// hesitant reads nothing every other time.
+// hesitant returns 0 bytes every other time.
 type hesitant struct{ left int }
 
 func (r *hesitant) Read(p []byte) (int, error) {

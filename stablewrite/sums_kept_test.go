@@ -9,8 +9,8 @@ import (
 	"stablepages/crcguard"
 )
 
-// Sums of blocks that did not land stay as they are: a caller may pass a part of the
-// table that it lives by.
+// Sums of blocks that did not land stay as they are: a caller may pass a part of a table
+// that it uses.
 func TestSumsOfWhatDidNotLandStay(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	const blocks, old = 16, 0xabad1dea

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A Sync of the Device that panics, or ends the goroutine, is a Sync that failed, for
-// all that wait with it and come after it, and hangs nobody.
+// A Sync of the Device that panics, or ends the goroutine, is a Sync that failed, for all
+// calls that wait with it or come after it, and none of them hangs.
 func TestASyncThatDiesIsOneThatFailed(t *testing.T) {
 	for how, die := range map[string]func(){"panic": func() { panic("device bug") }, "Goexit": runtime.Goexit} {
 		defer watch(t.Name(), time.Minute)()

@@ -18,8 +18,9 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// trackingChildren are what this program does when it is started again for one of the
-// tests below, by the name in trackingEnv. What one returns is printed; then it exits 1.
+// trackingChildren are the functions that this program runs when a test below starts it
+// again, by the name in trackingEnv. If one returns an error, the program prints it and
+// exits with 1.
 var trackingChildren = map[string]func() error{
 	"without userfaultfd": func() error { return childWithout(unix.SYS_USERFAULTFD) },
 	"unprivileged":        childTracks,
@@ -158,7 +159,8 @@ func childDescriptors() error {
 }
 
 // A page that was swapped out, or that comes back from there, is never taken for
-// unchanged if it was written to; what is away when the write looks counts as changed.
+// unchanged if it was written to; a page that is not in memory when the write looks
+// counts as changed.
 func TestTrackingOfSwappedPages(t *testing.T) {
 	needTracking(t)
 	swapOn(t)

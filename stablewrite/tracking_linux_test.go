@@ -173,7 +173,7 @@ func moveOver(t *testing.T, other uintptr, page []byte) {
 	}
 }
 
-// readInto reads what is given into page from a file opened with flag.
+// readInto reads the given bytes into page from a file opened with flag.
 func readInto(t *testing.T, page, what []byte, flag int) {
 	t.Helper()
 	name := filepath.Join(testenv.DirectDir(t), "f")
@@ -204,7 +204,8 @@ func TestTrackingSeesEveryHand(t *testing.T) {
 			if len(w.Changed) != 1 || w.Changed[0] != (Extent{Off: kib4, Len: kib4}) || !w.Receipt.Tracked {
 				t.Errorf("changed %v, receipt %+v", w.Changed, w.Receipt)
 			}
-			// The next write is as good, or says that other memory is there now.
+			// The next write has a true receipt, too, or an error that other memory is
+			// there now.
 			d.calls, d.script = nil, []step{during(func() { page[9]++ }, func() { page[9]-- })}
 			if err := f.Do(w); err != nil {
 				t.Fatal(err)
@@ -465,7 +466,7 @@ func TestWhatIsCopiedIsNotRefused(t *testing.T) {
 	d.check(t, w)
 }
 
-// Two writes of one buffer at a time, to two Files, in every order of what matters: a
+// Two writes of one buffer at a time, to two Files, in every order of their steps: a
 // change in either is seen by it although the other arms the same pages meanwhile.
 func TestTwoWritesOfOneBuffer(t *testing.T) {
 	restored := func(p []byte) { p[5]++; p[5]-- }
@@ -821,8 +822,8 @@ func (f *failingTable) unchanged(s *pageScan, r pageRun) error {
 	return err
 }
 
-// Whether a page was written to outlives that the kernel makes one huge page of many,
-// before a restored change, after it or both; and the mapping of one is split by a store.
+// A change is seen although the kernel makes one huge page of many small ones before it,
+// after it or both. A store splits the mapping of a huge page.
 func TestTrackingOfPagesThatBecomeHuge(t *testing.T) {
 	const madvCollapse = 25 // MADV_COLLAPSE of include/uapi/asm-generic/mman-common.h, Linux 6.1
 	for name, advice := range map[string]int{"small": unix.MADV_NOHUGEPAGE, "huge": unix.MADV_HUGEPAGE} {

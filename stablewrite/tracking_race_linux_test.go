@@ -16,8 +16,8 @@ import (
 	"stablepages/crcguard"
 )
 
-// racers change tracked memory as no digest can see it: each change is restored, after a
-// moment or at once, in any of the ways that go through the page table.
+// racers change tracked memory so that no digest sees it: each change is restored, after
+// a moment or at once, in any of the ways that go through the page table.
 func racers(t *testing.T, p []byte) (stop func()) {
 	over := make(chan struct{})
 	var wg sync.WaitGroup

@@ -47,8 +47,8 @@ func (d *afterwards) WriteAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// Memory that goes away while it is in flight is found out by the second look, or by
-// the copy for a resubmission: EFAULT, all of the segment spoiled, nothing held.
+// Memory that goes away while it is in flight is detected by the second look, or by the
+// copy for a resubmission: EFAULT, all of the segment spoiled, nothing held.
 func TestMemoryThatGoesAwayInFlightIsEFAULT(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	const blocks, old = 8, 0xabad1dea
@@ -120,8 +120,7 @@ func TestMemoryThatGoesAwayInFlightIsEFAULT(t *testing.T) {
 	}
 }
 
-// The same on a file, where the kernel may find it out first. Whatever of it was in
-// time, the File goes on.
+// The same on a file, where the kernel may fault first. The File can be used afterwards.
 func TestMemoryOfAFileThatGoesAwayInFlight(t *testing.T) {
 	const size = 1 << 20
 	onBothEngines(t, size, func(t *testing.T, name string, o Options) {

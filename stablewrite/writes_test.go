@@ -24,7 +24,7 @@ func drained(t testing.TB, q *Queue) (n int) {
 	return n
 }
 
-// filled is a buffer of n bytes v.
+// filled returns a buffer of n bytes v.
 func filled(n int, v byte) []byte { return fillBlock(AlignedBuffer(n), v) }
 
 // uniform returns the byte that p is full of.

@@ -7,7 +7,7 @@ import (
 	"stablepages/bench/record"
 )
 
-// Findings are what Records mean.
+// Findings are the conclusions from Records.
 type Findings struct {
 	Verdict
 	Headline string // the Verdict in a line

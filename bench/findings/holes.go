@@ -11,7 +11,7 @@ import (
 	"stablepages/stablewrite"
 )
 
-// holdWay is what races of one curve have in common.
+// holdWay has the fields that all races of one curve share.
 type holdWay struct {
 	free   bool
 	size   int

@@ -13,7 +13,7 @@ import (
 	"stablepages/stablewrite"
 )
 
-// watchRun is what the Records of one run of watch have in common.
+// watchRun has the fields that all Records of one run of watch share.
 type watchRun struct {
 	system            *record.System
 	seconds           float64

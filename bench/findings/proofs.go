@@ -53,7 +53,7 @@ func promised(r record.Prove) bool {
 	return repro.Promised(r.Repro)
 }
 
-// shown is what the races of a stage showed.
+// shown has the conclusions from the races of a stage.
 type shown struct {
 	state   probe.State
 	written stablewrite.Directness

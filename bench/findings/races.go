@@ -27,7 +27,7 @@ func say(lines *[]string, who, format string, args ...any) {
 	*lines = append(*lines, who+": "+fmt.Sprintf(format, args...))
 }
 
-// races are what the races of one system show.
+// races has the conclusions from the races of one system.
 type races struct {
 	Verdict
 	alike     []record.Repro

@@ -10,8 +10,8 @@ import (
 	"stablepages/stablewrite"
 )
 
-// honest is what an evaluation finds where all promises are kept and every hole
-// shows.
+// honest returns the Records of an evaluation in which all promises are kept and every
+// hole shows.
 func honest() (races []record.Repro) {
 	for _, w := range []record.Repro{
 		{Strategy: stablewrite.Raw}, {Strategy: stablewrite.Verify}, {Strategy: stablewrite.Verify, Detect: stablewrite.BySum},

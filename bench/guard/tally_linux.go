@@ -20,7 +20,7 @@ const (
 	shownFiles = 10   // in the text, which is printed among COMMAND's messages
 )
 
-// tally is what the guard did since the last report.
+// tally counts the actions of the guard since the last report.
 type tally struct {
 	rows  map[record.Guard]record.Guard // counts, by Comm, PID and File
 	stops int

@@ -393,8 +393,8 @@ func (p *Probe) upgrade() {
 	upgrade(&p.Version, &p.Written, &p.Direct)
 }
 
-// Guard is what the guard did to one file of one process. A guard that did nothing
-// writes one Record, without a file.
+// Guard counts the changes that the guard made to the opens of one file by one process. A
+// guard that did nothing writes one Record, without a file.
 type Guard struct {
 	Kind    string  `json:"kind"` // KindGuard
 	Comm    string  `json:"comm"` // of the process; "" for all processes beyond the limit of the guard
@@ -412,8 +412,8 @@ type Guard struct {
 // Taken counts how often the guard took O_DIRECT away.
 func (g Guard) Taken() int { return g.Opens + g.Cleared }
 
-// Watch is what watch saw of the writes of one program, from one kind of memory to one
-// device. A run that looked at no write has one Record, without writes.
+// Watch has the counts of watch for the writes of one program, from one kind of memory to
+// one device. A run that looked at no write has one Record, without writes.
 type Watch struct {
 	Kind    string                 `json:"kind"`             // KindWatch
 	Comm    string                 `json:"comm"`             // of the process; "" with PID 0

@@ -52,8 +52,8 @@ func TestThePageFitsAPhoneAndADesk(t *testing.T) {
 	}
 }
 
-// inBrowser is what frame says of page. Scheme is Chromium's PreferredColorScheme: 0
-// is dark, 1 is light.
+// inBrowser returns the result of frame in page. Scheme is Chromium's
+// PreferredColorScheme: 0 is dark, 1 is light.
 func inBrowser(t *testing.T, page string, wide int, scheme string) string {
 	t.Helper()
 	dir := t.TempDir()

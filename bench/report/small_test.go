@@ -102,7 +102,7 @@ func small() (all []any) {
 	return all
 }
 
-// found is what recs mean.
+// found returns the findings of recs.
 func found(recs ...any) findings.Findings {
 	var res record.Results
 	for _, r := range recs {

@@ -155,7 +155,7 @@ func TestNamesDoNotSteerTerminals(t *testing.T) {
 	}
 }
 
-// A process that gets the PID of one that ended is another.
+// A process that gets the PID of an ended process is told apart from it.
 func TestAPIDThatComesAgainIsAnother(t *testing.T) {
 	const last = "/proc/sys/kernel/ns_last_pid"
 	if _, err := os.Stat(last); err != nil {

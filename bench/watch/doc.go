@@ -21,7 +21,7 @@
 // throttled, or slowed down by watching changes fewer writes.
 //
 // A change in flight tears data only if a layer below sums or mirrors the data. Findings
-// names that layer, or says that there is none.
+// names that layer, if there is such a layer.
 //
 // # Counts
 //

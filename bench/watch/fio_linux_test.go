@@ -51,7 +51,7 @@ func fioAs(t *testing.T, dir string, args ...string) (writes int64, pid int) {
 	return writes, cmd.Process.Pid
 }
 
-// sizes are of pieces of a page, pages, and what is split.
+// sizes are parts of a page, whole pages, and writes that the kernel splits.
 const sizes = "--bssplit=512/25:1536/5:4k/40:64k/15:1m/10:2m/5"
 
 // fioWays are ways in which nothing changes.

@@ -46,7 +46,7 @@ type Watcher struct {
 	places sync.Map      // the place of each number of a device
 }
 
-// known is what the first change of a row showed.
+// known has the findings of the first change of a row.
 type known struct {
 	change record.Change
 	file   string

@@ -10,7 +10,7 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// start starts to watch what this process starts, or names what is missing.
+// start watches the processes that this one starts, or names the missing prerequisite.
 func start(t *testing.T, o Options) *Watcher {
 	t.Helper()
 	testenv.EBPF(t)

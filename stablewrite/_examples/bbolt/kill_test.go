@@ -77,9 +77,8 @@ func killed(t *testing.T, s stablewrite.Strategy, program string, flags ...strin
 	return sum
 }
 
-// start runs cmd, kills it after some time unless that is 0, and returns what it
-// told last. That is what it acknowledged: one write to a pipe, whole or not at
-// all.
+// start runs cmd, kills it after some time unless that is 0, and returns what it told
+// last: the last acknowledged commit. Each is one write to a pipe, whole or not at all.
 func start(t *testing.T, cmd *exec.Cmd, after time.Duration) (last progress) {
 	t.Helper()
 	out, err := cmd.StdoutPipe()

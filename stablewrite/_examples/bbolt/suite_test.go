@@ -17,9 +17,9 @@ import (
 	"stablepages/stablewrite"
 )
 
-// tooLong are tests of bbolt that take a minute or more each on two processors,
-// most of them because every page is a write of its own. Patched they pass too;
-// README says how to run them.
+// tooLong are tests of bbolt that take a minute or more each on two processors, most of
+// them because every page is written by itself. Patched they pass too; README says how to
+// run them.
 const tooLong = "^TestSimulate.*_10000op|^TestConcurrentRepeatableRead$|^TestBucket_Delete_FreelistOverflow$|^TestOpen_Size_Large$|^TestDB_Put_VeryLarge$|^TestBucket_Stats_RandomFill$"
 
 var packages = []string{"go.etcd.io/bbolt", "go.etcd.io/bbolt/internal/...", "go.etcd.io/bbolt/cmd/..."}
@@ -104,7 +104,7 @@ func goTest(t *testing.T, env, args []string) (outcome map[string][]string, err 
 	return outcome, err
 }
 
-// unpatched says which of the tests that failed do so in bbolt as it is.
+// unpatched returns those of the failed tests that fail in unpatched bbolt too.
 func unpatched(t *testing.T, failed []string) {
 	t.Helper()
 	var names []string

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An answer is one return of io_uring_enter: whether the kernel is entered, and
-// what the caller is told instead of what it returned.
+// An answer is one return of io_uring_enter: whether the kernel is entered, and the
+// result that the caller gets instead of the kernel's.
 type answer struct {
 	entered   bool
 	submitted int

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fake is a kernel that a test plays: its queues lie in a memfd, and enter is the
-// test's.
+// fake stands for the kernel: its queues lie in a memfd, and enter is a function of the
+// test.
 type fake struct {
 	*Ring
 	t     *testing.T

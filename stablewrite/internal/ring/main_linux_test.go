@@ -27,7 +27,7 @@ var children = map[string]func(args []string) error{
 	"limited file size": childLimitedFileSize,
 }
 
-// errMissing is what a child returns if the machine lacks what it needs.
+// errMissing is the error of a child if the machine lacks a prerequisite.
 var errMissing = errors.New("missing")
 
 const exitMissing = 3

@@ -17,7 +17,7 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// asResult is what a system call returned, as a ring returns it.
+// asResult converts the result of a system call to that of a ring.
 func asResult(n int, err error) int32 {
 	var errno unix.Errno
 	if errors.As(err, &errno) {
@@ -147,7 +147,7 @@ func TestResultIsNotInterpreted(t *testing.T) {
 
 const pipeBytes = 1 << 16
 
-// fullPipe is a pipe that takes no byte until one was read.
+// fullPipe returns a pipe that takes no byte until one was read.
 func fullPipe(t *testing.T) (r, w int) {
 	t.Helper()
 	var fds [2]int
