@@ -162,11 +162,15 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	ctx, stop := interruptible(cmd)
 	defer stop()
-	err := f.time(ctx, cmd, args, res)
+	return res.end(ctx, cmd, report.Text, advised(f.time(ctx, cmd, args, res)))
+}
+
+// advised adds to an error that a file is not written directly which files are.
+func advised(err error) error {
 	if errors.Is(err, stablewrite.ErrNotDirect) {
-		err = fmt.Errorf("%w; name a file on ext4 or xfs, or a block device", err)
+		return fmt.Errorf("%w; name a file on ext4 or xfs, or a block device, and run without a guard", err)
 	}
-	return res.end(ctx, cmd, report.Text, err)
+	return err
 }
 
 // time times the plan. It removes the file before anything but Records is printed: a

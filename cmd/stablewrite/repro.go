@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -116,10 +115,7 @@ func (f *reproFlags) check() error {
 
 func (f *reproFlags) run(cmd *cobra.Command, name string) error {
 	rec, err := f.race(cmd, name)
-	if errors.Is(err, stablewrite.ErrNotDirect) {
-		return fmt.Errorf("%w; name a file on ext4 or xfs, or a block device", err)
-	}
-	if err != nil {
+	if err = advised(err); err != nil {
 		return err
 	}
 	v := repro.Judge(rec)
