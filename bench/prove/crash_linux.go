@@ -15,7 +15,7 @@ import (
 
 // crashes is how many writes of each strategy are cut short. The smallest victim, of
 // 64 MiB, has room for those of every strategy.
-const crashes = 9
+const crashes = 18
 
 // errCrash ends a writer when its first submission has landed.
 var errCrash = errors.New("here the writer ends")
