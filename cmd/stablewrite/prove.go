@@ -43,7 +43,7 @@ running free and gated; the read with two equal iovec bases of the mail of 2011;
 unmodified programs (the one of the mail, fio, QEMU), plain and under the command run;
 writers that end, and a power cut, in the middle of a write; and writes that fail
 below. It prints for each kernel which stacks are open, and the answer of probe.
-Two machines run at a time. The whole took 100 minutes on two busy processors.
+Two machines run at a time. The whole takes about an hour on two processors.
 
 It downloads each kernel once (about 40 MB) to a cache, with apt-get, which
 checks that Debian signed it: 6.1 from bookworm-security, 6.12 from

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,26 +21,31 @@ import (
 	"stablepages/stablewrite"
 )
 
-// built is the program, once a test has built it. Its file has no name.
-var built *os.File
+// built is the program as users build it: with the race detector, which tests may have, it
+// is too slow for an emulated processor. Its file has no name.
+var built = sync.OnceValues(func() (*os.File, error) {
+	dir, err := os.MkdirTemp("", "stablepages-test-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	name := filepath.Join(dir, "stablewrite")
+	build := exec.Command("go", "build", "-o", name, ".")
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, out)
+	}
+	return os.Open(name)
+})
 
-// program builds the program in the way that users build it: with the race detector, which
-// tests may have, it is too slow for an emulated processor.
+// program returns a name of the built program.
 func program(t *testing.T) string {
 	t.Helper()
-	if built == nil {
-		name := filepath.Join(t.TempDir(), "stablewrite")
-		build := exec.Command("go", "build", "-o", name, ".")
-		build.Env = append(build.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		var err error
-		if built, err = os.Open(name); err != nil {
-			t.Fatal(err)
-		}
+	f, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), built.Fd())
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())
 }
 
 // proof runs prove and returns its Records.
@@ -119,6 +125,7 @@ func (c counts) clean(t *testing.T, what string) {
 // Linux 6.1 has the fault of 2011 and lacks the fix.
 func TestKernelBtrfs(t *testing.T) {
 	testenv.Kernels(t)
+	t.Parallel()
 	recs := proof(t, program(t), "--kernels", "6.1", "--victims", "btrfs", "--scenarios", "race,read,program,crash,replay", "--programs", "modify-dio-in-flight,dio-race", "--mutators", "stock,storm,aba,crcpage", "--until", "3m")
 	race := func(writer string, k mutator.Kind) counts { return of(t, recs, record.Race, "btrfs", writer, k) }
 	if c := race("raw", mutator.Storm); c.ReadErrors == 0 || c.mismatches == 0 || c.evidence == 0 {
@@ -194,6 +201,7 @@ func ranOf(t *testing.T, recs []record.Prove, program string) (changed int64) {
 
 func TestKernelMirrorAndProtectionInformation(t *testing.T) {
 	testenv.Kernels(t)
+	t.Parallel()
 	recs := proof(t, program(t), "--kernels", "6.1", "--victims", "md-raid1,t10-pi", "--scenarios", "race,faults", "--mutators", "storm,hint")
 	race := func(victim, writer string, k mutator.Kind) counts { return of(t, recs, record.Race, victim, writer, k) }
 	if c := race("md-raid1", "raw", mutator.Storm); c.Diverged == 0 || c.mismatches == 0 {
@@ -259,6 +267,7 @@ func closed(t *testing.T, recs []record.Prove, victim string, how stablewrite.Di
 // media right, and not the receipts of verify.
 func TestKernelsThatCopy(t *testing.T) {
 	testenv.Kernels(t)
+	t.Parallel()
 	recs := proof(t, program(t), "--kernels", "6.12,newest", "--victims", "btrfs", "--scenarios", "race", "--mutators", "storm,aba", "--until", "3m")
 	of6 := slices.DeleteFunc(slices.Clone(recs), func(r record.Prove) bool { return !strings.HasPrefix(r.Kernel, "6.12.") })
 	newest := slices.DeleteFunc(slices.Clone(recs), func(r record.Prove) bool { return strings.HasPrefix(r.Kernel, "6.12.") })
@@ -283,6 +292,7 @@ func TestKernelsThatCopy(t *testing.T) {
 // pages, and leaves mirrors open.
 func TestKernelNewestOnStacks(t *testing.T) {
 	testenv.Kernels(t)
+	t.Parallel()
 	recs := proof(t, program(t), "--kernels", "newest", "--victims", "xfs-on-t10-pi,ext4-on-md-raid1", "--scenarios", "race", "--mutators", "storm")
 	closed(t, recs, "xfs-on-t10-pi", stablewrite.DirectBounced)
 	if c := of(t, recs, record.Race, "ext4-on-md-raid1", "raw", mutator.Storm); c.Diverged == 0 || c.Written != stablewrite.DirectYes {
