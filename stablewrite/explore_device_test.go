@@ -11,20 +11,20 @@ import (
 	"stablepages/crcguard"
 )
 
-// simulatedDevice is a row of the table of devices: one idea each.
+// simulatedDevice is a row of the table of devices.
 type simulatedDevice struct {
 	name     string
 	submit   func(*simulation, []piece) (int, error)
 	legs     int                  // copies on media; 0: one
-	volatile bool                 // what landed since the last Sync may be lost, any of it
+	volatile bool                 // any bytes that landed since the last Sync may be lost
 	unit     int                  // of offset and length; 0: 512
-	blocks   []int                // how many the explored writes have; nil: 2, and 3
-	faults   func(blocks int) int // at most, in a run
+	blocks   []int                // lengths of the explored writes; nil: 2 and 3
+	faults   func(blocks int) int // the most that a run may have; nil: 0
 }
 
 var simulatedDevices = []simulatedDevice{
 	{name: "plain", submit: (*simulation).transfer},
-	// Parts of a request complete apart, and either may be the one that fails.
+	// A request is split in two, which complete apart. Either may fail.
 	{name: "split", submit: (*simulation).split, faults: func(int) int { return 1 }},
 	// btrfs, dm-integrity: sums at submission, then transfers.
 	{name: "summing layer", submit: (*simulation).layered},
@@ -36,9 +36,9 @@ var simulatedDevices = []simulatedDevice{
 	{name: "failing", submit: (*simulation).failing, faults: func(blocks int) int { return 4 - blocks }},
 }
 
-// smaller reports whether only a part is explored. The whole takes half a minute of
-// processor time, and make load explores it. Under the race detector, which has little to
-// find in runs of one goroutine, reading a page takes ten times as long.
+// smaller reports whether only a part of the schedules is explored. All of them take half
+// a minute of processor time; make load explores them. The race detector makes reading a
+// page ten times slower, and has little to find in runs of one goroutine.
 func smaller() bool { return !testenv.Full() && !*update || raceEnabled }
 
 func (d *simulatedDevice) sizes() []int {
@@ -84,7 +84,7 @@ type content struct {
 type media struct {
 	bytes   []byte
 	now     [maxBlocks]content
-	earlier [maxBlocks][]content // what may come back: landed since the last Sync, or before the write
+	earlier [maxBlocks][]content // replaced since the last Sync; a crash may bring them back
 }
 
 func (s *simulation) WriteAt(p []byte, off int64) (int, error) {
@@ -109,7 +109,7 @@ func (s *simulation) WriteAt(p []byte, off int64) (int, error) {
 	s.pieces[s.segment(block)] = ps
 	n, err := s.device.submit(s, ps)
 	if n == len(p) && !caller {
-		s.errors[s.segment(block)].pending = nil // the resubmission healed it, if the media say so
+		s.errors[s.segment(block)].pending = nil // the resubmission healed it; judge checks the media
 	}
 	return n, err
 }
@@ -136,8 +136,7 @@ func bytesOf(ps []piece) (n int) {
 	return n
 }
 
-// fetch is the moment at which a device reads memory. The bytes that it read then land,
-// or do not.
+// fetch models the moment at which a device reads memory. It keeps the bytes for land.
 func (s *simulation) fetch(p *piece) (seen name) {
 	if p.caller {
 		s.mutate(p.block)
@@ -158,7 +157,7 @@ func (s *simulation) fetch(p *piece) (seen name) {
 	return seen
 }
 
-// land puts what arrived of p on the media of a leg.
+// land puts the fetched bytes of p on the media of a leg.
 func (s *simulation) land(leg int, p *piece, unreadable bool) {
 	m, i := &s.media[leg], p.block
 	if s.device.volatile {
@@ -170,7 +169,7 @@ func (s *simulation) land(leg int, p *piece, unreadable bool) {
 	s.fromCaller[i] = p.caller
 	for h, v := range m.now[i].name {
 		if !s.was(i, h, v) {
-			s.breaks(fmt.Sprintf("half %d of block %d landed with what the buffer did not hold during the write", h, i))
+			s.breaks(fmt.Sprintf("half %d of block %d landed with bytes that the buffer did not hold during the write", h, i))
 		}
 	}
 	s.note("landed", i, m.now[i].name)
@@ -220,8 +219,8 @@ func (s *simulation) split(ps []piece) (int, error) {
 	return bytesOf(parts[0]) * s.pick(2), syscall.EIO
 }
 
-// layered sums the memory at submission and stores the sum with the data: where
-// they do not agree, reads fail.
+// layered sums the memory at submission and stores the sum with the data. If the two
+// differ, reads fail.
 func (s *simulation) layered(ps []piece) (int, error) {
 	var summed [maxBlocks]name
 	for _, j := range s.order(len(ps)) {
@@ -234,8 +233,8 @@ func (s *simulation) layered(ps []piece) (int, error) {
 	return bytesOf(ps), nil
 }
 
-// protected refuses what does not match the sum taken at submission. Of a refused request
-// nothing landed, or the blocks that match, or the blocks before the first that does not.
+// protected refuses a request with a block that differs from its sum at submission. Then
+// nothing landed, or the blocks that match, or the blocks before the first that differs.
 func (s *simulation) protected(ps []piece) (int, error) {
 	var summed [maxBlocks]name
 	for _, j := range s.order(len(ps)) {
@@ -276,10 +275,10 @@ type fault struct {
 	n      int
 }
 
-// faultsOf are all faults of a submission of so many halves of blocks, the first of which
-// begins a block or does not. Of a failed one any beginning lands, or any of its blocks.
-// The bytes that it reports as landed are true after ENOSPC, and mean nothing after EIO
-// and EILSEQ.
+// faultsOf returns all faults of a submission of so many halves of blocks; from is 1 if
+// the first is the second half of its block. If it fails, any prefix lands, or any set of
+// its blocks. The count of bytes that it reports is true after ENOSPC, and means nothing
+// after EIO and EILSEQ.
 func faultsOf(halves, from int) (all []fault) {
 	for k := range halves {
 		all = append(all, fault{nil, 1<<k - 1, k * half})
@@ -313,7 +312,7 @@ func wholeBlocks(landed uint, halves, from int) bool {
 	return true
 }
 
-// failing returns errors or short writes without a cause.
+// failing returns errors or short writes at any submission.
 func (s *simulation) failing(ps []piece) (int, error) {
 	if s.faults == 0 {
 		return s.transfer(ps)
@@ -333,7 +332,7 @@ func (s *simulation) failing(ps []piece) (int, error) {
 	if f.err != nil {
 		s.refuse(ps, f.err)
 	} else if f.n < s.Geometry().OffsetAlign {
-		s.refuse(ps, io.ErrShortWrite) // from where to go on?
+		s.refuse(ps, io.ErrShortWrite) // less than a unit, so the writer cannot go on
 	}
 	for at := 0; len(ps) > 0; ps = ps[1:] {
 		n := 0

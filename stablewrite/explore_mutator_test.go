@@ -104,7 +104,7 @@ func (p program) restores() bool {
 	return false
 }
 
-// programs are all programs of 1 to steps steps. Contents are canonical: a step gives a
+// programs returns all programs of 1 to steps steps. Contents are canonical: a step gives a
 // block a content that it had before, or the next new one, which stands for all others.
 func programs(blocks, steps int) (all []program) {
 	var extend func(program, int)
@@ -125,7 +125,7 @@ func programs(blocks, steps int) (all []program) {
 	return all
 }
 
-// sequences are all sequences of n steps on one block.
+// sequences returns all sequences of n steps on one block.
 func sequences(n int) [][]int {
 	all := [][]int{nil}
 	for range n {

@@ -46,9 +46,9 @@ func outcomes(e exploration, d *simulatedDevice, steps int, every bool) (all map
 	return all, runs
 }
 
-// The walk takes one order of each schedule. Here are all: steps before reads of
-// other blocks too, in any order of the blocks, which devices fetch in any order.
-// They come to the same.
+// The walk takes one order of each schedule. This test takes all orders: steps come
+// before reads of other blocks, too, and devices fetch blocks in any order. The
+// outcomes are the same.
 func TestOrdersThatCommuteAreOneSchedule(t *testing.T) {
 	t.Parallel()
 	for _, e := range explorations() {
@@ -73,7 +73,7 @@ func compareOrders(t *testing.T, e exploration, d simulatedDevice) {
 	every, orders := outcomes(e, &d, steps, true)
 	t.Logf("%-14s %7d orders, %6d schedules, %6d outcomes", d.name, orders, schedules, len(one))
 	if len(one) != len(every) {
-		t.Errorf("%s: %d outcomes of %d orders, %d of one order of each", d.name, len(every), orders, len(one))
+		t.Errorf("%s: %d outcomes of all %d orders, %d of one order of each schedule", d.name, len(every), orders, len(one))
 	}
 	for o := range every {
 		if one[o] == 0 {
@@ -87,11 +87,11 @@ func compareOrders(t *testing.T, e exploration, d simulatedDevice) {
 func TestEveryScheduleOfOverlappedSegments(t *testing.T) {
 	t.Parallel()
 	rows := slices.DeleteFunc(explorations(), func(e exploration) bool {
-		return e.others || e.joins // of a segment of one block: as verify
+		return e.others || e.joins // a segment of one block has nothing to join
 	})
 	devices := slices.DeleteFunc(slices.Clone(simulatedDevices), func(d simulatedDevice) bool {
-		// A device that completes, one that fails at times, one that refuses. The ways in
-		// which other devices read memory make no difference between segments.
+		// These devices complete, fail at times, and refuse. The ways in which other devices
+		// read memory make no difference between segments.
 		return d.name != "plain" && d.name != "split" && d.name != "T10 PI"
 	})
 	if smaller() {

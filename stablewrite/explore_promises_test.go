@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write what the strategies promise, and 
 func TestPROMISESShowsThePromisesAndTheExploration(t *testing.T) {
 	t.Parallel()
 	text := promises(everySchedule())
-	if smaller() { // the exploration is a part of the whole: its counts are others
+	if smaller() { // only a part is explored, so the counts differ
 		is, err := os.ReadFile("PROMISES.md")
 		if err != nil {
 			t.Fatal(err)
@@ -26,7 +26,7 @@ func TestPROMISESShowsThePromisesAndTheExploration(t *testing.T) {
 		_, rest, _ := strings.Cut(string(is), "<!-- promises -->\n")
 		section, _, ok := strings.Cut(rest, "<!-- /promises -->")
 		if without(section) != without(text) || !ok {
-			t.Errorf("but for its counts, PROMISES.md says\n%s\nwhere it is\n%s", without(section), without(text))
+			t.Errorf("PROMISES.md, without counts, says\n%s\nwant\n%s", without(section), without(text))
 		}
 		return
 	}

@@ -15,19 +15,19 @@ import (
 	"stablepages/crcguard"
 )
 
-// The strategies are step functions, so that the code that writes to a device
-// can be run through every order of events on a simulated one: a mutator's steps
-// against each moment at which a block of the caller's memory is read, by the
-// first look, by each fetch of a device, by the second look, by the copy.
+// The strategies are step functions, so a test can run the code that writes to a
+// device through every order of events on a simulated device. The events are the
+// steps of a mutator and the reads of blocks of the caller's memory: by the first
+// look, by each fetch of a device, by the second look, and by the copy.
 //
-// Two orders are one schedule if they differ only in when things happen that do
-// not touch each other: a step on one block and the read of another, steps on
+// Two orders are one schedule if they differ only in the order of events that do
+// not touch the same block: a step on one block and the read of another, steps on
 // different blocks, reads of different blocks. Every read then sees the same
 // bytes, so the strategy and the device do the same. The walk takes one order of
-// each schedule: a step comes immediately before a read of its block, blocks are
-// fetched in order, and what had landed of the others when one landed is for
-// the crash check no matter, as it judges block by block. That this loses
-// nothing is tested: TestOrdersThatCommuteAreOneSchedule walks every order.
+// each schedule: a step comes immediately before a read of its block, and blocks
+// are fetched in order. The crash check judges block by block, so it does not
+// depend on which others had landed. TestOrdersThatCommuteAreOneSchedule walks
+// every order and finds the same outcomes.
 
 // choices walks depth first over every sequence of decisions.
 type choices struct {
@@ -58,15 +58,14 @@ func (c *choices) next() bool {
 	return false
 }
 
-// exploration is a row of the table of explored cases. A row that differs from a strategy
-// is explored with three changes or with two faults, not with both at a time. A row that
-// takes the same steps as others, in other cases, is explored with the shortest writes
-// only.
+// exploration is a row of the table of explored cases. A row with differs set, a variant
+// of a strategy, has at most one fault in runs with three changes. A row with others set,
+// which takes the steps of another row in other cases, has only the shortest writes.
 type exploration struct {
 	name, about     string
 	differs, others bool
 	Options
-	joins  bool // what little lies between goes out with what changed
+	joins  bool // unchanged blocks between changed ones go out with them
 	scarce bool // memory for a resubmission comes a unit at a time
 }
 
@@ -114,8 +113,8 @@ type tally struct {
 	healed  int // an error of the device that a resubmission made good
 
 	// Moments after a landing or a sum at which the machine may crash, and those
-	// at which a block may then be neither as it was nor as the writer's sum
-	// says.
+	// at which a block may then match neither its old content nor the writer's
+	// sum.
 	crashes, torn [crashPhases]int
 }
 
@@ -135,7 +134,7 @@ func (n *tally) add(m *tally) {
 	}
 }
 
-// simulation is one run: caller memory, what the mutator still has to do, media.
+// simulation is one run: caller memory, the steps that the mutator has left, media.
 // It is the Device of the segments.
 type simulation struct {
 	*choices
@@ -146,7 +145,7 @@ type simulation struct {
 	every   bool // every order, not one of each schedule
 
 	p        []byte
-	segments int // parts, each of as many blocks
+	segments int // number of parts, all of one length
 	private  []byte
 	parts    []*segment
 	lookers  []*looker
@@ -157,16 +156,16 @@ type simulation struct {
 	yields   [maxBlocks]func(done bool) bool
 	left     program
 	pieces   [maxBlocks][]piece // storage, by segment
-	version  [maxBlocks]int     // what the mutator set last
+	version  [maxBlocks]int     // content that the mutator set last
 	had      [maxBlocks]uint    // versions that were in the buffer since the write began
 	turn     func(block int)    // lets another segment go on
 
-	// What was read, by block.
+	// The bytes that were read, by block.
 	look1, look2 [maxBlocks]name
 	strayed      [maxBlocks]bool   // a device fetched other bytes than the first look saw
 	held         [maxBlocks]name   // the bytes that the writer's sum was taken of
-	sums         [maxBlocks]uint32 // what the writer holds; for Raw, which takes none, a layer's
-	fromCaller   [maxBlocks]bool   // what landed last
+	sums         [maxBlocks]uint32 // of the writer; for Raw, which takes none, of a layer
+	fromCaller   [maxBlocks]bool   // whether the bytes that landed last are
 
 	media     []media
 	arrived   [maxBlocks][]byte
@@ -183,7 +182,7 @@ type simulation struct {
 type deviceErrors struct {
 	returned []error
 	pending  error // the last, unless a resubmission landed since
-	attempt  int   // in which that was
+	attempt  int   // the attempt that got pending
 }
 
 func newSimulation(o exploration, d *simulatedDevice, fam family, blocks, segments int) *simulation {
@@ -206,7 +205,7 @@ func newSimulation(o exploration, d *simulatedDevice, fam family, blocks, segmen
 	}
 	s.private = AlignedBuffer(len(s.p))
 	for i := range s.version {
-		s.version[i] = old // not that of what the buffer holds first
+		s.version[i] = old // not first, so that begin fills the buffer
 	}
 	for k := range segments {
 		l := &looker{simulation: s, base: k * blocks / segments}
@@ -254,7 +253,7 @@ func (s *simulation) begin(p program) {
 		s.had[i] = 1 << first
 		for leg := range s.media {
 			m, was := &s.media[leg], pages()[s.family][i][old]
-			if m.now[i].name != nameOf(was) { // its halves have no other bytes
+			if m.now[i].name != nameOf(was) { // a name identifies the bytes
 				copy(m.bytes[i*kib4:], was)
 			}
 			m.now[i] = content{name: nameOf(was)}
@@ -275,8 +274,8 @@ func (s *simulation) set(block, version int) {
 }
 
 // reveal gives caller memory the content that the mutator made, while the memory is read.
-// At other times it has useless bytes, which show a read before which the mutator had no
-// turn.
+// At other times the memory has useless bytes, so that a read is noticed before which the
+// mutator had no turn.
 func (s *simulation) reveal(block int) {
 	for h, begin := range makeName(s.family, block, s.version[block]) {
 		binary.LittleEndian.PutUint64(s.p[block*kib4+h*half:], begin)
@@ -389,7 +388,7 @@ func (l *looker) AppendChangedParts(dst []Extent, parts [][]byte) []Extent {
 	return l.Guard.AppendChanged(dst, l.look(parts[0], &l.look2))
 }
 
-// askKernel is a look that reads no memory: it asks the model of the kernel.
+// askKernel looks without reading memory: it asks the model of the kernel.
 func (l *looker) askKernel(dst []Extent, parts [][]byte) []Extent {
 	l.turn(l.base)
 	fresh := len(dst)
@@ -432,7 +431,7 @@ func (s *simulation) crash(ph crashPhase) {
 	for leg := range s.media {
 		for i := range s.blocks() {
 			if fl := s.parts[s.segment(i)]; ph != inFlight && margin+(i+1)*kib4 > int(fl.off)+fl.good {
-				continue // the caller was told
+				continue // the error told the caller
 			}
 			m := &s.media[leg]
 			ok := s.survives(ph, i, &m.now[i])
@@ -485,7 +484,7 @@ func (s *simulation) write(p program) {
 // prepare makes segment k ready, as progress.take does.
 func (s *simulation) prepare(k int) {
 	f, fl, l, n := s.file, s.parts[k], s.lookers[k], len(s.p)/s.segments
-	clear(s.private) // what it held before is of no use to anybody
+	clear(s.private) // nothing may use bytes of the run before
 	l.use(s.options.DetectBy)
 	fl.parts, fl.n, fl.private, fl.off = append(fl.parts[:0], s.p[k*n:][:n:n]), n, s.private[k*n:][:n:n], int64(margin+k*n)
 	fl.aligned, fl.whole, fl.unit, fl.steps, fl.guard, fl.copies = true, s.options.Resubmit == Whole, f.geo.OffsetAlign, f.row.steps, l, l.copyBlocks
@@ -504,8 +503,8 @@ func (s *simulation) prepare(k int) {
 	copy(s.sums[l.base:], l.Sums())
 }
 
-// drive drives all segments to their end: several in turns, the walk deciding who
-// goes on whenever one is about to read memory or to submit.
+// drive drives all segments to their end. Several take turns: the walk chooses which
+// goes on whenever a segment is about to read memory or to submit.
 func (s *simulation) drive() {
 	if s.segments == 1 {
 		s.carry(s.parts[0])
@@ -529,8 +528,8 @@ func (s *simulation) carry(seg *segment) {
 	seg.guard.release()
 }
 
-// driver makes a coroutine that drives a segment, of one run after
-// the other. It yields true at the end of each.
+// driver makes a coroutine that drives a segment in one run after
+// the other. It yields true at the end of each run.
 func (s *simulation) driver(segment int) (stop func()) {
 	next, stop := iter.Pull(func(yield func(bool) bool) {
 		s.yields[segment] = yield
@@ -558,7 +557,7 @@ func (s *simulation) judge() {
 			why[s.explain(base+i)] = true
 		}
 		if good := s.media[0].bytes[base*kib4:][:fl.good]; s.options.Strategy.Sums() && !wrong && fl.sum != crcguard.Checksum(good) {
-			s.breaks(fmt.Sprintf("the sum of the first %d bytes is not that of the media, and of each block it is", fl.good))
+			s.breaks(fmt.Sprintf("the sum of the first %d bytes differs from the media, but no sum of a block does", fl.good))
 		}
 	}
 	if !wrong {
@@ -580,7 +579,7 @@ func (s *simulation) judge() {
 // judgeError compares the result of a segment with the faults of the device.
 func (s *simulation) judgeError(fl *segment, device *deviceErrors) {
 	if fl.err == nil && fl.good == fl.n && len(device.returned) == 0 && fl.attempt <= 2 {
-		return // which most are
+		return // most schedules
 	}
 	refused := errors.Is(fl.err, ErrChanged)
 	known := slices.ContainsFunc(device.returned, func(err error) bool { return errors.Is(fl.err, err) })
@@ -601,7 +600,7 @@ func (s *simulation) judgeError(fl *segment, device *deviceErrors) {
 	case fl.err != nil && !refused && !known && !errors.Is(fl.err, device.pending):
 		s.breaks(fmt.Sprintf("an error that the device did not return: %v", fl.err))
 	case device.pending != nil && !errors.Is(fl.err, device.pending):
-		s.breaks(fmt.Sprintf("%v of the device came to %v", device.pending, fl.err))
+		s.breaks(fmt.Sprintf("the device returned %v, and the segment %v", device.pending, fl.err))
 	case fl.err == nil && fl.good != fl.n:
 		s.breaks(fmt.Sprintf("only %d bytes are good, without an error", fl.good))
 	case fl.good != fl.n && fl.good%unit != 0 && s.options.Strategy.Sums():
@@ -646,7 +645,7 @@ const (
 // explain says why a block differs from its sum, by the contents that each read saw.
 func (s *simulation) explain(i int) int {
 	switch {
-	case !s.fromCaller[i] || !s.strayed[i]: // private memory, or what the look saw
+	case !s.fromCaller[i] || !s.strayed[i]: // private memory, or the bytes of the first look
 		return isUnexplained
 	case !s.options.Strategy.Sums():
 		return isUnseen
@@ -660,7 +659,7 @@ func (s *simulation) explain(i int) int {
 	return isUnexplained
 }
 
-// collide reports whether what the looks saw of a block differs and compares
+// collide reports whether the contents that the two looks saw of a block compare
 // equal.
 func (s *simulation) collide(i int) bool {
 	g := crcguard.Guard{SumOnly: s.options.DetectBy == BySum}
@@ -684,8 +683,8 @@ func (x *explored) count(fam family, restores bool) *tally {
 	return &x.counts[fam][0]
 }
 
-// walk runs every schedule of a program and hands each that took all its steps
-// to see: others are schedules of a shorter program.
+// walk runs every schedule of a program, and calls see after each that took all
+// steps. The others are schedules of a shorter program.
 func (s *simulation) walk(p program, see func()) {
 	for *s.choices = (choices{}); ; {
 		s.write(p)
@@ -725,7 +724,7 @@ func (j *task) run() {
 	})
 }
 
-// show runs a schedule once more and tells it.
+// show repeats a schedule and returns its events.
 func (s *simulation) show(p program) string {
 	s.trace = new(strings.Builder)
 	s.write(p)
@@ -749,7 +748,7 @@ func explore(rows []exploration, devices []simulatedDevice, sizes func(*simulate
 				lengths = lengths[:1]
 			}
 			for _, blocks := range lengths {
-				if e.joins { // two changes have what lies between them
+				if e.joins { // two changes are enough for blocks between them
 					steps = min(steps, 2)
 				}
 				for _, p := range programs(blocks, steps) {
@@ -789,8 +788,8 @@ var everySchedule = sync.OnceValue(func() []*explored {
 	return explore(explorations(), simulatedDevices, (*simulatedDevice).sizes, mostSteps(maxSteps), false)
 })
 
-// mostSteps is n, or fewer where the exploration is smaller. With two a block can
-// still change and be restored.
+// mostSteps returns n, or at most 2 if smaller: with two steps a block can change and
+// be restored.
 func mostSteps(n int) int {
 	if smaller() {
 		return min(n, 2)
@@ -805,8 +804,8 @@ func TestEveryScheduleOfEveryStrategy(t *testing.T) {
 	}
 }
 
-// check compares the counts with the promise: the promise is kept, and it promises all
-// that is kept.
+// check compares the counts with the promise: the promise must be kept, and must not
+// promise less than the counts show.
 func (x *explored) check(t *testing.T) {
 	t.Helper()
 	for _, text := range x.broken[:min(2, len(x.broken))] {
@@ -830,11 +829,11 @@ func (x *explored) check(t *testing.T) {
 			case n.schedules == 0:
 				fails("nothing was explored", 0)
 			case n.unexplained > 0:
-				fails("violations that nothing explains", n.unexplained)
+				fails("violations without an explanation", n.unexplained)
 			case holds && n.violations > 0:
-				fails("violations, and none are promised", n.violations)
+				fails("violations of the promise", n.violations)
 			case !holds && n.violations == 0:
-				fails("violations: the promise is less than what is kept", 0)
+				fails("no violations: the promise could be stronger", 0)
 			case collides != (n.collision > 0):
 				fails("collisions", n.collision)
 			case promise.Refuses != (n.refused > 0):
