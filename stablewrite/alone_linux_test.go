@@ -21,7 +21,7 @@ func TestOneGoroutineNeedNotWaitForWhatItStarted(t *testing.T) {
 			if !s.Direct() {
 				o.Engine = ByCalls
 			}
-			o.Pool = NewPool(64 << 10) // less than what is started
+			o.Pool = NewPool(64 << 10) // less than the started writes need
 			for round := range 6 {
 				f := opened(t, name, o)
 				q := f.Queue(32)
@@ -41,7 +41,7 @@ func TestOneGoroutineNeedNotWaitForWhatItStarted(t *testing.T) {
 				if err := f.Truncate(size - kib4); err != nil {
 					t.Error(err)
 				}
-				starts(t, q, &Write{Buf: filled(kib4, 6), Off: size - kib4}) // makes it longer
+				starts(t, q, &Write{Buf: filled(kib4, 6), Off: size - kib4}) // makes the file longer
 				if err := f.Preallocate(size-kib4, kib4); err != nil {
 					t.Error(err)
 				}
@@ -78,9 +78,9 @@ func TestOneGoroutineNeedNotWaitForWhatItStarted(t *testing.T) {
 	})
 }
 
-// Two Queues, each of which holds a range that the other waits for, and memory of a
-// Pool that has no more, end: on two goroutines, and on one that drains the second
-// first.
+// Two Queues each hold a range that the other waits for, and share a Pool that has no
+// more memory. Their writes end, whether two goroutines wait for them or one goroutine
+// drains the second Queue first.
 func TestQueuesThatWaitForEachOtherEnd(t *testing.T) {
 	onBothEngines(t, 16*kib4, func(t *testing.T, name string, o Options) {
 		for _, bytes := range []int{8192, 3 * kib4, 6 * kib4} {
@@ -94,7 +94,7 @@ func TestQueuesThatWaitForEachOtherEnd(t *testing.T) {
 					if page%2 == 0 {
 						return &Write{Buf: moving, Off: int64(page) * kib4} // overlaps its neighbours
 					}
-					return &Write{Buf: moving[9:][:2*kib4], Off: int64(page) * kib4} // of unaligned memory
+					return &Write{Buf: moving[9:][:2*kib4], Off: int64(page) * kib4} // unaligned memory, which is copied
 				}
 				both := func(q *Queue, from, step int) {
 					for range 25 {
@@ -168,7 +168,7 @@ func TestAnIdleOwnersWriteIsResubmitted(t *testing.T) {
 			}
 		}
 		if quantiles(t, "until a resubmission that nobody waits for has landed", times); times[len(times)/2] > 50*time.Millisecond {
-			t.Errorf("half of them take %v or more", times[len(times)/2])
+			t.Errorf("the median time until a resubmission landed is %v", times[len(times)/2])
 		}
 	})
 }
@@ -193,10 +193,10 @@ func TestALineOfWritesGoesOutByItself(t *testing.T) {
 				t.Fatal(err)
 			}
 			if v, err := uniform(got); err != nil || v != deep-1 {
-				t.Errorf("%v: %d is there: %v", s, v, err)
+				t.Errorf("%v: the media hold write %d, not the last: %v", s, v, err)
 			}
 			if n := drained(t, q); n != deep {
-				t.Errorf("%d came back", n)
+				t.Errorf("%d Writes came back", n)
 			}
 			f.Close()
 			runtime.KeepAlive(q)

@@ -14,8 +14,8 @@ import (
 	"stablepages/crcguard"
 )
 
-// The benchmarks below are where constants come from. They print ratios from
-// interleaved rounds and want a quiet machine:
+// The benchmarks below give constants of the package. They print ratios of
+// interleaved rounds and need a quiet machine:
 //
 //	go test -run '^$' -bench 'Segments|Scattered|Bounce' -benchtime 3x ./stablewrite
 
@@ -41,7 +41,7 @@ func openBench(b *testing.B, name string, o Options) *File {
 	return f
 }
 
-// smallPages returns memory as a plain program has it.
+// smallPages returns memory in 4 KiB pages, as most programs have.
 func smallPages(b *testing.B, n int) []byte {
 	b.Helper()
 	p, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
@@ -54,15 +54,15 @@ func smallPages(b *testing.B, n int) []byte {
 	return p
 }
 
-// rival is a way to write.
+// rival is a File and the Writes that go to it.
 type rival struct {
 	name   string
 	f      *File
-	writes []Write // at a time; one: by Do, more: by a Queue
+	writes []Write // in flight at a time: one by Do, more by a Queue
 }
 
-// compete runs all rivals in turn, round after round, and prints the throughput of
-// each by that of the first in the same round, and its processor time.
+// compete runs all rivals in turn, round after round. It prints the throughput of each
+// relative to the first in the same round, and the processor time.
 func compete(b *testing.B, rivals []rival) {
 	const rounds, each = 7, 100 * time.Millisecond
 	ratios, cpu := make([][]float64, len(rivals)), make([]float64, len(rivals))
@@ -89,7 +89,7 @@ func compete(b *testing.B, rivals []rival) {
 	}
 }
 
-// processorTime is the process's, user and system.
+// processorTime returns the user and system time of the process.
 func processorTime() time.Duration {
 	var ru unix.Rusage
 	_ = unix.Getrusage(unix.RUSAGE_SELF, &ru) // which cannot fail
@@ -133,7 +133,7 @@ func (r rival) overwrite(b *testing.B, d time.Duration) float64 {
 	return float64(bytes) / time.Since(began).Seconds()
 }
 
-// BenchmarkSegments is where DefaultSegmentBytes and windowSegments come from.
+// BenchmarkSegments gives DefaultSegmentBytes and windowSegments.
 func BenchmarkSegments(b *testing.B) {
 	name := benchFile(b)
 	file := func(s Strategy, segment, window int) *File {
@@ -161,8 +161,8 @@ func BenchmarkSegments(b *testing.B) {
 	}
 }
 
-// scattered is a file in whose writes of p a bit changes in one 4 KiB block, in none
-// of so many bytes that follow, and so on: with 4096 of them, a database's hint bits.
+// scattered changes bits in p after a write of p landed: one in a 4 KiB block, none in
+// the gap bytes that follow, and so on. A gap of 4096 is like a database's hint bits.
 type scattered struct {
 	Device
 	p   []byte
@@ -182,8 +182,8 @@ func (d *scattered) WriteAt(p []byte, off int64) (int, error) {
 func (d *scattered) Size() (int64, error) { return benchRegion, nil }
 func (d *scattered) Close() error         { return nil }
 
-// BenchmarkScattered is where joinGap comes from: of 1 MiB blocks change that are so
-// far apart, and go out alone or together.
+// BenchmarkScattered gives joinGap: in writes of 1 MiB blocks change that are a gap
+// apart, and are resubmitted alone or together.
 func BenchmarkScattered(b *testing.B) {
 	name := benchFile(b)
 	for _, gap := range []int{4 << 10, 12 << 10, 28 << 10, 60 << 10, 124 << 10} {
@@ -201,7 +201,7 @@ func BenchmarkScattered(b *testing.B) {
 }
 
 // BenchmarkBounce gives coldCopy: it writes under Bounce with copies that go through the
-// caches or past them, to a file, one and several at a time, and to nothing.
+// caches or past them, to a file, 1 and 16 at a time, and to a null Device.
 func BenchmarkBounce(b *testing.B) {
 	name := benchFile(b)
 	p := smallPages(b, 16<<20)

@@ -27,8 +27,8 @@ func fileOn(b testing.TB, d Device, o Options) *File {
 	return f
 }
 
-// The time that a write costs beside the device; of a 4 KiB write, against raw,
-// what is added.
+// BenchmarkWriteToNothing measures the time of a write without a device. Compare
+// strategies with raw.
 func BenchmarkWriteToNothing(b *testing.B) {
 	for _, size := range []int{4 << 10, 64 << 10, 1 << 20, 16 << 20} {
 		for _, s := range Strategies() {
@@ -47,11 +47,11 @@ func BenchmarkWriteToNothing(b *testing.B) {
 	}
 }
 
-// restless is a null Device under which one block of some writes changes.
+// restless is a null Device that changes one block of some writes in flight.
 type restless struct {
 	null
 	p     []byte
-	share int // of 100 writes of p
+	share int // of 100 writes of p, those that change
 	due   int
 }
 
@@ -65,8 +65,8 @@ func (d *restless) WriteAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// Bytes submitted for each byte written, one block of 64 KiB changing in a share
-// of the writes.
+// BenchmarkAmplification counts the bytes submitted for each byte written, if one
+// block of 64 KiB changes in a share of the writes.
 func BenchmarkAmplification(b *testing.B) {
 	for _, o := range []Options{{}, {Resubmit: Whole}, {Strategy: Bounce}} {
 		for _, share := range []int{0, 1, 10, 50, 100} {
@@ -90,7 +90,7 @@ func BenchmarkAmplification(b *testing.B) {
 	}
 }
 
-// What Stream costs beside the device, against a plain copy of the bytes.
+// BenchmarkStreamToNothing measures the time of a Stream without a device.
 func BenchmarkStreamToNothing(b *testing.B) {
 	p := random(1, 1<<20)
 	f := fileOn(b, null{sector}, Options{})

@@ -10,19 +10,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writer is one way to write, by some goroutines. Before each write its program stores
-// to every page of the buffer, as one does that has something new to write: the faults
-// that tracking leaves behind are its.
+// writer is one way to write, by some goroutines. Before each write it stores to every
+// page of the buffer, as a program with new data does, so the faults that tracking
+// causes are a part of its time.
 type writer struct {
 	name   string
 	f      *File
 	memory []byte
-	at     []int // of each goroutine, in memory
+	at     []int // offset in memory of each goroutine
 	bytes  []int64
 }
 
-// BenchmarkTracking compares tracking with the digest and with a copy, by raw in the
-// same round:
+// BenchmarkTracking compares tracking with the digest and with a copy, all relative to
+// raw in the same round:
 //
 //	go test -run '^$' -bench Tracking -benchtime 1x -v ./stablewrite
 func BenchmarkTracking(b *testing.B) {
@@ -34,7 +34,7 @@ func BenchmarkTracking(b *testing.B) {
 		b.Run(pages.name, func(b *testing.B) {
 			const cold = 1 << 30 // more than the last-level cache
 			tracked := anonymous(b, cold, pages.advice)
-			plain := mapped(b, cold, pages.advice) // whose huge pages tracking does not split
+			plain := mapped(b, cold, pages.advice) // not tracked, so its huge pages are not split
 			if err := unix.Madvise(plain, unix.MADV_POPULATE_WRITE); err != nil {
 				b.Fatal(err)
 			}

@@ -20,7 +20,7 @@ import (
 
 // A File beside other writers of the same file loses none of their bytes.
 
-// adopted is a File of a new file that the caller has open too.
+// adopted makes a file and returns it as a File and as the os.File given to New.
 func adopted(t *testing.T, o Options) (*File, *os.File) {
 	t.Helper()
 	own, err := os.Create(filepath.Join(testenv.DirectDir(t), "f"))
@@ -35,8 +35,8 @@ func adopted(t *testing.T, o Options) (*File, *os.File) {
 	return f, own
 }
 
-// A Stream that ends within a unit leaves alone what others append meanwhile,
-// and what they write into the same unit.
+// A Stream that ends within a unit keeps the bytes that others append meanwhile,
+// and those that they write into the same unit.
 func TestStreamLeavesTheBytesOfOthers(t *testing.T) {
 	f, own := adopted(t, Options{})
 	far, near := []byte("precious"), make([]byte, 1)
@@ -60,7 +60,7 @@ func TestStreamLeavesTheBytesOfOthers(t *testing.T) {
 		others.Wait()
 		got, err := os.ReadFile(own.Name())
 		if err != nil || len(got) != 1<<20+len(far) || !bytes.Equal(got[1<<20:], far) || got[100] != near[0] || string(got[:5]) != "hello" {
-			t.Fatalf("round %d: %v, %d bytes, or others' are lost", round, err, len(got))
+			t.Fatalf("round %d: %v, %d bytes, or bytes of others are lost", round, err, len(got))
 		}
 	}
 }
@@ -125,8 +125,8 @@ func TestStreamOfAFileOpenForReading(t *testing.T) {
 	}
 }
 
-// A part of a unit goes through another descriptor, which is as synchronous as that of
-// the File, and is closed with it.
+// A part of a unit is written through another descriptor, which has the O_SYNC and
+// O_DSYNC of the File and is closed with it.
 func TestPartsAreAsSynchronousAsTheFile(t *testing.T) {
 	for _, flag := range []int{0, unix.O_SYNC, unix.O_DSYNC} {
 		f, err := OpenFile(filepath.Join(testenv.DirectDir(t), "f"), os.O_RDWR|os.O_CREATE|flag, 0o600, Options{})
@@ -147,7 +147,7 @@ func TestPartsAreAsSynchronousAsTheFile(t *testing.T) {
 			t.Error(err)
 		}
 		if _, err := d.cached.Stat(); err == nil {
-			t.Error("left open")
+			t.Error("Close left the descriptor for parts of units open")
 		}
 	}
 }
@@ -182,15 +182,15 @@ func TestTruncationIsOrderedAgainstWrites(t *testing.T) {
 	}
 }
 
-// On a block device a buffered and a direct write to one page wait for each other, though
-// they are of other sectors.
+// On a block device a buffered and a direct write to one page wait for each other, even
+// if they write different sectors.
 func TestSectorsOfAPageOfABlockDeviceAreOrdered(t *testing.T) {
 	dev := testenv.LoopDevice(t, 1<<20)
 	cached, direct := opened(t, dev, Options{Strategy: Buffered}), opened(t, dev, Options{Strategy: Bounce})
 	for _, tc := range []struct {
 		f          *File
 		off        int64 // of the write
-		held       int64 // a sector whose range is held
+		held       int64 // offset of a sector that another write holds
 		waitsThere bool
 	}{
 		{cached, 3584, 0, true},
@@ -217,8 +217,8 @@ func TestSectorsOfAPageOfABlockDeviceAreOrdered(t *testing.T) {
 	}
 }
 
-// On a block device the page cache and direct writes meet in one page: neither
-// loses what the other wrote.
+// On a block device buffered and direct writes go to the same pages: neither loses
+// the bytes of the other.
 func TestBufferedAndDirectFilesOnOneBlockDevice(t *testing.T) {
 	dev := testenv.LoopDevice(t, 16<<20)
 	cached, err := Open(dev, Options{Strategy: Buffered})
@@ -258,10 +258,10 @@ func TestBufferedAndDirectFilesOnOneBlockDevice(t *testing.T) {
 	other.Wait()
 }
 
-// Streams on a block device whose sectors are shared by their neighbours.
+// Streams on a block device share sectors with their neighbours and lose no bytes.
 func TestStreamsThatMeetOnABlockDevice(t *testing.T) {
 	dev := testenv.LoopDevice(t, 16<<20)
-	const each = 700 // of a sector of 512 and a page of 4096
+	const each = 700 // bytes, so that neighbours share sectors (512) and pages (4096)
 	var all sync.WaitGroup
 	for k := range 8 {
 		all.Go(func() {
@@ -300,8 +300,8 @@ func TestStreamsThatMeetOnABlockDevice(t *testing.T) {
 	}
 }
 
-// A buffer whose memory goes away is EFAULT, as from a system call, under every
-// Strategy and at every length, wherever it is met.
+// A write of a buffer that cannot be read fails with EFAULT, as a system call does,
+// under every Strategy, at every length, whichever part of the buffer is missing.
 func TestMemoryThatGoesAwayIsEFAULT(t *testing.T) {
 	const size, there = 4 << 20, 512 << 10
 	for _, s := range Strategies() {
@@ -383,7 +383,7 @@ func TestWatchersMayUseTheFile(t *testing.T) {
 	var f *File
 	use := func() {
 		go func() { closed <- f.Close() }()
-		for f.open.TryRLock() { // until it waits, or is done
+		for f.open.TryRLock() { // until Close waits, or is done
 			done := f.closed
 			f.open.RUnlock()
 			if done {

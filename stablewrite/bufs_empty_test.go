@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// An empty part of Bufs is nothing: it may stand before a first part, or after a last
-// one, that begins or ends within a block.
+// An empty part of Bufs is ignored, also before a part that begins within a block and
+// after a part that ends within one.
 func TestAnEmptyPartIsNoBoundary(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	p := random(1, 2*kib4)

@@ -10,13 +10,13 @@ import (
 	"stablepages/crcguard"
 )
 
-// frames are n frames apart from each other in memory, as a page cache holds them, and
-// what they hold.
+// frames returns n frames that are not contiguous in memory, as those of a page cache,
+// and their bytes.
 func frames(n int) (bufs [][]byte, all []byte) {
 	all = random(uint64(n), n*kib4)
 	bufs = make([][]byte, n)
 	for i, mem := range Buffers(2*n, kib4)[:n] {
-		bufs[n-1-i] = mem // and not in order
+		bufs[n-1-i] = mem // in reverse order
 	}
 	for i := range bufs {
 		copy(bufs[i], block(all, i))
@@ -24,9 +24,9 @@ func frames(n int) (bufs [][]byte, all []byte) {
 	return bufs, all
 }
 
-// A Write of 256 frames lands in order, under every strategy, whole or with a first
-// and a last part that are no whole blocks, through Do and a Queue; the caller may
-// change the slice of its frames once it is started.
+// A Write of 256 frames lands in order, under every strategy, through Do and a Queue,
+// also if its first and last part are not whole blocks. The caller may change the slice
+// of frames once the Write is started.
 func TestFramesLandInOrder(t *testing.T) {
 	const n = 256
 	onBothEngines(t, (n+8)*kib4, func(t *testing.T, name string, o Options) {
@@ -75,7 +75,7 @@ func TestFramesLandInOrder(t *testing.T) {
 	})
 }
 
-// Frames some of which change in flight: receipts are true, and say where.
+// If some frames change in flight, receipts are true, and Changed says which.
 func TestFramesThatChange(t *testing.T) {
 	const n = 64
 	onBothEngines(t, (n+1)*kib4, func(t *testing.T, name string, o Options) {
@@ -105,13 +105,13 @@ func TestFramesThatChange(t *testing.T) {
 				for _, e := range w.Changed {
 					for at := e.Off; at < e.Off+e.Len; at += kib4 {
 						if (at+512)/kib4%4 != 0 {
-							t.Errorf("%v: byte %d did not change", s, at)
+							t.Errorf("%v: Changed has byte %d, which did not change", s, at)
 						}
 					}
 				}
 			}
 			if s == Verify && seen == 0 {
-				t.Error("nothing changed in flight: that shows nothing")
+				t.Error("nothing changed in flight: the test showed nothing")
 			}
 			if busyFile(f) {
 				t.Errorf("%v: memory or range leaked", s)
@@ -122,8 +122,8 @@ func TestFramesThatChange(t *testing.T) {
 	})
 }
 
-// A Device that takes no parts gets a copy, which is counted; under Raw it is refused.
-// So is an inner boundary within a block, whatever the strategy, before anything was
+// A Device that takes no parts gets a copy, which Stats count; under Raw the write is
+// refused. Every strategy refuses parts that meet within a block, before anything is
 // written.
 func TestFramesOnADeviceWithoutGather(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
@@ -159,13 +159,13 @@ func TestFramesOnADeviceWithoutGather(t *testing.T) {
 			t.Errorf("%v: parts that meet within blocks of the file: %v", s, err)
 		}
 		if !bytes.Equal(d.media, was) {
-			t.Errorf("%v: what was refused was written", s)
+			t.Errorf("%v: a refused write changed the media", s)
 		}
 		if err := errors.Join(f.Do(&Write{Bufs: [][]byte{nil, {}}}), f.Do(&Write{Bufs: [][]byte{}})); err != nil {
-			t.Errorf("%v: nothing: %v", s, err)
+			t.Errorf("%v: a Write without bytes: %v", s, err)
 		}
 		if err := f.Do(&Write{Buf: bufs[0], Bufs: bufs}); err == nil {
-			t.Errorf("%v: both Buf and Bufs", s)
+			t.Errorf("%v: a Write with Buf and Bufs was accepted", s)
 		}
 		if busyFile(f) {
 			t.Errorf("%v: memory or range leaked", s)
@@ -173,7 +173,7 @@ func TestFramesOnADeviceWithoutGather(t *testing.T) {
 	}
 }
 
-// Frames with one among them that the device does not take: all is copied, and right.
+// If one frame is not aligned for the device, all are copied; Raw refuses the write.
 func TestAFrameThatIsNotAligned(t *testing.T) {
 	const n = 32
 	onBothEngines(t, n*kib4, func(t *testing.T, name string, o Options) {

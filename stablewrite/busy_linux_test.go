@@ -16,7 +16,7 @@ import (
 	"stablepages/crcguard"
 )
 
-// quantiles logs the middle and the end of some times, and returns the latter.
+// quantiles logs quantiles of times, and returns the 99th percentile.
 func quantiles(t *testing.T, what string, times []time.Duration) (p99 time.Duration) {
 	t.Helper()
 	slices.Sort(times)
@@ -26,8 +26,8 @@ func quantiles(t *testing.T, what string, times []time.Duration) (p99 time.Durat
 	return p99
 }
 
-// A goroutine that starts writes and then computes does not keep another from seeing
-// them end.
+// If a goroutine starts writes and then computes, another goroutine still gets them
+// soon after they end.
 func TestWritesEndWhileTheirSubmitterIsBusy(t *testing.T) {
 	const pages, writes = 64, 400
 	onBothEngines(t, pages*kib4, func(t *testing.T, name string, o Options) {
@@ -77,8 +77,8 @@ func trueOf(t *testing.T, name string, ws []*Write) {
 // nOf returns the length of the Write.
 func (st *progress) nOf() int { return st.n }
 
-// sparse makes all of a file a hole, which the kernel cannot write without a thread
-// that may wait.
+// sparse makes all of a file a hole. The kernel writes into holes on a thread that
+// may block.
 func sparse(t *testing.T, name string, bytes int64) {
 	t.Helper()
 	if err := os.Truncate(name, 0); err != nil {
@@ -89,8 +89,8 @@ func sparse(t *testing.T, name string, bytes int64) {
 	}
 }
 
-// again counts the submissions of ws that went out a second time although no buffer
-// changed: the kernel had cancelled the first.
+// again counts the submissions of ws that were repeated. No buffer changed, so the
+// kernel had cancelled the first ones.
 func again(ws []*Write) (n int) {
 	for _, w := range ws {
 		n += w.Receipt.Submissions - 1
@@ -101,7 +101,7 @@ func again(ws []*Write) (n int) {
 // The thread that a write was started on may end before the write has: the kernel cancels
 // a write that has not begun, and the library submits it again.
 func TestWritesOutliveTheThreadThatStartedThem(t *testing.T) {
-	const each, size, rounds = 64, 64 << 10, 24 // each strategy, dense and sparse, at once and later
+	const each, size, rounds = 64, 64 << 10, 24 // rounds of each strategy, dense and sparse, with and without a pause
 	onBothEngines(t, each*size, func(t *testing.T, name string, o Options) {
 		cancelled := 0
 		for round := range rounds {
@@ -152,7 +152,7 @@ func signalAll(stop *atomic.Bool) (sent int) {
 	return sent
 }
 
-// Signals lose no write and double none, whether the kernel makes it at once or in a
+// Under signals every Write returns once, whether the kernel writes inline or on a
 // thread.
 func TestSignalsLoseNoWrite(t *testing.T) {
 	const slots, size, depth = 64, 64 << 10, 32

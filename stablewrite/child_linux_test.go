@@ -55,7 +55,7 @@ func childMain(spec string) error {
 	over := make(chan struct{})
 	go func() {
 		io.Copy(io.Discard, os.Stdin)
-		watch("the other process", patience/2) // before its parent does
+		watch("the other process", patience/2) // ends the child before its parent gives up
 		p.stop.Store(true)
 		close(over)
 	}()
@@ -75,7 +75,7 @@ func childMain(spec string) error {
 	return errors.Join(err, m.close(), before.leftBehind())
 }
 
-// child is the parent's side of a child.
+// child is a child as its parent holds it.
 type child struct {
 	cmd   *exec.Cmd
 	end   io.Closer
@@ -83,8 +83,8 @@ type child struct {
 	notes chan error // the end of its notes
 }
 
-// startChild starts p on the memory of a memfd; take is called with its notes,
-// one by one.
+// startChild starts p on the memory of a memfd, and calls take with each of its
+// notes.
 func startChild(t *testing.T, p *party, memory int, take func(note)) *child {
 	t.Helper()
 	spec, err := json.Marshal(p)
@@ -102,7 +102,7 @@ func startChild(t *testing.T, p *party, memory int, take func(note)) *child {
 	}
 	defer mem.Close()
 	c := &child{cmd: exec.Command("/proc/self/exe"), notes: make(chan error, 1)}
-	// Under the race detector a program that ends waits for a second, to say so.
+	// By default a program under the race detector sleeps for a second when it exits.
 	c.cmd.Env = append(os.Environ(), childEnv+"="+string(spec), "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	c.cmd.ExtraFiles = []*os.File{to, mem}
 	c.cmd.Stdout, c.cmd.Stderr = &c.said, &c.said

@@ -11,7 +11,7 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// churn frees and takes memory, collects, and fills all that it gets with v.
+// churn allocates memory, fills it with v, and collects garbage, until it is stopped.
 func churn(stop chan struct{}, v byte, size int) {
 	for {
 		for range 64 {
@@ -26,10 +26,10 @@ func churn(stop chan struct{}, v byte, size int) {
 	}
 }
 
-// If a program drops Queue, File and buffers with writes in flight, no other memory is
-// written: the buffers are reachable until the kernel has written them, and not longer.
+// If a program drops Queue, File and buffers with writes in flight, the right bytes
+// land: the buffers are reachable until their writes have ended, and not longer.
 func TestWhatIsDroppedInFlightIsWritten(t *testing.T) {
-	const slots, size, pattern, rounds = 512, 64 << 10, 0x5a, 6 // each strategy, dense and sparse
+	const slots, size, pattern, rounds = 512, 64 << 10, 0x5a, 6 // rounds of each strategy, dense and sparse
 	onBothEngines(t, slots*size, func(t *testing.T, name string, o Options) {
 		stop := make(chan struct{})
 		var other sync.WaitGroup
@@ -38,7 +38,7 @@ func TestWhatIsDroppedInFlightIsWritten(t *testing.T) {
 		defer close(stop)
 		before := nowHeld()
 		for round := range rounds {
-			if round%2 == 1 { // which takes the kernel longer
+			if round%2 == 1 { // writes into holes take longer
 				sparse(t, name, slots*size)
 			}
 			func() {
@@ -63,7 +63,7 @@ func TestWhatIsDroppedInFlightIsWritten(t *testing.T) {
 			own.Close()
 			want := bytes.Repeat([]byte{byte(round + 1)}, slots*size)
 			if got := testenv.Media(t, name); !bytes.Equal(got, want) {
-				t.Fatalf("round %d: %d blocks hold the pattern, and others may hold something else", round, bytes.Count(got, bytes.Repeat([]byte{pattern}, kib4)))
+				t.Fatalf("round %d: wrong bytes on the media; %d blocks hold the pattern of other memory", round, bytes.Count(got, bytes.Repeat([]byte{pattern}, kib4)))
 			}
 		}
 		var left error
@@ -74,11 +74,11 @@ func TestWhatIsDroppedInFlightIsWritten(t *testing.T) {
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
-		t.Errorf("dropped, and kept: %v", left)
+		t.Errorf("still held after it was dropped: %v", left)
 	})
 }
 
-// deep makes the stack grow, and move, and leaves the pattern where it was.
+// deep makes the stack grow, so that it moves, and fills its frames with pattern.
 func deep(n int, pattern byte) (sum byte) {
 	var frame [4096]byte
 	for i := range frame {
@@ -104,15 +104,15 @@ func arrayInFlight(t *testing.T, q *Queue, round int) {
 	v := Write{Bufs: parts[:], Off: int64(round+64) * kib4}
 	starts(t, q, &w)
 	starts(t, q, &v)
-	parts = [2][]byte{} // the headers were copied
+	parts = [2][]byte{} // Start has copied the slice headers
 	deep(200, 0x5a)
 	runtime.GC()
 	if n := drained(t, q); n != 2 {
-		t.Errorf("%d came back", n)
+		t.Errorf("%d Writes came back", n)
 	}
 }
 
-// A Write, its Bufs and what they point to may lie on a stack that moves meanwhile.
+// A Write, its Bufs and their bytes may lie on a stack that moves during the write.
 func TestAnArrayOnAStackMayBeInFlight(t *testing.T) {
 	const rounds = 32
 	onBothEngines(t, 2*64*kib4+kib4, func(t *testing.T, name string, o Options) {

@@ -14,8 +14,8 @@ import (
 
 // The second half of each page is written directly through a Queue, the first half
 // through the page cache, by a Buffered File and by Streams that end within a sector.
-// If a direct write were in flight meanwhile the kernel would fail an fsync (EIO), or
-// write back the page with what was in its second half before.
+// If a direct write of a page were in flight during a cached one, the kernel would fail
+// an fsync (EIO), or write back the page with the old bytes of its second half.
 func TestDirectAndCachedWritesOfAPageDoNotCollide(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	const pages = 64
@@ -59,7 +59,7 @@ func TestDirectAndCachedWritesOfAPageDoNotCollide(t *testing.T) {
 				t.Error(err)
 			}
 			cached.Close()
-			time.Sleep(5 * time.Millisecond) // for the ring
+			time.Sleep(5 * time.Millisecond) // time for direct writes by the ring
 		}
 	})
 	q := direct.Queue(16)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// ringSays performs w as Do does, on a Device, but its first submission completes on a
-// ring with the result res.
+// ringSays performs w on a Device as Do does, but its first submission ends as if a
+// ring had returned res.
 func ringSays(f *File, w *Write, res int32) error {
 	if err := w.claim(); err != nil {
 		return err
@@ -28,14 +28,14 @@ func ringSays(f *File, w *Write, res int32) error {
 	return w.Err
 }
 
-// If a ring did nothing, or only a part, a blocking call does the rest. An error of the
-// device is the error of the write.
+// If a ring wrote nothing, or only a part, a blocking call writes the rest. An error of
+// the device is the error of the write.
 func TestCompletionsMeanWhatTheyShould(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	const n = 8 * kib4
 	for _, tc := range []struct {
 		res     int32
-		from    int // where the blocking call begins; n: there is no call
+		from    int // offset of the blocking call; n: no call
 		err     error
 		good    int
 		submits int
@@ -54,7 +54,7 @@ func TestCompletionsMeanWhatTheyShould(t *testing.T) {
 	} {
 		for _, s := range []Strategy{Verify, Bounce} {
 			if tc.res == -int32(syscall.EILSEQ) && s == Bounce {
-				continue // nothing can have changed: it is the error
+				continue // a copy does not change, so EILSEQ is the error
 			}
 			d, from := newDisk(n), n
 			d.during = func(p []byte, off int64) (int, error) {

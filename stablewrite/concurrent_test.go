@@ -82,7 +82,7 @@ func TestResubmissionNeverOverwritesANewerWrite(t *testing.T) {
 	}
 }
 
-// The lock is by file and is given back: it is gone when the last File is closed.
+// Files on one Device share a range lock, which is gone when the last is closed.
 func TestRangeLocksAreForgotten(t *testing.T) {
 	d := newScripted(kib4)
 	a, _ := NewDevice(d, Options{})
@@ -92,11 +92,11 @@ func TestRangeLocksAreForgotten(t *testing.T) {
 	}
 	a.Close()
 	if allTargets.files[d] == nil {
-		t.Error("the lock went with the first File")
+		t.Error("the lock was gone when the first File was closed")
 	}
 	b.Close()
 	if allTargets.files[d] != nil {
-		t.Error("the lock stayed after the last File")
+		t.Error("the lock is left after the last File was closed")
 	}
 }
 
@@ -128,8 +128,8 @@ func TestRangeLock(t *testing.T) {
 			time.Sleep(time.Microsecond)
 		}
 	}
-	wait("c", &c, 4, 12) // over both
-	wait("d", &d, 0, 4)  // over a and not c, but after it in line for nothing
+	wait("c", &c, 4, 12) // overlaps both
+	wait("d", &d, 0, 4)  // overlaps a, not c, so it need not wait for c
 	l.unlock(&a)         // d may go, c waits for b
 	for {
 		mu.Lock()
@@ -150,8 +150,8 @@ func TestRangeLock(t *testing.T) {
 	}
 }
 
-// Many overlapping writers at once on few pieces of memory: nothing deadlocks,
-// nothing waits for ever, the media end up as one of the writes, whole.
+// Many overlapping writers share a Pool of four blocks: all end, and each block on
+// the media is of one write.
 func TestManyOverlappingWritersWithASmallPool(t *testing.T) {
 	d := &overlapping{scripted: *newScripted(0)}
 	pool := NewPool(4 * kib4)
@@ -179,7 +179,7 @@ func TestManyOverlappingWritersWithASmallPool(t *testing.T) {
 	for b := range 5 {
 		block := d.media[b*kib4 : (b+1)*kib4]
 		if !bytes.Equal(block, bytes.Repeat(block[:1], kib4)) {
-			t.Errorf("block %d is a mixture", b)
+			t.Errorf("block %d mixes bytes of several writes", b)
 		}
 	}
 	if peak, _, _ := pool.use(); peak > 4*kib4 || peak == 0 {
@@ -187,7 +187,7 @@ func TestManyOverlappingWritersWithASmallPool(t *testing.T) {
 	}
 }
 
-// idle reports whether nothing is held or waited for.
+// idle reports whether no range is held or waited for.
 func (l *rangeLock) idle() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -202,8 +202,8 @@ func busyFile(f *File) bool {
 	return !f.target.idle() || p.inUse != 0
 }
 
-// A write that must wait for memory has submitted nothing yet: waiting never
-// holds a crash window or a range open.
+// A write that waits for memory has submitted nothing and holds no range, so its crash
+// window is not open.
 func TestMemoryIsReservedBeforeSubmitting(t *testing.T) {
 	d := newScripted(2 * kib4)
 	pool := NewPool(3 * kib4)
@@ -231,7 +231,7 @@ func TestMemoryIsReservedBeforeSubmitting(t *testing.T) {
 
 func TestPoolStaysWithinItsBound(t *testing.T) {
 	if zero := new(Pool); zero.limit() != DefaultPoolBytes {
-		t.Error("the zero value is no Pool")
+		t.Error("the zero Pool does not have the default limit")
 	}
 	p := NewPool(64 << 10)
 	largest, _ := p.largest()
@@ -269,7 +269,7 @@ func TestAPanickingDeviceLeaksNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // a leaked piece or range would make the second one wait for ever
+	for range 2 { // leaked memory or a leaked range would make the second write wait for ever
 		func() {
 			defer func() { recover() }()
 			f.WriteAt(d.buf, 0)

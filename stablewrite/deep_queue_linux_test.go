@@ -2,9 +2,8 @@ package stablewrite
 
 import "testing"
 
-// A Queue is deeper than any ring, and its owner waits only when all writes are started.
-// Submissions that do not fit go by blocking calls, and all writes return with receipts
-// that are true.
+// A Queue may be deeper than any ring, and its owner may start all writes before it
+// waits. Submissions that do not fit the ring go by blocking calls, and all bytes land.
 func TestAQueueDeeperThanARing(t *testing.T) {
 	const pages, writes = 256, 6 * maxDepth
 	onBothEngines(t, pages*kib4, func(t *testing.T, name string, o Options) {
@@ -18,7 +17,7 @@ func TestAQueueDeeperThanARing(t *testing.T) {
 			starts(t, q, &Write{Buf: bufs[i%pages], Off: int64(i%pages) * kib4})
 		}
 		if n := drained(t, q); n != writes {
-			t.Errorf("%d came back", n)
+			t.Errorf("%d Writes came back", n)
 		}
 		if err := q.Close(); err != nil {
 			t.Error(err)

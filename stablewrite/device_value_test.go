@@ -2,7 +2,7 @@ package stablewrite
 
 import "testing"
 
-// valued is a Device that is no pointer and that == does not compare.
+// valued is a Device that is not a pointer and not comparable.
 type valued struct {
 	*disk
 	_ []int

@@ -66,7 +66,7 @@ func TestADroppedFileKeepsNoDescriptor(t *testing.T) {
 	}
 }
 
-// A Pool that a resubmission waited for does not keep its File.
+// A Pool does not keep the File of a resubmission that waited for memory.
 func TestAPoolKeepsNoFileThatWaited(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	freed := make(chan struct{})
@@ -76,7 +76,7 @@ func TestAPoolKeepsNoFileThatWaited(t *testing.T) {
 		pool.reserve(&copies, kib4, 1, kib4)
 		defer pool.release(&copies)
 		if _, ok := pool.ask(&share, new(segment), kib4, kib4); !ok {
-			t.Fatal("nothing is set aside")
+			t.Fatal("the Pool sets no memory aside for resubmissions")
 		}
 		d := newDisk(kib4)
 		runtime.AddCleanup(d, func(struct{}) { close(freed) }, struct{}{})
@@ -128,14 +128,14 @@ func TestAPoolKeepsNoLoanThatWaited(t *testing.T) {
 		<-ended
 		pool.mu.Lock()
 		if all := pool.waiting[:cap(pool.waiting)]; all[len(pool.waiting)] != nil {
-			t.Error("what was granted is kept by the Pool")
+			t.Error("the Pool keeps a request that it granted")
 		}
 		pool.mu.Unlock()
 	}
 	pool.release(&behind)
 }
 
-// A Write that is kept does not keep the parts that it wrote last.
+// A Write that returned does not keep the memory of its parts reachable.
 func TestAWriteKeepsNoParts(t *testing.T) {
 	f, err := Create(filepath.Join(testenv.DirectDir(t), "f"), Options{Engine: ByRing})
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// onBothEngines runs test by a ring and by blocking calls, each on a file of so many
-// bytes that were written, are on the media and not in the page cache. Tests without
-// rings have the second only.
+// onBothEngines runs test with a ring and with blocking calls, each on a new file of so
+// many bytes, which are on the media and not in the page cache. With
+// STABLEPAGES_ENGINE=calls it runs test only with calls.
 func onBothEngines(t *testing.T, bytes int, test func(t *testing.T, name string, o Options)) {
 	t.Helper()
 	for _, e := range slices.Compact([]Engine{cmp.Or(defaultEngine, ByRing), ByCalls}) {
@@ -36,13 +36,13 @@ func onBothEngines(t *testing.T, bytes int, test func(t *testing.T, name string,
 	}
 }
 
-// with is o with another strategy.
+// with returns o with Strategy s.
 func (o Options) with(s Strategy) Options {
 	o.Strategy = s
 	return o
 }
 
-// opened is a File that is closed when the test ends, if not before.
+// opened opens a File, and closes it when the test ends, if it is open then.
 func opened(t testing.TB, name string, o Options) *File {
 	t.Helper()
 	f, err := Open(name, o)
@@ -56,8 +56,8 @@ func opened(t testing.TB, name string, o Options) *File {
 // aloneEnv names the test that this process was started for.
 const aloneEnv = "STABLEWRITE_TEST_ALONE"
 
-// alone runs the test once more, in a process in which no other test has been. It is
-// true there.
+// alone runs the test in a new process, in which no other test runs, and returns false.
+// In that process it returns true.
 func alone(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(aloneEnv) == t.Name() {

@@ -13,18 +13,18 @@ import (
 	"stablepages/crcguard"
 )
 
-// injected is one injected fault. As an error it is itself, so that a test can tell
-// which of them came out where.
+// injected is an injected fault. It is the error that the device returns, so a test
+// can tell which fault a call returned.
 type injected struct {
 	id   int
 	kind string
-	err  error // nil: none is returned
+	err  error // nil: the device returns no error
 }
 
 func (f *injected) Error() string { return fmt.Sprintf("fault %d (%s): %v", f.id, f.kind, f.err) }
 func (f *injected) Unwrap() error { return f.err }
 
-// faulty is a disk that fails now and then, and counts how often.
+// faulty is a disk that fails now and then, and lists its faults.
 type faulty struct {
 	*disk
 	buf []byte // the caller's, which changes now and then while it is in flight
@@ -33,7 +33,7 @@ type faulty struct {
 	all []*injected
 }
 
-// inject decides on a fault among kinds; nil three times of four.
+// inject returns nil three times in four, and otherwise a new fault of one of kinds.
 func (d *faulty) inject(kinds ...injected) *injected {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -46,7 +46,7 @@ func (d *faulty) inject(kinds ...injected) *injected {
 	return &f
 }
 
-// since are the faults from the k-th on.
+// since returns the faults from the k-th on.
 func (d *faulty) since(k int) []*injected {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -68,7 +68,7 @@ func (d *faulty) WriteAt(p []byte, off int64) (int, error) {
 	case "nothing landed", "refused":
 		return 0, f
 	case "full", "short", "interrupted":
-		n = max(min(n, 512), n/2/512*512) // of one unit, all
+		n = max(min(n, 512), n/2/512*512) // half, in whole units; all of one unit
 	case "changed", "changed and failed":
 		if within(p, d.buf) {
 			p[n/2]++
@@ -167,7 +167,7 @@ func faultyWrite(t *testing.T, f *File, d *faulty, n fates) {
 		switch kind {
 		case "short", "interrupted", "changed", "refused", "changed and failed":
 			return true
-		case "nothing landed", "all landed": // by the resubmission, if another fault changed the segment
+		case "nothing landed", "all landed": // a resubmission heals it, if another fault changed the segment
 			return len(w.Changed) > 0
 		}
 		return false

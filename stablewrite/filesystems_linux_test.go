@@ -19,7 +19,7 @@ import (
 	"stablepages/crcguard"
 )
 
-// volumeBytes is more than each of them needs at least: xfs needs 300 MiB.
+// volumeBytes is enough for each file system: xfs needs 300 MiB at least.
 const volumeBytes = 320 << 20
 
 // fileSystems are the file systems to test on. Each test makes new ones.
@@ -43,7 +43,7 @@ func onEveryFileSystem(t *testing.T, test func(t *testing.T, v *testenv.Volume))
 	}
 }
 
-// create makes a File that the end of the test closes.
+// create makes a File, and closes it when the test ends.
 func create(t *testing.T, name string, o Options) *File {
 	t.Helper()
 	f, err := Create(name, o)
@@ -57,7 +57,7 @@ func create(t *testing.T, name string, o Options) *File {
 // unitOf returns the smallest length of a direct write.
 func unitOf(f *File) int { return max(f.Geometry().OffsetAlign, 512) }
 
-// model is a file and what it must hold.
+// model is a File and the bytes that it must hold.
 type model struct {
 	f    *File
 	rng  *rand.Rand
@@ -82,7 +82,7 @@ func (m *model) write(t *testing.T, off int64, n int) {
 	}
 }
 
-// stream writes a Stream, from any offset to any other.
+// stream writes a Stream between two random offsets.
 func (m *model) stream(t *testing.T, off, n int) {
 	t.Helper()
 	p := make([]byte, n)
@@ -118,7 +118,7 @@ func (m *model) wrote(off int, p []byte) {
 	copy(m.want[off:], p)
 }
 
-// fill makes p new bytes.
+// fill fills p with new bytes.
 func (m *model) fill(p []byte) {
 	for ; len(p) >= 8; p = p[8:] {
 		binary.LittleEndian.PutUint64(p, m.rng.Uint64())
@@ -133,7 +133,7 @@ func (m *model) read(t *testing.T) {
 	t.Helper()
 	size := len(m.want)
 	off, p := m.rng.IntN(size+5000), make([]byte, 1+m.rng.IntN(100_000))
-	if m.rng.IntN(4) == 0 { // what needs no private memory
+	if m.rng.IntN(4) == 0 { // aligned, so it needs no private memory
 		off, p = off&^4095, AlignedBuffer((len(p)+4095)&^4095)
 	}
 	n, err := m.f.ReadAt(p, int64(off))
@@ -199,8 +199,8 @@ func (m *model) exercise(t *testing.T) {
 	}
 }
 
-// The memory changes all the time. Each block on the media has the sum of the receipt;
-// under Detect each good block.
+// The memory changes all the time. Each block on the media has its sum in Write.Sums;
+// under Detect each good block has.
 func TestReceiptsOfChangingMemoryOnEveryFileSystem(t *testing.T) {
 	t.Parallel()
 	const atLeast, atMost = 20, 5000
@@ -275,7 +275,7 @@ func TestADiskFullInTheMiddleOfAWrite(t *testing.T) {
 	})
 }
 
-// isFull writes w, for which there is no room at all.
+// isFull writes w, which does not fit, and requires a WriteError of ENOSPC.
 func isFull(t *testing.T, f *File, w *Write) {
 	t.Helper()
 	s := f.opts.Strategy
@@ -284,7 +284,7 @@ func isFull(t *testing.T, f *File, w *Write) {
 	if !errors.Is(err, syscall.ENOSPC) || !errors.As(err, &we) || !strings.Contains(err.Error(), f.Name()) {
 		t.Fatalf("%v: %v, want a WriteError of ENOSPC", s, err)
 	}
-	if s.Sums() && we.Good == 0 { // what a kernel says of one large submission is its own affair
+	if s.Sums() && we.Good == 0 { // without sums Good is the count of one submission, which differs by kernel
 		t.Errorf("%v: not in the middle: %+v", s, we)
 	}
 	if we.Good+we.Spoiled > we.Len || we.Len != len(w.Buf) || w.Receipt.N != we.Good {
@@ -377,7 +377,7 @@ func TestAFileSystemThatBreaksUnderAnOpenFile(t *testing.T) {
 	}
 }
 
-// A device that is gone takes the file system on it along.
+// Writes fail if the device of the file system is gone.
 func TestADeviceThatVanishesUnderAnOpenFile(t *testing.T) {
 	t.Parallel()
 	for _, row := range fileSystems {
@@ -471,7 +471,7 @@ func stillTrue(t *testing.T, dir string, writes []written) {
 	for _, w := range writes {
 		name := filepath.Join(dir, w.f.opts.Strategy.String())
 		if got := testenv.Media(t, name); !bytes.Equal(got, w.w.Buf) || w.w.Receipt.Summed && crcguard.Checksum(got) != w.w.Receipt.Sum {
-			t.Errorf("%s: what was acknowledged before is not true any more", name)
+			t.Errorf("%s: the media differ from a receipt returned before the failure", name)
 		}
 	}
 }

@@ -20,7 +20,7 @@ func (d *dyingSize) Size() (int64, error) {
 	return d.disk.Size()
 }
 
-// A Size that ends the goroutine leaves nothing held either.
+// If Size ends the goroutine, no memory and no range stays held.
 func TestASizeThatEndsTheGoroutine(t *testing.T) {
 	for name, call := range map[string]func(*File){
 		"Do":       func(f *File) { f.Do(&Write{Buf: AlignedBuffer(4 * kib4)}) },
@@ -46,7 +46,7 @@ func TestASizeThatEndsTheGoroutine(t *testing.T) {
 			continue
 		}
 		d.die.Store(false)
-		for range 100 { // what was started may go on
+		for range 100 { // submissions that were started may still run
 			if busyFile(f) {
 				time.Sleep(5 * time.Millisecond)
 			}

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// A Device that panics or ends the goroutine it is called on, in any submission, on the
-// caller's goroutine or another. The caller is told by Write.Err and by Stats, and by a
-// panic if its goroutine lives. The rest of the write has ended, nothing is held, and
-// File, Queue and Write can be used.
+// A Device panics, or ends the goroutine it is called on, in any submission. Write.Err
+// and Stats report it, and Do or Wait panics unless the caller's goroutine was ended.
+// The rest of the write has ended, nothing is held, and File, Queue and Write can be
+// used.
 func TestADeviceThatEndsTheGoroutine(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	const blocks = 8

@@ -14,7 +14,7 @@ import (
 // held counts the resources of the process that a test must give back.
 type held struct {
 	goroutines  int
-	descriptors []string // what they are open on
+	descriptors []string // the file of each
 	mapped      []string // files, memfds, rings
 	mappings    int      // of all kinds
 	locks       int      // files whose ranges are locked

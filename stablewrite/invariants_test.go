@@ -15,11 +15,11 @@ func TestPoisonIsLookedFor(t *testing.T) {
 		return b
 	}
 	b := again()
-	again() // untouched: nothing is said
+	again() // the memory was not changed: no panic
 	b[17] = 0
 	defer func() {
 		if recover() == nil {
-			t.Error("it was not found out")
+			t.Error("the change was not detected")
 		}
 	}()
 	again()

@@ -13,8 +13,8 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// A process that writes is killed again and again. The media have every byte of which it
-// had a receipt before.
+// A process that writes is killed again and again. After each kill the receipts that it
+// returned are true of the media.
 func TestReceiptsHoldAfterKill(t *testing.T) {
 	t.Parallel()
 	const kills = 24
@@ -25,8 +25,8 @@ func TestReceiptsHoldAfterKill(t *testing.T) {
 	onEveryFileSystem(t, func(t *testing.T, v *testenv.Volume) { killWriters(t, v.Dir, kills/4) })
 }
 
-// killWriters kills each child some time after it got going: so many writes were
-// acknowledged at least.
+// killWriters kills each child a while after 50 or more of its writes were acknowledged,
+// and checks the media after each kill.
 func killWriters(t *testing.T, dir string, kills int) {
 	memory, err := newMemfd(movingBytes)
 	if err != nil {
@@ -47,7 +47,7 @@ func killWriters(t *testing.T, dir string, kills int) {
 		}
 	}
 	if got := l.total(); got < least/2 {
-		t.Errorf("%d writes were acknowledged before %d kills: that shows nothing", got, kills)
+		t.Errorf("%d writes were acknowledged before %d kills: the test showed nothing", got, kills)
 	}
 	t.Logf("%d kills, acknowledged: %v", kills, l.acknowledged)
 }

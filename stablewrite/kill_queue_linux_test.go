@@ -17,9 +17,9 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// A process that keeps 32 writes in flight through a Queue, until it is killed. It is
-// this program, started again for TestAQueueThatIsKilled, which finds its file and
-// seed here, and the pipe to tell all at descriptor 3.
+// The killed process is this program, started again to run TestAQueueThatIsKilled, with
+// 32 writes in flight through a Queue. These variables of its environment have its file,
+// engine and seed. It writes notes to a pipe at descriptor 3.
 const (
 	queueEnv      = "STABLEWRITE_TEST_QUEUE"
 	queueEngine   = "STABLEWRITE_TEST_QUEUE_ENGINE"
@@ -29,7 +29,7 @@ const (
 	longestBlocks = mostBlocks
 )
 
-// It does nothing in other processes.
+// This test is the process to be killed. It does nothing in other processes.
 func TestAQueueThatIsKilled(t *testing.T) {
 	name, child := os.LookupEnv(queueEnv)
 	if !child {
@@ -90,8 +90,8 @@ func writeUntilKilled(name string, seed uint64) error {
 	}
 }
 
-// killQueue kills such a process when enough of its writes returned and a while has
-// passed, and waits for it.
+// killQueue starts such a process, kills it a while after enough of its writes returned,
+// and waits for its end.
 func killQueue(t *testing.T, l *ledger, name string, e Engine, seed, enough int, while time.Duration) {
 	t.Helper()
 	from, to, err := os.Pipe()
@@ -103,7 +103,7 @@ func killQueue(t *testing.T, l *ledger, name string, e Engine, seed, enough int,
 	cmd.Env = append(os.Environ(), queueEnv+"="+name, queueEngine+"="+e.String(), fmt.Sprintf("%s=%d", queueSeed, seed))
 	cmd.ExtraFiles = []*os.File{to}
 	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe() // its end: it does not outlive the test
+	in, err := cmd.StdinPipe() // the child does not read it, and ends when its notes cannot be written
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,8 +143,8 @@ func killQueue(t *testing.T, l *ledger, name string, e Engine, seed, enough int,
 	}
 }
 
-// No receipt that a process returned before it was killed is false, with 32 writes in
-// flight: when a successor has the lock, all that could land has landed.
+// A process is killed with 32 writes in flight. When a successor has the lock, all writes
+// that can land have landed, and the receipts from before the kill are true.
 func TestReceiptsOfAQueueHoldAfterKill(t *testing.T) {
 	t.Parallel()
 	const kills = 8
@@ -164,13 +164,13 @@ func TestReceiptsOfAQueueHoldAfterKill(t *testing.T) {
 		}
 		t.Logf("%d kills, acknowledged: %v", kills, l.acknowledged)
 		if l.total() < kills*50 {
-			t.Errorf("%d writes were acknowledged: that shows nothing", l.total())
+			t.Errorf("%d writes were acknowledged: the test showed nothing", l.total())
 		}
 	})
 }
 
-// A process that took the lock writes. Writes that a killed process had in flight do not
-// overwrite its bytes. Without the lock they can; the test measures how often.
+// Writes that a killed process had in flight do not overwrite the bytes of a successor
+// that took the lock. Without the lock they can; the test counts how often.
 func TestASuccessorsWritesSurvive(t *testing.T) {
 	t.Parallel()
 	const kills = 5

@@ -120,7 +120,7 @@ func (l *ledger) total() (n int) {
 	return n
 }
 
-// check holds the media of a file against the claims, while nobody writes.
+// check compares the media of a file with the claims, while nobody writes.
 func (l *ledger) check(file uint8, media []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -139,14 +139,14 @@ func (l *ledger) check(file uint8, media []byte) error {
 		case unknown:
 		case len(winners) == 0:
 			return fmt.Errorf("file %d: block %d has the sum %#x, and no receipt says so: %s", file, b, sum, said(claims))
-		case len(winners) == 1: // else two wrote the same, and who was last is open
+		case len(winners) == 1: // if two writes had the same bytes, the last is unknown
 			for _, c := range claims {
 				order.add(c.entry, winners[0])
 			}
 		}
 	}
 	if a, b := order.contradiction(); a != nil {
-		return fmt.Errorf("file %d: of two writes each is on the media where both wrote: %v and %v", file, a, b)
+		return fmt.Errorf("file %d: two writes overwrote each other, so no order explains the media: %v and %v", file, a, b)
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func TestLoad(t *testing.T) {
 	duration, rounds, resubmitted := loadTime(t), 0, int64(0)
 	var before held
 	for began := time.Now(); time.Since(began) < duration || !everyStrategy(l) || resubmitted == 0; rounds++ {
-		if rounds == 1 { // the first one made what stays
+		if rounds == 1 { // the process keeps resources of the first round
 			before = nowHeld()
 		}
 		resubmitted += loadRound(t, l, files, memory, uint64(rounds))
@@ -51,7 +51,7 @@ func TestLoad(t *testing.T) {
 	t.Logf("%d rounds, acknowledged: %v, %d bytes resubmitted by one of two processes", rounds, l.acknowledged, resubmitted)
 }
 
-// everyStrategy reports whether writes of each were acknowledged.
+// everyStrategy reports whether writes by every Strategy were acknowledged.
 func everyStrategy(l *ledger) bool {
 	for _, s := range Strategies() {
 		if l.acknowledged[s] == 0 {
@@ -89,5 +89,5 @@ func loadRound(t *testing.T, l *ledger, files []string, memory int, round uint64
 	return p.resubmitted.Load()
 }
 
-// patience is longer than any of this takes on any machine.
+// patience is longer than these tests take on any machine.
 const patience = 3 * time.Minute

@@ -51,7 +51,7 @@ func TestCloseGivesTheLockBack(t *testing.T) {
 	b.Close()
 }
 
-// So does a File that was dropped.
+// A File that was dropped gives the lock back, too.
 func TestADroppedFileGivesTheLockBack(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	name := filepath.Join(testenv.DirectDir(t), "f")

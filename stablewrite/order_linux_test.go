@@ -27,7 +27,7 @@ func startedTwice(t *testing.T, pages, rounds int, media func() []byte, first, s
 		drain()
 		for k, p := 0, media(); k < pages; k++ {
 			if v, err := uniform(block(p, k)); err != nil || v != byte(2*round+2) {
-				t.Fatalf("round %d, page %d: %#x is there, started last was %#x: %v", round, k, v, byte(2*round+2), err)
+				t.Fatalf("round %d, page %d: the media hold %#x, the write started last has %#x: %v", round, k, v, byte(2*round+2), err)
 			}
 		}
 	}
@@ -64,7 +64,7 @@ func TestWhatIsStartedLastRemains(t *testing.T) {
 	})
 }
 
-// The same on a Device, whose calls are on goroutines that end in any order.
+// The same holds on a Device, whose calls run on goroutines that end in any order.
 func TestWhatIsStartedLastRemainsOnADevice(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	const pages = 16

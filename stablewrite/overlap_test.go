@@ -62,7 +62,7 @@ func (d *disk) Size() (int64, error) {
 	return int64(len(d.media)), nil
 }
 
-// WritePart writes a part of a unit. The disk requires units of others but has none.
+// WritePart writes a part of a unit: the disk in memory can write any bytes.
 func (d *disk) WritePart(p []byte, off int64) (int, error) {
 	if unit := int64(d.geo.OffsetAlign); off/unit != (off+int64(len(p))-1)/unit || int64(len(p)) >= unit {
 		return 0, errors.New("no part of one unit")
@@ -102,8 +102,8 @@ func (d *disk) trueOf(t *testing.T, w *Write) {
 	}
 }
 
-// A submission that waits for another one to be in flight ends only if there is
-// one: the checksums of the other were taken meanwhile.
+// Each submission waits until another is in flight. So the test ends only if the
+// other segment is summed and submitted meanwhile.
 func TestSegmentsOfALargeWriteAreInFlightTogether(t *testing.T) {
 	for _, s := range []Strategy{Verify, Bounce} {
 		d := newDisk(8 * kib4)
@@ -143,7 +143,7 @@ func TestSegmentsThatExtendTheFileGoOutInOrder(t *testing.T) {
 		var inFlight atomic.Int32
 		d.during = func(p []byte, off int64) (int, error) {
 			if inFlight.Add(1) > 1 {
-				t.Error("two in flight")
+				t.Error("two submissions are in flight at a time")
 			}
 			defer inFlight.Add(-1)
 			mu.Lock()
@@ -232,7 +232,7 @@ func TestAFailedSegmentStopsTheOthers(t *testing.T) {
 			}
 			d.trueOf(t, &w)
 			if rest := d.media[e.Good+e.Spoiled:]; !bytes.Equal(rest, bytes.Repeat([]byte{0xee}, len(rest))) {
-				t.Errorf("%v, segment %d: bytes were touched that the error does not name", s, bad)
+				t.Errorf("%v, segment %d: bytes changed outside the range that the error names", s, bad)
 			}
 		}
 	}
@@ -279,14 +279,14 @@ func TestAPanicReachesTheCaller(t *testing.T) {
 			}
 			q := f.Queue(1)
 			if err := q.Start(w); err != nil || q.Wait() != w || w.Err != nil {
-				t.Errorf("segment %d: the Write is of no use any more: %v, %v", bad, err, w.Err)
+				t.Errorf("segment %d: the Write cannot be used again: %v, %v", bad, err, w.Err)
 			}
 		}
 	}
 }
 
-// If a Write failed near its end and, reused, fails at its start, its error counts only
-// the bytes spoiled the second time.
+// A Write fails near its end, is used again, and fails at its start. The second error
+// counts only the bytes that the second write spoiled.
 func TestAWriteForgetsItsFailures(t *testing.T) {
 	d := newDisk(8 * kib4)
 	bad := int64(7 * kib4)
@@ -303,12 +303,12 @@ func TestAWriteForgetsItsFailures(t *testing.T) {
 		if err := f.Do(&w); !errors.As(err, &e) || e.Good != int(bad) || e.Spoiled != kib4 {
 			t.Fatalf("%v", err)
 		}
-		bad, d.media = 0, d.media[:0] // which puts the segments in order
+		bad, d.media = 0, d.media[:0] // an empty file makes segments go out in order
 	}
 }
 
-// Of several segments that fail, the first in the write counts, whichever was the
-// first to fail.
+// If several segments fail, the error is that of the first in the file, whichever
+// failed first.
 func TestTheFirstOfSeveralFailuresCounts(t *testing.T) {
 	for _, late := range []int64{2 * kib4, 3 * kib4} {
 		d := newDisk(8 * kib4)
@@ -358,7 +358,7 @@ func TestSegmentsGoOutInOrderIfTheSizeIsUnknown(t *testing.T) {
 	}
 	defer f.Close()
 	if !f.extends(kib4) {
-		t.Error("a size that could not be learnt was believed")
+		t.Error("the result of a Size that failed was used")
 	}
 }
 

@@ -35,7 +35,7 @@ func anonymous(tb testing.TB, n, advice int) []byte {
 	return p
 }
 
-// mapped is anonymous, not tracked.
+// mapped returns memory as anonymous does, but not tracked.
 func mapped(tb testing.TB, n, advice int) []byte {
 	tb.Helper()
 	all, err := unix.Mmap(-1, 0, n+hugePage, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
@@ -49,7 +49,7 @@ func mapped(tb testing.TB, n, advice int) []byte {
 	return all[-runOf(all).lo&(hugePage-1):][:n:n]
 }
 
-// scanPrograms is how many random programs are run.
+// scanPrograms returns the number of random programs to run.
 func scanPrograms() int {
 	if testenv.Full() {
 		return 100_000
@@ -57,8 +57,8 @@ func scanPrograms() int {
 	return 2_000
 }
 
-// pageProgram is a random program of stores, loads, drops and of arming, looking and
-// releasing by several who share pages. It runs on the kernel and on the model.
+// pageProgram is a random program of stores, loads and drops, and of several armed ranges
+// that share pages and are looked at and released. It runs on the kernel and on the model.
 type pageProgram struct {
 	rng   *rand.Rand
 	p     []byte
@@ -67,7 +67,7 @@ type pageProgram struct {
 	armed [programArms]struct {
 		parts   [2]*armed // nil: not armed
 		touched []bool    // by page: stored to or dropped since it was armed
-		absent  []bool    // not there then: of these the kernel need not know anything
+		absent  []bool    // not mapped when it was armed: may count as changed
 	}
 	text strings.Builder
 }
@@ -114,7 +114,7 @@ func (g *pageProgram) step() string {
 
 var sink byte
 
-// touch notes that a page is not the same any more.
+// touch notes that a page was stored to or dropped.
 func (g *pageProgram) touch(page int) {
 	for k := range g.armed {
 		a := &g.armed[k]
@@ -155,10 +155,10 @@ func (g *pageProgram) look(k int) string {
 	a := &g.armed[k]
 	for i, written := range a.parts[0].written {
 		if a.touched[i] && !written {
-			return fmt.Sprintf("page %d of %d is unchanged, and was written to", i, k)
+			return fmt.Sprintf("page %d of armed range %d was written to, but counts as unchanged", i, k)
 		}
 		if !a.touched[i] && !a.absent[i] && written {
-			return fmt.Sprintf("page %d of %d has changed, and nobody wrote to it", i, k)
+			return fmt.Sprintf("page %d of armed range %d was not written to, but counts as changed", i, k)
 		}
 	}
 	g.release(k)
@@ -187,9 +187,9 @@ func (g *pageProgram) compare(k int) string {
 	return ""
 }
 
-// The exploration tracks by a model of the kernel's page table. Here programs of
-// stores, loads and MADV_DONTNEED, and of several who arm, look and release pages that
-// they share, run on both.
+// The exploration tracks by a model of the kernel's page table. Here the same random
+// programs run on the model and on the kernel: stores, loads, MADV_DONTNEED, and several
+// armed ranges that share pages.
 func TestTheModelOfThePageTableIsTheKernels(t *testing.T) {
 	p := anonymous(t, programPages*trackedPage, unix.MADV_NOHUGEPAGE)
 	table, _ := openPageTable()
@@ -216,7 +216,7 @@ func TestTheModelOfThePageTableIsTheKernels(t *testing.T) {
 	}
 }
 
-// More runs of pages than one system call finds.
+// All changed pages are found, even if they are more runs than one system call finds.
 func TestManyRunsOfPages(t *testing.T) {
 	const pages = 8 * scanRegions
 	p := anonymous(t, pages*trackedPage, unix.MADV_NOHUGEPAGE)
@@ -229,7 +229,7 @@ func TestManyRunsOfPages(t *testing.T) {
 		p[page*trackedPage]++
 		want = append(want, Extent{Off: page * trackedPage, Len: trackedPage})
 	}
-	other.ArmPartsAt([][]byte{p}, 0) // which hides that from one
+	other.ArmPartsAt([][]byte{p}, 0) // after which the kernel no longer shows these stores
 	for page := 1; page < pages; page += 3 {
 		p[page*trackedPage]++
 		want[page/3].Len += trackedPage
@@ -243,7 +243,7 @@ func TestManyRunsOfPages(t *testing.T) {
 	}
 }
 
-// Pages that were moved bring nothing along that makes stores to them unseen.
+// If pages that mremap moved are tracked again, stores to them are seen.
 func TestMovedPagesAreTrackedAnew(t *testing.T) {
 	p := anonymous(t, 4*trackedPage, unix.MADV_NOHUGEPAGE)
 	all, err := openPageTable()
@@ -280,6 +280,6 @@ func TestMovedPagesAreTrackedAnew(t *testing.T) {
 		unchanged += int(g.end-g.start) / trackedPage
 	}
 	if unchanged != 3 {
-		t.Errorf("%d of 4 pages are unchanged, and one was written to: %+v", unchanged, s.found)
+		t.Errorf("%d of 4 pages are unchanged, want 3, as one was written to: %+v", unchanged, s.found)
 	}
 }

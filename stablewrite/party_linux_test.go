@@ -98,7 +98,7 @@ func (p *party) run(moving []byte, tell func(note)) error {
 	}
 	wg.Wait()
 	if peak, _, _ := p.pool.use(); peak > partyPool || p.pool.inUse != 0 || len(p.pool.waiting) > 0 {
-		p.fail(fmt.Errorf("of a Pool of %d bytes %d were in use at a time and %d are now",
+		p.fail(fmt.Errorf("a Pool of %d bytes: %d were in use at a time, and %d are now",
 			partyPool, peak, p.pool.inUse))
 	}
 	return p.err
@@ -145,7 +145,7 @@ type hand struct {
 type errand struct {
 	note
 	w     Write
-	still []byte // memory of its own
+	still []byte // memory that does not change
 	sums  [mostBlocks]uint32
 }
 
@@ -181,7 +181,7 @@ func (h *hand) returned(n note, good, spoiled int, sums []uint32) {
 	h.tell(n)
 }
 
-// fillStill makes the memory of an errand's own new.
+// fillStill fills the still memory of j with new bytes, sums them, and returns them.
 func (h *hand) fillStill(j *errand) []byte {
 	if j.still == nil {
 		j.still = AlignedBuffer(mostBlocks * kib4)
@@ -200,14 +200,14 @@ func (h *hand) window(n, align int) []byte {
 	return h.moving[at : at+n]
 }
 
-// prepare chooses the bytes that j writes, and notes that it begins. They are in memory
-// that moves if the strategy heals or sees changes.
+// prepare chooses the bytes that j writes, and notes that it begins. If the strategy heals
+// or sees changes, the bytes are in memory that moves.
 func (h *hand) prepare(j *errand) {
 	j.note = h.place()
 	j.w.Off, j.w.Sums = j.Block*kib4, j.sums[:]
 	align := kib4
 	if h.rng.IntN(8) == 0 {
-		align = 8 // as no device takes it
+		align = 8 // too little for any device
 	}
 	if h.f.opts.Strategy.Promise().Changed {
 		j.w.Buf = h.window(int(j.Blocks)*kib4, align)
@@ -341,8 +341,8 @@ func (n note) divided(id func(uint32) uint32) (notes []note) {
 	return notes
 }
 
-// pour gives p to s in one way or another, and closes it. It returns the blocks
-// in the middle of which it flushed, if it may flush.
+// pour writes p to s by Write and ReadFrom, and closes s. If flush is set it also calls
+// Flush, and returns the blocks in the middle of which it did.
 func (h *hand) pour(s *Stream, p []byte, flush bool) (inParts map[int64]bool, err error) {
 	inParts = map[int64]bool{}
 	for at := s.start; len(p) > 0 && err == nil; {
@@ -362,7 +362,7 @@ func (h *hand) pour(s *Stream, p []byte, flush bool) (inParts map[int64]bool, er
 	return inParts, errors.Join(err, s.Close())
 }
 
-// read reads any range, while it is written.
+// read reads a random range while others write to it.
 func (h *hand) read() error {
 	off := h.rng.IntN(fileBlocks * kib4)
 	p := make([]byte, 1+h.rng.IntN(100_000))
@@ -373,7 +373,7 @@ func (h *hand) read() error {
 	return nil
 }
 
-// readQuiet reads what nobody writes.
+// readQuiet reads blocks that nobody writes, and checks their bytes.
 func (h *hand) readQuiet() error {
 	want := quiet()
 	off := h.rng.IntN(len(want))

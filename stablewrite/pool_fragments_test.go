@@ -10,8 +10,8 @@ import (
 	"stablepages/crcguard"
 )
 
-// fragment holds every count-th block of all the copies of a Pool, so that only the runs
-// between them are free, and returns their holders.
+// fragment holds every count-th block of a Pool's memory for copies, so that only the
+// runs between them are free, and returns the loans.
 func fragment(p *Pool, count int) (held []*loan) {
 	copies, _ := p.sizes()
 	var all []*loan
@@ -30,8 +30,8 @@ func fragment(p *Pool, count int) (held []*loan) {
 	return held
 }
 
-// While enough is free, a write that copies goes on, and so does a read through private
-// memory, however short the runs are that are free.
+// If enough memory is free, a write that copies and a read through private memory go on,
+// however short the free runs are.
 func TestFragmentsHoldNobodyUp(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	const size = 1 << 20
@@ -69,8 +69,8 @@ func TestFragmentsHoldNobodyUp(t *testing.T) {
 	}
 }
 
-// A write for which there is not enough waits, and goes out as one submission; it does
-// not go out by the block.
+// A write for which too little memory is free waits, and then goes out as one submission,
+// not block by block.
 func TestAWriteWaitsRatherThanGoOutInPieces(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	pool := NewPool(9 * kib4)
@@ -138,7 +138,7 @@ func TestAnArenaAgainstAModel(t *testing.T) {
 				could := there(orderOf(n))
 				c, ok := a.take(n, false)
 				if !ok && (could || limit-a.mapped >= hugePage) {
-					t.Fatalf("%d blocks are not found", n/kib4)
+					t.Fatalf("a free run of %d blocks was not found", n/kib4)
 				}
 				if ok {
 					if len(c.mem) != n || cap(c.mem) != n || !aligned(c.mem, memoryAlign) {
@@ -156,7 +156,7 @@ func TestAnArenaAgainstAModel(t *testing.T) {
 			}
 			for range limit / hugePage {
 				if _, ok := a.take(hugePage, false); !ok {
-					t.Error("what was given back is not joined")
+					t.Error("returned memory was not joined into the longest runs")
 				}
 			}
 		})

@@ -45,9 +45,8 @@ func mapsNothing(t *testing.T, do func()) {
 	do()
 }
 
-// If memory cannot be mapped, a write gets some blocks of the Go heap, and goes out in
-// them, unless others have private memory: then it waits for them. The heap gets the
-// blocks back.
+// If memory cannot be mapped, a write waits until others return private memory. If nobody
+// has any, the write gets some blocks of the Go heap, which the Pool does not keep.
 func TestAMappingThatFailsEndsNothing(t *testing.T) {
 	if !alone(t) {
 		return
@@ -122,7 +121,7 @@ func TestMappingsAreUndone(t *testing.T) {
 
 // The memory of a Pool that is garbage collected is unmapped.
 func TestADroppedPoolIsUnmapped(t *testing.T) {
-	if !alone(t) { // others map memory where it was
+	if !alone(t) { // other tests may map memory at the same address
 		return
 	}
 	var mem []byte

@@ -15,7 +15,7 @@ func TestAResubmissionGetsWhatACopyGivesBack(t *testing.T) {
 	var all, hung loan
 	pool.reserve(&all, kib4, copies/kib4, kib4)
 	if _, ok := pool.ask(&hung, new(segment), share, share); !ok {
-		t.Fatal("nothing is set aside")
+		t.Fatal("the Pool sets no memory aside for resubmissions")
 	}
 	d := &gated{disk: newDisk(kib4)}
 	f := fileOn(t, d, Options{Pool: pool})
@@ -67,7 +67,7 @@ func TestResubmissionsAndReadsAreBoundedAsWritesAre(t *testing.T) {
 		}
 	}
 	if _, share := p.sizes(); a.held != DefaultPoolBytes/2 || got != a.held+share {
-		t.Errorf("resubmissions of a File got %d bytes, %d of them of the copies", got, a.held)
+		t.Errorf("resubmissions of a File got %d bytes, %d of them of the memory for copies", got, a.held)
 	}
 	p.reserve(&loan{quota: b}, DefaultSegmentBytes, 4, kib4) // does not wait
 
@@ -100,8 +100,8 @@ func (d *heldReads) ReadAt(p []byte, off int64) (int, error) {
 	return d.disk.ReadAt(p, off)
 }
 
-// A large write of a File that has its half gets memory before smaller ones of the same
-// File that asked later; those of other Files go first.
+// If a File has its half of the Pool, a large write gets memory before smaller writes of
+// the same File that asked later. Writes of other Files need not wait for it.
 func TestSmallWritesDoNotPassALargeOneOfTheirFile(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	p, own, other := new(Pool), new(quota), new(quota)

@@ -67,8 +67,8 @@ func TestQueueSaysThatTheFileIsClosed(t *testing.T) {
 	}
 }
 
-// Otherwise it would be in the list of locked ranges twice, and no later write there
-// would ever go out.
+// If a Write that is under way were started again, its range would be locked twice, and
+// no later write of that range would go out.
 func TestAWriteIsUnderWayOnce(t *testing.T) {
 	d := newDisk(kib4)
 	begun, release := make(chan struct{}, 2), make(chan struct{})
@@ -98,7 +98,7 @@ func TestAWriteIsUnderWayOnce(t *testing.T) {
 	}
 }
 
-// Wait returns what ended, and does not wait for the rest.
+// Wait returns a Write that ended, and does not wait for others.
 func TestWaitReturnsWhatEnded(t *testing.T) {
 	d := newDisk(2 * kib4)
 	release := make(chan struct{})
@@ -208,7 +208,7 @@ func TestOneStartOfManyCounts(t *testing.T) {
 	}
 }
 
-// A panic is wrapped once, on however many goroutines it was on its way.
+// A panic is wrapped once, however many goroutines pass it on.
 func TestAPanicIsWrappedOnce(t *testing.T) {
 	d := newDisk(8 * kib4)
 	d.during = func([]byte, int64) (int, error) { panic("mine") }

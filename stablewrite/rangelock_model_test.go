@@ -137,7 +137,7 @@ func TestRangeLockIsFirstComeFirstServed(t *testing.T) {
 	for k := range waiters {
 		go func() {
 			var s span
-			l.lock(&s, int64(k%50), int64(51+k%40)) // all over byte 50
+			l.lock(&s, int64(k%50), int64(51+k%40)) // all contain byte 50
 			came <- k
 			l.unlock(&s)
 		}()
@@ -158,8 +158,8 @@ func TestRangeLockIsFirstComeFirstServed(t *testing.T) {
 	}
 }
 
-// BenchmarkRangeLock is the cost of a lock and unlock of 4 KiB with so many others under
-// way, the two interleaved.
+// BenchmarkRangeLock measures a lock and unlock of 4 KiB with 1000 and with 16000 ranges
+// locked, in turn.
 func BenchmarkRangeLock(b *testing.B) {
 	type bench struct {
 		l     rangeLock

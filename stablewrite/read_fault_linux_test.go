@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Device that reads into memory that went away, the caller's or other, does not end the
-// program: ReadAt returns EFAULT, or panics with a PanicError, and holds nothing.
+// If a Device reads into memory of the caller that went away, ReadAt returns EFAULT. If it
+// touches other such memory, ReadAt panics with a PanicError. Nothing stays held.
 func TestADeviceThatFaultsDoesNotEndTheProgram(t *testing.T) {
 	fd, err := newMemfd(2 * kib4)
 	if err != nil {

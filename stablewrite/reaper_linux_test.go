@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A goroutine that only calls Wait gets every Write, however long nothing is under
-// way in between, and nil after Close and not before.
+// A goroutine that only calls Wait gets every Write, also after pauses in which nothing
+// is under way. It gets nil after Close, not before.
 func TestAReaperGetsEveryWrite(t *testing.T) {
 	const writes = 100
 	onBothEngines(t, writes*kib4, func(t *testing.T, name string, o Options) {
@@ -49,8 +49,7 @@ func TestAReaperGetsEveryWrite(t *testing.T) {
 	})
 }
 
-// A Wait that blocks is woken by Close: of a Queue that never had a Write, and of one
-// that had.
+// Close wakes a Wait that blocks, whether the Queue ever had a Write or not.
 func TestCloseWakesWait(t *testing.T) {
 	onBothEngines(t, 8*kib4, func(t *testing.T, name string, o Options) {
 		f := opened(t, name, o)

@@ -11,9 +11,9 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// onSignal has a handler of a signal add 1 to *p: one of the kernel's, not of package
-// os/signal, whose handlers run on a goroutine. It is machine code, as a Go function
-// cannot be called without the runtime's own handler.
+// onSignal sends a signal whose handler adds 1 to *p. The kernel calls the handler;
+// package os/signal would run its own on a goroutine. The handler is machine code, as
+// the kernel cannot call a Go function without the runtime's own handler.
 func onSignal(t *testing.T, p *byte) {
 	t.Helper()
 	if runtime.GOARCH != "amd64" {

@@ -36,7 +36,7 @@ func TestSizeTruncatePreallocate(t *testing.T) {
 	}
 	size(kib4 + 1)
 	if f.inside(2 * kib4) {
-		t.Error("the File believes that it is as long as it was")
+		t.Error("the File assumes its old length")
 	}
 	for _, err := range []error{f.Truncate(-1), f.Preallocate(-1, 1), f.Preallocate(0, 0)} {
 		if !errors.Is(err, fs.ErrInvalid) {
@@ -64,7 +64,7 @@ func (d resizable) Truncate(size int64) error {
 
 func (d resizable) Preallocate(int64, int64) error { return nil }
 
-// No write that is under way behind the new end is cut in its middle.
+// Truncate does not cut a write that is under way behind the new end.
 func TestTruncateWaitsForWrites(t *testing.T) {
 	d := resizable{newDisk(8 * kib4)}
 	begun, release := make(chan struct{}), make(chan struct{})

@@ -21,8 +21,8 @@ func (d *gated) WriteAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// A resubmission for which there is no private memory goes out when another write gives
-// some back, though nobody waits for it, and in the order in which they asked.
+// Resubmissions that wait for private memory go out when another write returns some, in
+// the order in which they asked, though no goroutine calls Wait.
 func TestResubmissionsWaitForTheShare(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	const writers = 6
@@ -41,12 +41,12 @@ func TestResubmissionsWaitForTheShare(t *testing.T) {
 	}
 	f := fileOn(t, d, Options{Pool: pool})
 	var all loan
-	pool.reserve(&all, kib4, 1, kib4) // what is for copies
+	pool.reserve(&all, kib4, 1, kib4) // all memory for copies
 	q := f.Queue(writers)
 	for k := range writers {
 		starts(t, q, &Write{Buf: block(buf, k), Off: int64(k) * kib4, Sums: make([]uint32, 1)})
 		if k == 0 {
-			<-again // has all of the share
+			<-again // the first resubmission has all of the share
 		}
 		for waiting := 0; waiting < k; time.Sleep(100 * time.Microsecond) {
 			pool.mu.Lock()
@@ -68,7 +68,7 @@ func TestResubmissionsWaitForTheShare(t *testing.T) {
 		}
 	}
 	if n := drained(t, q); n != writers {
-		t.Errorf("%d came back", n)
+		t.Errorf("%d Writes came back", n)
 	}
 	if !bytes.Equal(d.media, buf) {
 		t.Error("the media are not what was resubmitted")
@@ -79,8 +79,8 @@ func TestResubmissionsWaitForTheShare(t *testing.T) {
 	}
 }
 
-// A resubmission larger than what there is for it goes out in pieces, of whole blocks,
-// whatever the offset.
+// A resubmission larger than the private memory for it goes out in pieces of whole
+// blocks, whatever the offset.
 func TestResubmissionsGoOutInPieces(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	const blocks = 16
@@ -97,14 +97,14 @@ func TestResubmissionsGoOutInPieces(t *testing.T) {
 						for k := range blocks {
 							p[k*kib4]++
 						}
-						p[len(p)-1]++ // is in the last block of the file
+						p[len(p)-1]++ // in the last block, whatever the offset
 						return
 					}
 					if pieces = append(pieces, len(p)); o != at || o != off && o%kib4 != 0 {
 						t.Errorf("a piece at %d, the one before ended at %d", o, at)
 					}
 					at = o + int64(len(p))
-					buf[int(o-off)+len(p)-1]++ // once more: what was sent is what was summed
+					buf[int(o-off)+len(p)-1]++ // after the copy, which was summed and sent
 				}
 				f := fileOn(t, d, Options{Pool: pool, Resubmit: resubmit})
 				f.gap = 0

@@ -103,11 +103,11 @@ func (d *scripted) file(t *testing.T, o Options) *File {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	f.gap = 0 // what changed goes out alone
+	f.gap = 0 // changed blocks go out alone
 	return f
 }
 
-// true of the media: the receipt, every block sum of it.
+// check requires that the receipt and every block sum are true of the media.
 func (d *scripted) check(t *testing.T, w *Write) {
 	t.Helper()
 	got := d.media[w.Off : w.Off+int64(w.Receipt.N)]
@@ -147,14 +147,14 @@ func TestVerifyResubmitsOnlyChangedBlocks(t *testing.T) {
 	}
 }
 
-// Blocks are those of the file: a write that begins in one resubmits no more
-// than the part of it that it covers.
+// Blocks lie on the file's grid. A write that begins within a block resubmits only
+// the part of the block that it covers.
 func TestBlocksLieOnTheFilesGrid(t *testing.T) {
 	for _, o := range []Options{{}, {SegmentBytes: kib4}, {SegmentBytes: 2 * kib4}} {
 		d := newScripted(4 * kib4)
 		changes := kib4 - 512 // the first byte of the second block
 		if o.SegmentBytes == kib4 {
-			changes = 0 // which is another segment
+			changes = 0 // the second block is in another segment
 		}
 		d.script = []step{{land: -1, after: func() { d.buf[changes]++ }}}
 		d.geo.Direct = DirectYes
@@ -249,7 +249,7 @@ func TestNothingOfTheCallersIsKept(t *testing.T) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	t.Error("a Write that is done with holds on to its buffer")
+	t.Error("a Write that returned keeps its buffer reachable")
 	runtime.KeepAlive(w)
 }
 
@@ -330,15 +330,15 @@ func TestVerifyMissesARestoredChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	if crcguard.Checksum(d.media[:len(d.buf)]) == w.Receipt.Sum || w.Receipt.ChangedBlocks != 0 {
-		t.Error("verify saw an A-B-A change: then its promise can be better than it is")
+		t.Error("verify saw an A-B-A change: its promise could be stronger")
 	}
 	if Verify.Promise().Restored {
 		t.Error("verify promises what it cannot keep")
 	}
 }
 
-// Nothing of a failed submission counts as landed, blocks that did not change
-// included, and EILSEQ proves a change even if none is seen.
+// No block of a failed submission counts as landed, not even an unchanged one, and
+// EILSEQ proves a change even if no look saw it.
 func TestRefusedSubmissionGoesOutWhole(t *testing.T) {
 	for name, tc := range map[string]struct {
 		err    error
@@ -417,7 +417,7 @@ func TestFullDiskSaysWhatIsGood(t *testing.T) {
 		w := &Write{Buf: d.buf}
 		err := d.file(t, Options{Strategy: s}).Do(w)
 		good := 3 * kib4
-		if s == Raw { // no sums, no blocks
+		if s == Raw { // without sums, good bytes need not be whole blocks
 			good += 512
 		}
 		var we *WriteError
@@ -482,7 +482,7 @@ func TestUnalignedIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 			}
 		}
 		for _, w := range []*Write{{Buf: d.buf, Off: -512}, {Buf: d.buf, Off: 1<<63 - 512}, {Buf: d.buf, Sums: make([]uint32, 3)}} {
-			if s == Raw && w.Sums != nil { // it does not look at them
+			if s == Raw && w.Sums != nil { // Raw ignores Sums
 				continue
 			}
 			if err := f.Do(w); !errors.Is(err, os.ErrInvalid) {
@@ -572,8 +572,8 @@ func TestSyncFailureIsSticky(t *testing.T) {
 	}
 }
 
-// The kernel says once per descriptor that it lost data: Files that share a
-// Device must all hear of it.
+// The kernel reports lost data once per descriptor, so all Files that share a
+// Device must return the error.
 func TestSyncFailureIsTheDevices(t *testing.T) {
 	d := newScripted(kib4)
 	a, b := d.file(t, Options{}), d.file(t, Options{})
@@ -626,8 +626,8 @@ func TestReadAtAnyOffsetAndLength(t *testing.T) {
 	}
 }
 
-// readGuard fails reads into memory that is not private, as a file system does
-// that checks sums while somebody changes the memory.
+// readGuard fails reads into memory that is not private, as a file system with
+// checksums does if the memory changes meanwhile.
 type readGuard struct {
 	*scripted
 	always bool
@@ -713,7 +713,7 @@ func TestStrategyText(t *testing.T) {
 	}
 	var s Strategy
 	if s != Verify || s.UnmarshalText([]byte("hope")) == nil {
-		t.Error("zero value or unknown name")
+		t.Error("the zero Strategy is not Verify, or an unknown name was accepted")
 	}
 	none := Strategy(99)
 	if _, err := none.MarshalText(); err == nil || none.About() != "" || none.Promise() != (Promise{}) {
@@ -776,7 +776,7 @@ func TestOptionsAreValidated(t *testing.T) {
 	}
 	d.geo.Direct = DirectBounced
 	if _, err := NewDevice(d, Options{RequireDirect: true}); err != nil {
-		t.Errorf("what the kernel bounces is refused: %v", err)
+		t.Errorf("a File that the kernel bounces was refused: %v", err)
 	}
 	d.geo = Geometry{MemAlign: 8192}
 	if _, err := NewDevice(d, Options{}); err == nil {

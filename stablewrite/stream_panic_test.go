@@ -17,7 +17,7 @@ func TestAStreamCanBeClosedAfterAPanic(t *testing.T) {
 		"panic":  func() { panic(cause) },
 		"Goexit": runtime.Goexit,
 	} {
-		for _, skip := range []int{0, 100, 512} { // of the Stream: where it begins
+		for _, skip := range []int{0, 100, 512} { // offset of the Stream
 			for _, size := range []int{20*kib4 + 7, 3 * kib4, 1000, 100} {
 				for _, bad := range []int32{21, 3, 2, 1} {
 					defer watch(t.Name(), time.Minute)()
@@ -48,7 +48,7 @@ func TestAStreamCanBeClosedAfterAPanic(t *testing.T) {
 							}
 						}()
 						if err := s.Close(); err == nil && calls.Load() >= bad {
-							t.Errorf("%s in call %d of a Stream of %d bytes at %d: Close says that all is well", name, bad, size, skip)
+							t.Errorf("%s in call %d of a Stream of %d bytes at %d: Close returned no error", name, bad, size, skip)
 						}
 					}()
 					select {

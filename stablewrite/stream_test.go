@@ -45,8 +45,8 @@ func streamed(t *testing.T, s *Stream, data []byte, rng *rand.Rand) {
 	}
 }
 
-// Any number of bytes at any offset, on files shorter and longer: the file holds
-// them, and everything else as it was.
+// A Stream of any length at any offset, in shorter and longer files, writes its bytes
+// and changes no others.
 func TestStreamChangesNoOtherByte(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	for round := range 600 {
@@ -68,7 +68,7 @@ func TestStreamChangesNoOtherByte(t *testing.T) {
 		}
 		streamed(t, s, data, rng)
 		if s.Sum() != crcguard.Checksum(data) {
-			t.Fatal("Sum before Close is not of what was written")
+			t.Fatal("Sum before Close is not that of the bytes written")
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
@@ -204,7 +204,7 @@ func TestStreamRefusals(t *testing.T) {
 			t.Errorf("part of a unit at %d of a Device that takes none: %v", off, err)
 		}
 	}
-	if err := g.Close(); err != nil { // the Streams said what was lost
+	if err := g.Close(); err != nil { // the Streams reported the lost bytes
 		t.Error(err)
 	}
 	if err := fill(g.StreamAt(0), 0); !errors.Is(err, os.ErrClosed) || len(g.streams) != 0 {
@@ -212,7 +212,7 @@ func TestStreamRefusals(t *testing.T) {
 	}
 }
 
-// The error of a failed buffer counts its bytes.
+// The error of a failed buffer counts its good and its spoiled bytes.
 func TestAFailedStreamSaysWhatIsGood(t *testing.T) {
 	d := newDisk(0)
 	d.during = func(p []byte, off int64) (int, error) {
@@ -234,7 +234,7 @@ func TestAFailedStreamSaysWhatIsGood(t *testing.T) {
 	if err := s.Close(); !errors.Is(err, syscall.ENOSPC) {
 		t.Error(err)
 	}
-	if err := s.Close(); !errors.Is(err, syscall.ENOSPC) { // the cause, not that it is closed
+	if err := s.Close(); !errors.Is(err, syscall.ENOSPC) { // not ErrClosed
 		t.Error(err)
 	}
 	d.during = nil
@@ -271,12 +271,12 @@ func TestBlockSumsThatPanicOrWrite(t *testing.T) {
 			}
 		}()
 		if n := len(d.media); n > len(data) || !bytes.Equal(d.media, data[:n]) {
-			t.Errorf("the media are %d bytes of something", n)
+			t.Errorf("the media are %d bytes, not a prefix of the data", n)
 		}
 	}
 }
 
-// Sum may be asked for by BlockSums, and after a panic of the Device.
+// BlockSums may call Sum, and Sum may be called after a panic of the Device.
 func TestSumIsOfWhatWasAccepted(t *testing.T) {
 	d := newDisk(0)
 	var broken atomic.Bool
@@ -311,19 +311,19 @@ func TestSumIsOfWhatWasAccepted(t *testing.T) {
 	}
 	broken.Store(false)
 	if _, err := s.Write(data); err == nil || s.Close() == nil {
-		t.Error("goes on after a panic of the Device")
+		t.Error("the Stream goes on after a panic of the Device")
 	}
 }
 
 // While a buffer is on its way no other write of the process goes to its units.
 func TestStreamHoldsItsRange(t *testing.T) {
-	for _, off := range []int64{0, kib4, 2*kib4 - 512} { // of the buffer's first unit, its middle, its last
+	for _, off := range []int64{0, kib4, 2*kib4 - 512} { // in the buffer's first unit, its middle and its last unit
 		d := newDisk(4 * kib4)
 		f := d.file(t, Options{})
 		var flying, met atomic.Bool
 		other := make(chan error, 1)
 		d.during = func(p []byte, at int64) (int, error) {
-			if len(p) == 512 { // the other
+			if len(p) == 512 { // the other write
 				met.Store(met.Load() || flying.Load())
 				return len(p), nil
 			}
@@ -333,7 +333,7 @@ func TestStreamHoldsItsRange(t *testing.T) {
 					other <- err
 				}()
 			}
-			time.Sleep(5 * time.Millisecond) // for it to come between
+			time.Sleep(5 * time.Millisecond) // for the other write to come between
 			if at+int64(len(p)) == 2*kib4-100 {
 				flying.Store(false) // the last piece
 			}

@@ -9,8 +9,8 @@ import (
 	"stablepages/crcguard"
 )
 
-// Sums of blocks that did not land stay as they are: a caller may pass a part of a table
-// that it uses.
+// A failed write does not change the sums of blocks that did not land: Sums may be a part
+// of a table that the caller uses.
 func TestSumsOfWhatDidNotLandStay(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	const blocks, old = 16, 0xabad1dea
@@ -49,7 +49,7 @@ func TestSumsOfWhatDidNotLandStay(t *testing.T) {
 							landed := crcguard.BlocksAt(off, w.Receipt.N)
 							for i, sum := range w.Sums[landed:] {
 								if sum != old {
-									t.Fatalf("%v, %s in block %d, segments of %d, off %d: %d bytes landed, and the sum of block %d is another", s, name, bad, segment, off, w.Receipt.N, landed+i)
+									t.Fatalf("%v, %s in block %d, segments of %d, off %d: %d bytes landed, and the sum of block %d was changed", s, name, bad, segment, off, w.Receipt.N, landed+i)
 								}
 							}
 							d.trueOf(t, w)

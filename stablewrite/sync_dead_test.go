@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A Sync of the Device that panics, or ends the goroutine, is a Sync that failed, for all
-// calls that wait with it or come after it, and none of them hangs.
+// If Sync of the Device panics, or ends the goroutine, all calls that wait for it or come
+// after it fail, and none of them hangs.
 func TestASyncThatDiesIsOneThatFailed(t *testing.T) {
 	for how, die := range map[string]func(){"panic": func() { panic("device bug") }, "Goexit": runtime.Goexit} {
 		defer watch(t.Name(), time.Minute)()
@@ -34,7 +34,7 @@ func TestASyncThatDiesIsOneThatFailed(t *testing.T) {
 				returned := false
 				defer func() {
 					if recover() != nil || !returned {
-						failed.Add(1) // the one that called
+						failed.Add(1) // the call that ran Sync of the Device
 					}
 				}()
 				if err := a.Sync(); err != nil {
@@ -50,7 +50,7 @@ func TestASyncThatDiesIsOneThatFailed(t *testing.T) {
 			t.Errorf("%s: %d of 8 Syncs failed", how, failed.Load())
 		}
 		if a.Sync() == nil || a.Close() == nil {
-			t.Errorf("%s: it is forgotten", how)
+			t.Errorf("%s: a later Sync or Close returned no error", how)
 		}
 	}
 }

@@ -49,7 +49,7 @@ func TestASyncRightAfterOneThatFailedFails(t *testing.T) {
 	<-failing
 	second := make(chan error, 1)
 	go func() { second <- b.Sync() }()
-	for waits := false; !waits; time.Sleep(time.Millisecond) { // it has come while the first one runs
+	for waits := false; !waits; time.Sleep(time.Millisecond) { // until the second Sync has begun
 		waits = b.target.syncs.Load() == 1
 	}
 	time.Sleep(time.Millisecond)

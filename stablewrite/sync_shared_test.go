@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// 32 Syncs at once, of two Files of one Device, share few calls of it.
+// 32 Syncs at once, of two Files of one Device, need few calls of its Sync.
 func TestConcurrentSyncsShareACall(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	d := &flushing{disk: newDisk(kib4)}
@@ -32,7 +32,7 @@ func TestConcurrentSyncsShareACall(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(50 * time.Millisecond) // for all to come
+	time.Sleep(50 * time.Millisecond) // for all Syncs to begin
 	close(over)
 	all.Wait()
 	if n := d.calls.Load(); n > 3 {
@@ -44,8 +44,8 @@ func TestConcurrentSyncsShareACall(t *testing.T) {
 type volatile struct {
 	*disk
 	durable []byte
-	began   chan struct{} // told of each Sync
-	end     chan struct{} // lets it end
+	began   chan struct{} // receives when the first Sync has begun
+	end     chan struct{} // closed to let the first Sync end
 	calls   atomic.Int32
 }
 
@@ -63,8 +63,8 @@ func (d *volatile) Sync() error {
 	return nil
 }
 
-// A Sync that comes while another runs covers a write that returned in between: it is
-// not answered by the one that runs.
+// A Sync that comes while another runs covers a write that returned in between, so it
+// does not share the call that runs.
 func TestASyncIsNotAnsweredByOneThatBeganBefore(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	d := &volatile{disk: newDisk(kib4), began: make(chan struct{}), end: make(chan struct{})}

@@ -38,7 +38,7 @@ func TestTheTimerReapsNothingThatSomebodyClaimed(t *testing.T) {
 			if flying {
 				claimed++
 				if !q.ring.busy() {
-					t.Error("somebody else reaped")
+					t.Error("the timer reaped a completion of a claimed ring")
 				}
 			}
 			q.ring.drive()
@@ -48,6 +48,6 @@ func TestTheTimerReapsNothingThatSomebodyClaimed(t *testing.T) {
 		}
 	}
 	if claimed == 0 {
-		t.Error("the timer was always first: nothing was tried")
+		t.Error("the timer was always first: the test showed nothing")
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// All at once on one Pool of two blocks: every strategy, unaligned memory, memory that
-// changes, Do, Queues, Streams, reads, Truncate. It ends, and nothing is held.
+// Files of every direct strategy share a Pool of two blocks, with unaligned memory, memory
+// that changes, Do, Queues, Streams, reads and Truncate. All end, and nothing is held.
 func TestAPoolOfTwoBlocksIsEnough(t *testing.T) {
 	const size = 64 * kib4
 	onBothEngines(t, size, func(t *testing.T, name string, o Options) {
@@ -22,7 +22,7 @@ func TestAPoolOfTwoBlocksIsEnough(t *testing.T) {
 			var files []*File
 			check := func(err error, s Strategy) {
 				if ops.Add(1); err != nil && s == Detect {
-					failed.Add(1) // it was to find changes
+					failed.Add(1) // Detect finds changes
 				} else if err != nil {
 					t.Errorf("%v: %v", s, err)
 				}
@@ -31,7 +31,7 @@ func TestAPoolOfTwoBlocksIsEnough(t *testing.T) {
 				o := o.with(s)
 				o.Pool = pool
 				if !s.Direct() {
-					continue // it would take the ring from the others
+					continue // a Buffered File would keep the others from the ring
 				}
 				f := opened(t, name, o)
 				files = append(files, f)

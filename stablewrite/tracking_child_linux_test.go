@@ -43,7 +43,7 @@ func init() {
 
 func trackingChild(t *testing.T, name string, attr *syscall.SysProcAttr) {
 	t.Helper()
-	self, err := os.ReadFile("/proc/self/exe") // which nobody else may execute where it is
+	self, err := os.ReadFile("/proc/self/exe") // other users may not execute it in its place
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,13 +60,13 @@ func trackingChild(t *testing.T, name string, attr *syscall.SysProcAttr) {
 	}
 }
 
-// A kernel that does not track says so when a File is opened, and what else to choose;
-// files by other Detections open.
+// On a kernel that does not track, opening a File by tracking fails with an error that
+// names the alternatives. Files with other Detections open.
 func TestOpenWithoutTracking(t *testing.T) {
 	trackingChild(t, "without userfaultfd", nil)
 }
 
-// childWithout runs without a system call, as in many containers.
+// childWithout runs with a system call forbidden, as in many containers.
 func childWithout(call uint32) error {
 	code := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // seccomp_data.nr, include/uapi/linux/seccomp.h
@@ -102,8 +102,7 @@ func childWithout(call uint32) error {
 	return nil
 }
 
-// Tracking needs no privileges, and the kernel's own writes to the buffer are seen
-// without them, too.
+// Tracking needs no privileges, not even to see the kernel's own writes to the buffer.
 func TestTrackingNeedsNoPrivileges(t *testing.T) {
 	needTracking(t)
 	if os.Geteuid() != 0 {
@@ -142,7 +141,7 @@ func childTracks() error {
 	return nil
 }
 
-// A program that is executed has none of the descriptors of tracking.
+// A program started by execve inherits no descriptor of tracking.
 func TestTrackingIsNotInherited(t *testing.T) {
 	needTracking(t)
 	trackingChild(t, "descriptors", nil)
@@ -158,9 +157,8 @@ func childDescriptors() error {
 	return err
 }
 
-// A page that was swapped out, or that comes back from there, is never taken for
-// unchanged if it was written to; a page that is not in memory when the write looks
-// counts as changed.
+// A page that is swapped out and in counts as changed if it was written to. A page that
+// is not in memory when the write looks always counts as changed.
 func TestTrackingOfSwappedPages(t *testing.T) {
 	needTracking(t)
 	swapOn(t)
@@ -204,8 +202,8 @@ func TestTrackingOfSwappedPages(t *testing.T) {
 	}
 }
 
-// swapOut returns when p, a page, is not in memory. The kernel does not take one that
-// it is still writing, or has not put on its lists.
+// swapOut returns when p, a page, is not in memory. It tries again while the kernel is
+// still writing the page, or has not put it on its lists.
 func swapOut(t *testing.T, p []byte) {
 	t.Helper()
 	for range 5000 {

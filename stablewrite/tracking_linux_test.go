@@ -36,7 +36,7 @@ func newTracked(t *testing.T, n int, script ...step) *scripted {
 // during changes the buffer before the device fetches it, and after.
 func during(before, after func()) step { return step{land: -1, before: before, after: after} }
 
-// The change that verify by digest misses (TestVerifyMissesARestoredChange).
+// Tracking sees the change that the digest misses (TestVerifyMissesARestoredChange).
 func TestTrackingSeesARestoredChange(t *testing.T) {
 	for _, tc := range []struct {
 		o    Options
@@ -204,8 +204,8 @@ func TestTrackingSeesEveryHand(t *testing.T) {
 			if len(w.Changed) != 1 || w.Changed[0] != (Extent{Off: kib4, Len: kib4}) || !w.Receipt.Tracked {
 				t.Errorf("changed %v, receipt %+v", w.Changed, w.Receipt)
 			}
-			// The next write has a true receipt, too, or an error that other memory is
-			// there now.
+			// The next write has a true receipt, too, or is not tracked because other memory
+			// is there now.
 			d.calls, d.script = nil, []step{during(func() { page[9]++ }, func() { page[9]-- })}
 			if err := f.Do(w); err != nil {
 				t.Fatal(err)
@@ -220,7 +220,7 @@ func TestTrackingSeesEveryHand(t *testing.T) {
 	}
 }
 
-// The change alone is seen, too, without the store that restores it.
+// A change is also seen if no store restores it.
 func TestTrackingSeesEveryHandAlone(t *testing.T) {
 	for _, hand := range trackedHands {
 		t.Run(hand.name, func(t *testing.T) {
@@ -254,11 +254,12 @@ func TestTrackingDoesNotSeeARegisteredBufferFilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	if bytes.Equal(page, was) || crcguard.Checksum(d.media[:len(d.buf)]) == w.Receipt.Sum || len(w.Changed) > 0 {
-		t.Errorf("seen (%v), or not changed: the promise can be better than it is", w.Changed)
+		t.Errorf("the change was not made, or was seen (%v): then the promise could be stronger", w.Changed)
 	}
 }
 
-// A ReadAt that was under way when a write began is a pin that the library knows.
+// If a ReadAt into the buffer is under way when a write begins, the library knows of its
+// pin, and the write is not tracked.
 func TestReadsIntoTheBufferAreNotTracked(t *testing.T) {
 	d := newTracked(t, 4*kib4)
 	reading, goOn := make(chan struct{}), make(chan struct{})
@@ -289,8 +290,8 @@ func TestReadsIntoTheBufferAreNotTracked(t *testing.T) {
 	}
 }
 
-// A device writes through the pages that a read gave it, also if they are tracked only
-// while the read is under way.
+// Pages that are tracked only after a read into them began do not count as tracked until
+// it ends: the device writes to them unseen.
 func TestMemoryTrackedDuringAReadIsNotTrackedYet(t *testing.T) {
 	needTracking(t)
 	buf := mapped(t, 4*kib4, unix.MADV_NOHUGEPAGE)
@@ -336,8 +337,8 @@ func (d *reader) ReadAt(p []byte, off int64) (int, error) {
 	return d.scripted.ReadAt(p, off)
 }
 
-// A buffer that is not tracked is compared by the digest, and reported and counted, or it
-// is refused before anything is written.
+// A write of a buffer that is not tracked is compared by the digest, and its Receipt and
+// Stats say so. With RequireTracking it is refused before anything is written.
 func TestWhatIsNotTrackedIsSaid(t *testing.T) {
 	needTracking(t)
 	tracked := newTracked(t, 8*kib4).buf
@@ -416,7 +417,7 @@ func TestSharedMemoryIsRefused(t *testing.T) {
 		t.Errorf("shared memory: %v", err)
 	}
 	if trackedAt(p, 0) != nil || tracksMapping(t, p) {
-		t.Error("what was refused is tracked")
+		t.Error("memory that Track refused is tracked")
 	}
 	q := anonymous(t, 4*kib4, unix.MADV_NOHUGEPAGE)
 	for _, bad := range [][]byte{q[:0], q[1:][:kib4], q[:100], q[kib4:][:kib4]} {
@@ -449,12 +450,12 @@ func TestMemoryOfACollectedBufferIsTrackedAnew(t *testing.T) {
 	defer untrack()
 	earlier.untrack() // the cleanup, late
 	if trackedAt(p[:kib4], 0) != nil || trackedAt(p[kib4:], 0) == nil || !tracksMapping(t, p[kib4:]) {
-		t.Error("the memory that was tracked last is not tracked, or more is")
+		t.Error("the memory that was tracked last, and no other, must be tracked")
 	}
 }
 
-// Parts that a Device does not take together are copied, tracked or not: nothing changes
-// in the copy.
+// A Device that takes no parts gets a copy, also with RequireTracking: a private copy does
+// not change.
 func TestWhatIsCopiedIsNotRefused(t *testing.T) {
 	d := newTracked(t, 4*kib4)
 	w := &Write{Bufs: [][]byte{d.buf[:kib4], d.buf[kib4:]}, Sums: make([]uint32, 4)}
@@ -466,8 +467,8 @@ func TestWhatIsCopiedIsNotRefused(t *testing.T) {
 	d.check(t, w)
 }
 
-// Two writes of one buffer at a time, to two Files, in every order of their steps: a
-// change in either is seen by it although the other arms the same pages meanwhile.
+// Two writes of one buffer at a time, to two Files, in every order of their steps. Each sees
+// changes made during it, although the other arms the same pages meanwhile.
 func TestTwoWritesOfOneBuffer(t *testing.T) {
 	restored := func(p []byte) { p[5]++; p[5]-- }
 	for name, second := range map[string]func(d *scripted, write func()){
@@ -530,8 +531,8 @@ func TestForkLeavesTheParentTracked(t *testing.T) {
 	}
 }
 
-// forkAndStore forks, without a thread of Go's but this one. The child stores, or does
-// not, and ends.
+// forkAndStore forks a child that has only this thread. The child stores to *p if store is
+// set, and ends.
 func forkAndStore(t *testing.T, p *byte, store bool) {
 	t.Helper()
 	runtime.LockOSThread()
@@ -558,8 +559,8 @@ func rawFork(p *byte, store bool) int {
 	}
 }
 
-// Memory that is untracked under a write, or tracked anew and armed by another, is
-// taken for changed.
+// Memory that is untracked during a write counts as changed, also if it is tracked again
+// and armed by another write.
 func TestUntrackUnderAWrite(t *testing.T) {
 	for _, anew := range []bool{false, true} {
 		d := newTracked(t, 4*kib4)
@@ -623,8 +624,8 @@ func TestTrackedBufferIsCollected(t *testing.T) {
 	}
 }
 
-// Buffers are made, written and collected by several at a time, in memory that others
-// had tracked just before: each stays tracked during its writes.
+// Several goroutines make, write and drop buffers, in memory that others had tracked just
+// before. Each buffer stays tracked during its writes.
 func TestTrackedBuffersComeAndGo(t *testing.T) {
 	needTracking(t)
 	var wg sync.WaitGroup
@@ -695,8 +696,8 @@ func TestTrackingAllocatesNothing(t *testing.T) {
 	}
 }
 
-// registeredRead registers page with a ring, and returns what has the ring fill it from
-// the file, which is opened with O_DIRECT.
+// registeredRead registers page with a ring, and returns a function by which the ring fills
+// page from the file, opened with O_DIRECT.
 func registeredRead(t *testing.T, name string, page []byte) (fill func()) {
 	t.Helper()
 	// Of include/uapi/linux/io_uring.h: struct io_uring_params, io_uring_sqe.
@@ -738,7 +739,7 @@ func registeredRead(t *testing.T, name string, page []byte) (fill func()) {
 	}
 }
 
-// Pages are armed before they are summed: what changes between is seen.
+// Pages are armed before they are summed, so a change between the two is seen.
 func TestTrackingArmsBeforeItSums(t *testing.T) {
 	d := newTracked(t, 4*kib4)
 	m := trackedAt(d.buf, 0)
@@ -766,8 +767,8 @@ func (s *storing) protect(scan *pageScan, r pageRun) error {
 	return s.pageTable.protect(scan, r)
 }
 
-// A kernel that fails to protect or to look leaves nothing that counts as unchanged, for
-// those either who share the pages.
+// If the kernel fails to protect pages or to report them, none counts as unchanged, not
+// even for another write that shares them.
 func TestTrackingFailsClosed(t *testing.T) {
 	for what, fail := range map[string]failingTable{"protect": {protects: true}, "unchanged": {looks: true}} {
 		t.Run(what, func(t *testing.T) {

@@ -88,7 +88,7 @@ func TestTrackingHoldsWhileABufferChangesAndIsRestored(t *testing.T) {
 						return
 					}
 					defer f.Close()
-					goesOn := func() bool { return torn[k] == 0 } // until that is shown
+					goesOn := func() bool { return torn[k] == 0 } // until a torn write was seen
 					if began := time.Now(); tc.by == ByTracking {
 						goesOn = func() bool { return time.Since(began) < duration || changed[k] == 0 }
 					}
@@ -114,7 +114,7 @@ func TestTrackingHoldsWhileABufferChangesAndIsRestored(t *testing.T) {
 	}
 }
 
-// raceOnce writes all of p, and half of it once more beside that.
+// raceOnce writes p, and at the same time its second half to another place.
 func raceOnce(t *testing.T, f *File, p []byte) (all []*Write) {
 	t.Helper()
 	q := f.Queue(2)

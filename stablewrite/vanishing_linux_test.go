@@ -30,7 +30,7 @@ func newVanishing(t *testing.T, n int) *vanishing {
 	return &vanishing{p, fd}
 }
 
-// vanish leaves the first n bytes.
+// vanish takes away all but the first n bytes.
 func (v *vanishing) vanish(n int) { unix.Ftruncate(v.fd, int64(n)) }
 
 // afterwards is a disk that calls then when a submission has landed.
@@ -47,15 +47,15 @@ func (d *afterwards) WriteAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// Memory that goes away while it is in flight is detected by the second look, or by the
-// copy for a resubmission: EFAULT, all of the segment spoiled, nothing held.
+// If memory goes away in flight, the second look or the copy for a resubmission detects
+// it: the write fails with EFAULT, all of the segment is spoiled, and nothing is held.
 func TestMemoryThatGoesAwayInFlightIsEFAULT(t *testing.T) {
 	defer watch(t.Name(), time.Minute)()
 	const blocks, old = 8, 0xabad1dea
 	for name, tc := range map[string]struct {
-		call    int // during which it goes
+		call    int // submission after which the memory goes away
 		change  bool
-		left    int // blocks
+		left    int // blocks that stay
 		segment int
 		good    int // bytes, at most
 	}{
@@ -92,7 +92,7 @@ func TestMemoryThatGoesAwayInFlightIsEFAULT(t *testing.T) {
 						v.vanish(tc.left * kib4)
 					}
 				}
-				ordered := struct{ Device }{d} // of which nobody knows the size: one segment at a time
+				ordered := struct{ Device }{d} // without Size: one segment at a time
 				f := fileOn(t, ordered, Options{Strategy: s, SegmentBytes: tc.segment, Pool: NewPool(8192)})
 				w := &Write{Buf: v.p, Sums: slices.Repeat([]uint32{old}, blocks)}
 				err, e := write(f, w), (*WriteError)(nil)
@@ -150,7 +150,7 @@ func TestMemoryOfAFileThatGoesAwayInFlight(t *testing.T) {
 			}
 		}
 		if faults == 0 {
-			t.Error("no memory went away in time: that shows nothing")
+			t.Error("no memory went away in time: the test showed nothing")
 		}
 		if _, err := f.WriteAt(AlignedBuffer(size), 0); err != nil {
 			t.Error(err)

@@ -21,8 +21,8 @@ func kernelThreads() (n int) {
 	return n
 }
 
-// Overwrites stay inline: the kernel makes no thread for them. Writes into a hole show
-// that one would be seen.
+// Overwrites stay inline: the kernel makes no thread for them. The control is writes into
+// a hole, for which it makes threads.
 func TestOverwritesNeedNoThreadOfTheKernel(t *testing.T) {
 	if !alone(t) {
 		return
@@ -71,12 +71,11 @@ func TestOverwritesNeedNoThreadOfTheKernel(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := run(name, Options{Engine: ByRing}, kib4, 32, 150); n == 0 {
-		t.Error("writes into a hole show no thread of the kernel: then nothing was shown above")
+		t.Error("writes into a hole show no thread of the kernel: the test showed nothing")
 	}
 }
 
-// The same of a block device, which takes no more in one submission than its queue
-// says.
+// The same holds on a block device, whose queue limits the bytes of a submission.
 func TestOverwritesOfABlockDeviceNeedNoThreadOfTheKernel(t *testing.T) {
 	if !alone(t) {
 		return

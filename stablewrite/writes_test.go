@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// starts begins w, or ends the test.
+// starts calls q.Start, and ends the test at an error.
 func starts(t testing.TB, q *Queue, w *Write) {
 	t.Helper()
 	if err := q.Start(w); err != nil {
@@ -13,7 +13,7 @@ func starts(t testing.TB, q *Queue, w *Write) {
 	}
 }
 
-// drained returns how many Writes came back, all without an error.
+// drained drains q and returns the number of Writes. It reports those that failed.
 func drained(t testing.TB, q *Queue) (n int) {
 	t.Helper()
 	for w := range q.Drain() {

@@ -29,25 +29,25 @@ func TestEveryAcknowledgedCommitSurvivesSIGKILL(t *testing.T) {
 	for _, s := range []stablewrite.Strategy{stablewrite.Verify, stablewrite.Bounce} {
 		t.Run(s.String(), func(t *testing.T) {
 			if sum := killed(t, s, program); sum.ChangedWrites > 0 || sum.Unaligned > 0 {
-				t.Errorf("bbolt leaves a page alone that it writes, and gives it whole; yet %+v", sum)
+				t.Errorf("bbolt must not change a page in flight, and must write aligned memory: %+v", sum)
 			}
 		})
-		// The control: zero changes mean something only where changes are seen.
+		// The control: pages change in flight. Verify must see that; Bounce writes a copy.
 		t.Run(s.String()+" of meta pages that change", func(t *testing.T) {
 			sum := killed(t, s, program, "-scribble")
 			if seen := sum.ChangedWrites > 0; seen != (s == stablewrite.Verify) {
-				t.Errorf("changes were seen: %v; %+v", seen, sum)
+				t.Errorf("changes seen: %v, wrong for this strategy; %+v", seen, sum)
 			}
 		})
 	}
 }
 
-// killed lets program write a database, kills it some times and lets it end once,
-// and returns what it wrote. A run that is killed tells until its last commit.
+// killed runs program on one database, kills all runs but the last, and returns the
+// counts of all runs. The counts of a killed run end at its last commit.
 func killed(t *testing.T, s stablewrite.Strategy, program string, flags ...string) (sum stablewrite.Stats) {
 	const kills, commits = 12, 50
 	file := filepath.Join(testenv.DirectDir(t), "db")
-	var last uint64 // that was found or acknowledged
+	var last uint64 // the last commit found or acknowledged
 	for run := range kills + 1 {
 		args := append(flags[:len(flags):len(flags)], file)
 		var after time.Duration
@@ -77,8 +77,8 @@ func killed(t *testing.T, s stablewrite.Strategy, program string, flags ...strin
 	return sum
 }
 
-// start runs cmd, kills it after some time unless that is 0, and returns what it told
-// last: the last acknowledged commit. Each is one write to a pipe, whole or not at all.
+// start runs cmd, kills it after a time unless that is 0, and returns its last report,
+// that of the last acknowledged commit. A report is one write to a pipe, so it is whole.
 func start(t *testing.T, cmd *exec.Cmd, after time.Duration) (last progress) {
 	t.Helper()
 	out, err := cmd.StdoutPipe()
@@ -101,7 +101,7 @@ func start(t *testing.T, cmd *exec.Cmd, after time.Duration) (last progress) {
 		}
 	}
 	if err := cmd.Wait(); (err != nil) != (after > 0) || cmd.ProcessState.ExitCode() > 0 {
-		t.Fatalf("%v ended before it was killed, or not well: %v", cmd.Args, err)
+		t.Fatalf("%v ended before the kill, or failed: %v", cmd.Args, err)
 	}
 	return last
 }
@@ -111,9 +111,9 @@ func empty(file string) bool {
 	return err != nil || st.Size() == 0
 }
 
-// check requires of the database, read with bbolt without the patch and through the page
-// cache, that it is consistent and has every value up to the last that was
-// acknowledged. One more may have been committed; it returns the last.
+// check reads the database with unpatched bbolt, through the page cache. It must be
+// consistent and have every acknowledged commit. One more commit may be there; check
+// returns the number of the last.
 func check(t *testing.T, file string, acknowledged uint64) (last uint64) {
 	t.Helper()
 	db, err := bbolt.Open(file, 0o666, &bbolt.Options{ReadOnly: true, Timeout: time.Second})

@@ -9,13 +9,12 @@ import (
 	"testing"
 )
 
-// patched makes a copy of bbolt with bbolt.patch applied, or without, and
-// returns the name of a go.mod that has it in the place of the module. The sums
-// are those of go.sum here, in bbolt's module, which go.sum here vouches for,
-// and in stablepages.
+// patched copies bbolt, applies bbolt.patch if apply is set, and returns the name of a
+// go.mod that replaces bbolt by the copy. Its go.sum joins those of this module, of
+// bbolt, which the first vouches for, and of stablepages.
 func patched(t *testing.T, apply bool) (modfile string) {
 	t.Helper()
-	// This test was built with it, so it is in the module cache.
+	// This test was built with bbolt, so bbolt is in the module cache.
 	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "go.etcd.io/bbolt").Output()
 	if err != nil {
 		t.Fatalf("go list -m: %v", err)
@@ -42,8 +41,8 @@ func patched(t *testing.T, apply bool) (modfile string) {
 	return modfile
 }
 
-// applyPatch applies a unified diff to the files in dir. It goes by the lines
-// of a hunk, not by their numbers: they must be there once.
+// applyPatch applies a unified diff to the files in dir. It finds the place of a
+// hunk by its lines, which must occur once, not by line numbers.
 func applyPatch(t *testing.T, patch, dir string) {
 	t.Helper()
 	for file := range strings.SplitSeq(readFile(t, patch), "--- a/") {
@@ -55,7 +54,7 @@ func applyPatch(t *testing.T, patch, dir string) {
 		text := readFile(t, name)
 		for i, hunk := range strings.Split(hunks, "\n@@ ") {
 			if i == 0 {
-				continue // the other name
+				continue // the +++ line
 			}
 			before, after := sides(hunk)
 			if n := strings.Count(text, before); n != 1 {
@@ -67,7 +66,7 @@ func applyPatch(t *testing.T, patch, dir string) {
 	}
 }
 
-// sides are the lines that a hunk removes or keeps, and those it adds or keeps.
+// sides returns the lines of a hunk before the patch, and those after it.
 func sides(hunk string) (before, after string) {
 	_, lines, _ := strings.Cut(strings.TrimSuffix(hunk, "\n"), "\n")
 	for line := range strings.SplitSeq(lines, "\n") {

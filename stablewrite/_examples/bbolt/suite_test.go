@@ -17,9 +17,9 @@ import (
 	"stablepages/stablewrite"
 )
 
-// tooLong are tests of bbolt that take a minute or more each on two processors, most of
-// them because every page is written by itself. Patched they pass too; README says how to
-// run them.
+// tooLong matches tests of bbolt that take a minute or more each on two processors, most
+// of them because every page is a write by itself. They pass with the patch, too; README
+// says how to run them.
 const tooLong = "^TestSimulate.*_10000op|^TestConcurrentRepeatableRead$|^TestBucket_Delete_FreelistOverflow$|^TestOpen_Size_Large$|^TestDB_Put_VeryLarge$|^TestBucket_Stats_RandomFill$"
 
 var packages = []string{"go.etcd.io/bbolt", "go.etcd.io/bbolt/internal/...", "go.etcd.io/bbolt/cmd/..."}
@@ -56,7 +56,7 @@ func theirTests(t *testing.T, s stablewrite.Strategy, choice string) {
 		t.Errorf("bbolt's tests: %v", failure)
 		unpatched(t, outcome["fail"])
 	}
-	if len(outcome["pass"]) < 300 { // of 350, the short ones
+	if len(outcome["pass"]) < 300 { // of 350 with -short
 		t.Errorf("%d of bbolt's tests passed: were they run?", len(outcome["pass"]))
 	}
 	databases, sum := total(t, stats)
@@ -67,14 +67,14 @@ func theirTests(t *testing.T, s stablewrite.Strategy, choice string) {
 	case sum.Failed > 0:
 		t.Errorf("%d writes failed", sum.Failed)
 	case sum.ChangedWrites > 0:
-		t.Errorf("%d writes changed in flight, and bbolt leaves a page alone that it writes", sum.ChangedWrites)
+		t.Errorf("%d writes changed in flight, but bbolt does not change a page that it writes", sum.ChangedWrites)
 	case sum.Unaligned > 0:
-		t.Errorf("%d writes of memory that the device does not take: changes of it would not have been seen", sum.Unaligned)
+		t.Errorf("%d writes of unaligned memory: the library copied it, so it could not see changes", sum.Unaligned)
 	}
 }
 
-// goTest runs go test and returns the names of tests by their outcome; err is
-// why it failed, with what the tests that did had to say.
+// goTest runs go test and returns the names of tests by outcome. err has the output
+// of the tests that failed, or of go test.
 func goTest(t *testing.T, env, args []string) (outcome map[string][]string, err error) {
 	t.Helper()
 	cmd := exec.Command("go", append([]string{"test", "-count=1", "-json"}, args...)...)
@@ -104,7 +104,7 @@ func goTest(t *testing.T, env, args []string) (outcome map[string][]string, err 
 	return outcome, err
 }
 
-// unpatched returns those of the failed tests that fail in unpatched bbolt too.
+// unpatched logs which of the failed tests fail with unpatched bbolt, too.
 func unpatched(t *testing.T, failed []string) {
 	t.Helper()
 	var names []string
@@ -116,10 +116,10 @@ func unpatched(t *testing.T, failed []string) {
 	names = slices.Compact(names)
 	run := "-run=^(" + strings.Join(names, "|") + ")$"
 	outcome, err := goTest(t, nil, append([]string{"-modfile=" + patched(t, false), run}, packages...))
-	t.Logf("of %v in bbolt as it is %v fail: %v", names, outcome["fail"], err)
+	t.Logf("of %v, with unpatched bbolt %v fail: %v", names, outcome["fail"], err)
 }
 
-// total adds up what databases wrote until they were closed.
+// total adds up the Stats that databases reported when they were closed.
 func total(t *testing.T, file string) (databases int, sum stablewrite.Stats) {
 	t.Helper()
 	f, err := os.Open(file)

@@ -48,7 +48,7 @@ func TestNopWakesWait(t *testing.T) {
 	}
 }
 
-// The thread that submitted runs no system call until the write has completed.
+// A write completes though its thread makes no system call after the submission.
 func TestWriteCompletesWhileItsThreadIsBusy(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0))))
 	r := open(t, 2)
@@ -128,7 +128,7 @@ func TestWaitRunsBesideSubmissions(t *testing.T) {
 		}
 		return n, errno
 	}
-	r := openWith(t, 2, k) // smaller than what is to be in flight
+	r := openWith(t, 2, k) // fewer entries than writes in flight
 	fd := file(t, filepath.Join(testenv.DirectDir(t), "file"), unix.O_RDWR|unix.O_CREAT|unix.O_DIRECT)
 	must(t, unix.Fallocate(fd, 0, 0, writers<<12))
 	var (

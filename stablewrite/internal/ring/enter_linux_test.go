@@ -15,8 +15,8 @@ type answer struct {
 	errno     unix.Errno
 }
 
-// answered makes a ring whose io_uring_enter returns answers one by one, then
-// what the kernel does. It counts the calls.
+// answered makes a ring whose io_uring_enter returns the answers one by one, and then
+// calls the kernel. It counts the calls.
 func answered(t *testing.T, answers *[]answer) (r *Ring, calls *int) {
 	calls = new(int)
 	k := linux

@@ -72,7 +72,7 @@ func (f *fake) post(tag uint64, res int32) {
 	atomic.StoreUint32(f.cqTail, tail+1)
 }
 
-// complete is an enter that completes with res whatever is submitted.
+// complete returns an enter that completes every submission with res.
 func complete(res int32) func(*fake, uint32, uint32, uint32) (int, unix.Errno) {
 	return func(f *fake, submit, _, _ uint32) (int, unix.Errno) {
 		for range submit {

@@ -15,8 +15,8 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// childEnv names what this program does when a test starts it again: one of
-// children, and its arguments.
+// childEnv is the variable with the name and the arguments of one of children, which
+// this program runs when a test starts it again.
 const childEnv = "STABLEPAGES_RING_TEST_CHILD"
 
 var children = map[string]func(args []string) error{
@@ -66,7 +66,7 @@ func runChild(t *testing.T, args ...string) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/proc/self/exe")
-	// Under the race detector a program that ends waits for a second, to say so.
+	// By default a program under the race detector sleeps for a second when it exits.
 	cmd.Env = append(os.Environ(), childEnv+"="+strings.Join(args, ","), "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == exitMissing {

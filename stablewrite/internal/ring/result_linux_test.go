@@ -27,7 +27,7 @@ func asResult(n int, err error) int32 {
 }
 
 func TestResultIsThatOfPwrite(t *testing.T) {
-	const whole = math.MinInt32 // all that was asked
+	const whole = math.MinInt32 // the length of the request
 	dir := testenv.DirectDir(t)
 	page := mapped(t, 4096, unix.PROT_READ|unix.PROT_WRITE)
 	half := mapped(t, 8192, unix.PROT_READ|unix.PROT_WRITE)
@@ -193,8 +193,8 @@ func onThread(t *testing.T, do func() error) {
 	}
 }
 
-// A submission that waits until its file is ready does so beyond the end of the
-// thread that submitted it, and is then cancelled.
+// A submission that waits for its file to be ready outlives the thread that submitted
+// it, and is cancelled when the file is ready.
 func TestThreadThatExitsCancelsWhatWaits(t *testing.T) {
 	r := open(t, 8)
 	pr, pw := fullPipe(t)
@@ -232,7 +232,7 @@ func TestThreadThatExitsLosesNoCompletion(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name  string
-		bytes int64 // of the file before
+		bytes int64 // length of the file before the write
 	}{{"within the file", n << 12}, {"beyond its end", 0}} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := open(t, n)

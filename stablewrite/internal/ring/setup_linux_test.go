@@ -31,7 +31,7 @@ func TestRefusedSetupIsAnError(t *testing.T) {
 					return linux.setup(entries, p)
 				}
 				for range before {
-					defer submitAndReap(t, openWith(t, 4, k), 20, 4) // it works on
+					defer submitAndReap(t, openWith(t, 4, k), 20, 4) // the earlier ring still works
 				}
 				if r, err := newRing(4, k); r != nil || !errors.Is(err, errno) {
 					t.Errorf("a ring %v, error %v, want %v", r, err, errno)

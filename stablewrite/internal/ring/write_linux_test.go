@@ -11,7 +11,7 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// parts cuts p into n parts of whole blocks, as even as they get.
+// parts cuts p into n parts of whole blocks, as even as possible.
 func parts(p []byte, n, block int) (iov []unix.Iovec) {
 	for blocks := len(p) / block; n > 0; n-- {
 		k := blocks / n * block
@@ -25,7 +25,7 @@ func parts(p []byte, n, block int) (iov []unix.Iovec) {
 func TestFileHoldsWhatWasWritten(t *testing.T) {
 	const blocks = 64
 	for _, flags := range []int{unix.O_DIRECT, 0} {
-		for _, each := range []int{1, 4, blocks} { // blocks a submission
+		for _, each := range []int{1, 4, blocks} { // blocks per submission
 			for _, iovs := range []int{0, 1, 3, 1024} { // 0: Write
 				t.Run(fmt.Sprintf("flags %#x, %d blocks each, %d parts", flags, each, iovs), func(t *testing.T) {
 					r, name := open(t, 8), filepath.Join(testenv.DirectDir(t), "file")
