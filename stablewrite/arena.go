@@ -42,7 +42,7 @@ type chunk struct {
 // orderOf returns the order of the shortest run that holds n bytes.
 func orderOf(n int) int { return bits.Len(uint((n - 1) / crcguard.BlockSize)) }
 
-// take returns n bytes, whole blocks, in one run, or false if there is none. They are of
+// take returns n bytes, whole blocks, in one run, or false if it finds no run. They are of
 // the Go heap if heap is set, mapping fails and no memory of the arena is in use: there
 // is nothing to wait for then.
 func (a *arena) take(n int, heap bool) (c chunk, ok bool) {

@@ -54,7 +54,7 @@ func queueValue(dev uint64, name string) int {
 }
 
 // diskAttribute returns an attribute in sysfs of a block device, or of its disk if it is
-// a partition; "" if there is none.
+// a partition; "" without such an attribute.
 func diskAttribute(dev uint64, name string) string {
 	for _, disk := range []string{"", "../"} {
 		b, err := os.ReadFile(fmt.Sprintf("/sys/dev/block/%d:%d/%s%s", unix.Major(dev), unix.Minor(dev), disk, name))

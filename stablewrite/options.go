@@ -124,7 +124,7 @@ func (d Detection) MarshalText() ([]byte, error) { return detections.marshal(d) 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (d *Detection) UnmarshalText(text []byte) error { return detections.unmarshal(d, text) }
 
-// Validate reports what is wrong with o, if anything.
+// Validate returns an error if o is not valid.
 func (o Options) Validate() error {
 	switch err := cmp.Or(strategyNames.check(o.Strategy), detections.check(o.DetectBy), engines.check(o.Engine)); {
 	case err != nil:

@@ -119,8 +119,8 @@ func (p *Pool) reserve(c *loan, size, count, least int) {
 	}
 }
 
-// ask gets one chunk for seg, as long as possible between least and size bytes. If there
-// is none, seg goes on later. The caller calls goOn with lent.
+// ask gets one chunk for seg, as long as possible between least and size bytes. Without
+// memory for it seg goes on later. The caller calls goOn with lent.
 func (p *Pool) ask(c *loan, seg *segment, size, least int) (lent []*segment, ok bool) {
 	c.size, c.count, c.least, c.seg = size, 1, least, seg
 	return p.enter(c)

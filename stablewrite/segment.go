@@ -287,5 +287,5 @@ var errCount = errors.New("the Device returned a count that does not fit the buf
 // did not match. It proves that the buffer changed, even if our sums are equal.
 func isIntegrity(err error) bool { return errors.Is(err, syscall.EILSEQ) }
 
-// isMedia reports whether err is one that a change in flight can cause.
+// isMedia reports whether a change in flight can cause err.
 func isMedia(err error) bool { return isIntegrity(err) || errors.Is(err, syscall.EIO) }

@@ -80,7 +80,7 @@ func (r *Ring) mapQueues(p *params) (err error) {
 // word returns a word that is shared with the kernel, at an offset that it returned.
 func (r *Ring) word(offset uint32) *uint32 { return (*uint32)(unsafe.Pointer(&r.queueMap[offset])) }
 
-// release unmaps what is mapped, and closes the descriptor.
+// release unmaps the queues, and closes the descriptor.
 func (r *Ring) release() error {
 	var errs []error
 	for _, m := range [][]byte{r.queueMap, r.submissionMap} {
