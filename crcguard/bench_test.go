@@ -10,11 +10,11 @@ import (
 	"stablepages/crcguard"
 )
 
-// coldBytes is walked where memory is to be cold: more than any cache holds.
+// coldBytes is the length of cold memory: more than any cache holds.
 const coldBytes = 1 << 30
 
-// operations are all of the package's, and others' beside them. CRCGUARD_KERNEL
-// names the kernel.
+// operations lists those of the package, and of others to compare with.
+// CRCGUARD_KERNEL selects the kernel.
 var operations = []struct {
 	name string
 	do   func(b *bench)
@@ -48,8 +48,8 @@ func BenchmarkHot(b *testing.B) { benchmark(b, 16<<20) }
 // The destination of a cold copy is one buffer, as that of a writer is.
 func BenchmarkCold(b *testing.B) { benchmark(b, coldBytes) }
 
-// benchmark lets every operation walk through memory, in steps of several sizes; the
-// memory is as long as the step if that is the shorter.
+// benchmark lets every operation walk through memory, in steps of several sizes. If the
+// memory is not cold, it is as long as a step.
 func benchmark(b *testing.B, memory int) {
 	b.Logf("kernel %s", crcguard.Kernel())
 	all := make([]byte, memory)

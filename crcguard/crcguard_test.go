@@ -22,7 +22,7 @@ func TestCombine(t *testing.T) {
 	}
 }
 
-// Lengths that no test can hold in memory are held together by associativity.
+// Associativity tests lengths that do not fit in memory.
 func TestCombineIsAssociativeForHugeLengths(t *testing.T) {
 	rng := newRand()
 	for range 2000 {

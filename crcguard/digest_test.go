@@ -16,7 +16,7 @@ func selfSum(page []byte) {
 	binary.LittleEndian.PutUint32(page[end:], crc32.Checksum(page[:end], table))
 }
 
-// The second hole of the 2011 proposal, and what closes it.
+// The digest closes the second hole of the 2011 proposal.
 func TestOnlyTheDigestSeesChangesOfSelfSummedPages(t *testing.T) {
 	everyKernel(t, func(t *testing.T) {
 		rng := newRand()
@@ -111,10 +111,10 @@ func alter(rng *rand.Rand, p []byte, summed bool) {
 	}
 }
 
-// The digest of a kernel that folds is a linear function of the bytes, but for a
-// constant: what a change does to it depends on the change alone. So all changes can
-// be judged by what single bits do. Of changes whose bits act independently none is
-// missed; of others one in 2^rank.
+// The digest of a kernel that folds is a linear function of the bytes, except for a
+// constant. So the effect of a change depends on the change alone, and is the sum of the
+// effects of its bits. If the bits act independently, no change is missed; otherwise one
+// in 2^rank is.
 
 func TestNoChangeWithinAWordIsMissed(t *testing.T) {
 	foldingKernels(t, func(t *testing.T) {
@@ -160,7 +160,7 @@ type change struct {
 	digest [2]uint64
 }
 
-// bits are the changes of single bits from byte from to byte to.
+// bits returns the changes of single bits from byte from to byte to.
 func bits(from, to int) (all []change) {
 	p := make([]byte, crcguard.BlockSize)
 	none := sumAndDigest(p)

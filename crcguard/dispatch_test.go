@@ -14,8 +14,8 @@ import (
 	"stablepages/crcguard"
 )
 
-// needs are the features of each kernel, as Linux names them in /proc/cpuinfo: a
-// second opinion on what package cpu says.
+// needs lists the features of each kernel, as Linux names them in /proc/cpuinfo: a
+// check of package cpu.
 var needs = map[string][]string{
 	"avx512": {"avx512f", "avx512vl", "vpclmulqdq", "pclmulqdq", "sse4_2"},
 	"sse42":  {"pclmulqdq", "sse4_2"},
@@ -36,7 +36,7 @@ func flags(t *testing.T) []string {
 	return nil
 }
 
-// Slow code is right code, too: only this test tells that the fast one runs.
+// Other tests pass with a slow kernel, too: only this test shows that the fastest runs.
 func TestTheFastestKernelOfThisProcessorRuns(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		testenv.Missing(t, "/proc/cpuinfo")

@@ -1,7 +1,7 @@
 package crcguard
 
-// Kernels lists the names of all that was built, the fastest first, and whether
-// this machine has it.
+// Kernels lists the names of the kernels that were built, the fastest first, and whether
+// this machine has each.
 func Kernels() (names []string, available []bool) {
 	for _, k := range []kernel{avx512, sse42, portable} {
 		if built || k == portable {

@@ -47,7 +47,7 @@ func TestNothingBesideTheBuffersIsTouched(t *testing.T) {
 	})
 }
 
-// Within a page only the bytes themselves tell.
+// Within a page only changed bytes show a store beside the buffer.
 func TestNothingBesideADestinationIsWritten(t *testing.T) {
 	const beside, most = 256, 20 << 10
 	around := aligned(most+2*beside, 64)

@@ -19,8 +19,8 @@ import (
 // how often the process has written all of the rest.
 const movingBytes = 48 << 10
 
-// moving is such memory, of a memfd: the race detector does not look there, as it
-// must not.
+// moving returns such memory, of a memfd, so that the race detector does not know of
+// it.
 func moving(t *testing.T) (mem []byte, fd *os.File) {
 	t.Helper()
 	n, err := unix.MemfdCreate("moving", unix.MFD_CLOEXEC)
@@ -99,7 +99,7 @@ func underWay(t *testing.T, mem []byte) []byte {
 	return mem
 }
 
-// rounds is how often the writer has been through mem.
+// rounds returns how often the writer has written all of mem.
 func rounds(mem []byte) uint64 { return atomic.LoadUint64((*uint64)(unsafe.Pointer(&mem[0]))) }
 
 // A copy returns the sum of the bytes that it stored, even if others write to its source.
@@ -134,8 +134,8 @@ func testSumsAreOfTheCopy(t *testing.T, src []byte) {
 			for began := time.Now(); ; {
 				w, c := hold(copies, src, by)
 				wrong, control = wrong+w, control+c
-				// That a wrong sum could be seen is shown by sums of the source. On a
-				// machine that is busy the other writer may not have run yet.
+				// Wrong sums of the source show that the test can see a wrong sum. On a
+				// busy machine the other writer may not have run yet.
 				if control > 0 || time.Since(began) > time.Minute {
 					break
 				}
@@ -145,16 +145,16 @@ func testSumsAreOfTheCopy(t *testing.T, src []byte) {
 				t.Errorf("%d sums are not of the copy", wrong)
 			}
 			if control == 0 {
-				t.Error("no sum of the source ever differed from the copy: nothing was shown")
+				t.Error("no sum of the source ever differed from the copy: the test showed nothing")
 			}
 		})
 	}
 }
 
-// hold makes copies of a block or more, by a kernel, some with parts of blocks at
-// their ends, and counts those whose sum, or whose sums of blocks, are not of the
-// copy; and, as a control, the sums of the source that are not. The whole blocks of
-// the destination are aligned, as streaming wants it.
+// hold makes copies of a block or more, some with parts of blocks at their ends. It
+// counts the copies whose sum, or sums of blocks, differ from the copy, and, as a
+// control, the sums of the source that do. The whole blocks of the destination are
+// aligned, as streaming needs.
 func hold(copies int, src []byte, c copier) (wrong, control int) {
 	rng := newRand()
 	room := aligned(movingBytes+crcguard.BlockSize, crcguard.BlockSize)
@@ -188,8 +188,8 @@ func hold(copies int, src []byte, c copier) (wrong, control int) {
 	return wrong, control
 }
 
-// A digest that is armed while the buffer changes may be of no moment, but it is not
-// of one before the call: a change that comes after the last look is seen.
+// A digest that is armed while the buffer changes may mix several moments, all during
+// the call, so it sees a change of all bytes after the call.
 func TestAGuardThatWasArmedInTheMiddleOfChangesSeesTheNextOne(t *testing.T) {
 	everyKernel(t, func(t *testing.T) {
 		src := movingByThread(t)
@@ -198,7 +198,7 @@ func TestAGuardThatWasArmedInTheMiddleOfChangesSeesTheNextOne(t *testing.T) {
 		for range 2000 / thin() {
 			g.Arm(p)
 			at := rounds(src)
-			for rounds(src) < at+2 { // all of p is another
+			for rounds(src) < at+2 { // all of p has changed
 				runtime.Gosched()
 			}
 			if got := g.AppendChanged(nil, p); len(got) != 1 || got[0].Len != len(p) {

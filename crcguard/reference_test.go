@@ -13,8 +13,8 @@ import (
 	"stablepages/crcguard"
 )
 
-// thin is how much less than all is tried. All takes a minute, and many under the race
-// detector, which is asked other things, and on emulated machines, with -short.
+// thin returns by how much tests reduce their number of cases. All cases take a minute,
+// and many minutes under the race detector and on emulated machines, which use -short.
 func thin() int {
 	switch {
 	case testing.Short():
@@ -27,8 +27,8 @@ func thin() int {
 	return 13
 }
 
-// everyKernel runs a test with each kernel that was built. One that the machine
-// lacks is missing.
+// everyKernel runs a test with each kernel that was built. It reports a kernel that the
+// machine lacks as missing.
 func everyKernel(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
 	names, available := crcguard.Kernels()
@@ -43,8 +43,8 @@ func everyKernel(t *testing.T, test func(t *testing.T)) {
 	}
 }
 
-// eachKernel is everyKernel for fuzzing, which has no time for subtests: it leaves
-// out what the machine lacks.
+// eachKernel is everyKernel for fuzzing, which has no time for subtests. It leaves out
+// kernels that the machine lacks.
 func eachKernel(test func()) {
 	names, available := crcguard.Kernels()
 	for i, name := range names {
@@ -96,8 +96,8 @@ var (
 	sumsRoom []uint32
 )
 
-// equal holds all that can be asked of p, at off of a file, against want. dst is as
-// long as p. What failed is in the text: t.Helper would take a quarter of the time.
+// equal compares all results for p, at off of a file, with want. dst is as long as p.
+// The text names the operation, as t.Helper would take a quarter of the time.
 func equal(t *testing.T, p, dst []byte, off int64, want reference) {
 	n := len(want.sums)
 	if len(sumsRoom) < n+2 {
@@ -170,7 +170,7 @@ func TestEveryKernelEqualsTheReferenceAtEveryLengthAndAddress(t *testing.T) {
 	})
 }
 
-// aligned is memory that begins where a multiple of align is, and may end anywhere.
+// aligned returns memory that begins at a multiple of align, and may end anywhere.
 func aligned(n, align int) []byte {
 	p := make([]byte, n+align)
 	skip := -int(uintptr(unsafe.Pointer(&p[0]))) & (align - 1)

@@ -28,7 +28,7 @@ func TestOnlyLongCopiesAndThoseOfColdSourcesGoPastTheCaches(t *testing.T) {
 	}
 }
 
-// The result of a copy does not show what its stores do to the caches.
+// The result of a copy does not show whether its stores went past the caches.
 func TestOnlyStreamingKernelsStorePastTheCaches(t *testing.T) {
 	text, err := os.ReadFile("blocks_amd64.s")
 	if err != nil {

@@ -110,7 +110,7 @@ func TestLinesGoThroughTheirPoints(t *testing.T) {
 	}
 }
 
-// What has no room in a line of the legend goes to the next.
+// Entries without room in a line of the legend go to the next.
 func TestALongLegendHasSeveralLines(t *testing.T) {
 	var c canvas
 	one := c.legend(20, 358, []string{"a"})

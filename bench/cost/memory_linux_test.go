@@ -155,7 +155,7 @@ func TestEachRoundHasMemoryOfItsOwn(t *testing.T) {
 	}
 }
 
-// A writer does not begin at the buffers that the writer before it left in the cache.
+// A writer begins behind the buffers that the previous writer left in the cache.
 func TestAColdWalkGoesOnInTheNextCell(t *testing.T) {
 	m := &memory{area: make([]byte, 64<<20), copies: make([]byte, 2<<20), cold: true, windows: 1}
 	r := &run{Plan: nullPlan(), region: regionBytes, mem: m, next: make([]int, 2)}

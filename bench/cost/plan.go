@@ -39,7 +39,7 @@ type Plan struct {
 	Rounds int
 	Time   time.Duration // of each cell, before its Sync; the warm-up takes a tenth of it more
 
-	// Note, if not nil, is called with what is missing or unexpected. The run goes on.
+	// Note, if not nil, gets a text about anything missing or unexpected. The run goes on.
 	Note func(string)
 }
 
@@ -62,7 +62,7 @@ func Variants() []record.Variant {
 	}
 }
 
-// Validate reports what is wrong with p, if anything. Defaults must be filled in.
+// Validate returns an error if p is not valid. Defaults must be filled in.
 func (p Plan) Validate() error {
 	for _, size := range p.Sizes {
 		if size <= 0 || size%crcguard.BlockSize != 0 {

@@ -24,8 +24,8 @@ type part struct {
 }
 
 // NewPlan plans an evaluation on target, which Run overwrites from its start. A quick one
-// takes about half a minute, with fewer writes and wider intervals. NewPlan, and Run, call
-// note with what is missing or unexpected.
+// takes about half a minute, with fewer writes and wider intervals. NewPlan and Run call
+// note with a text about anything missing or unexpected.
 func NewPlan(target *os.File, quick bool, note func(string)) Plan {
 	_, err := stablewrite.TrackedBuffer(1)
 	if err != nil {

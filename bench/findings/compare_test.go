@@ -9,8 +9,8 @@ import (
 	"stablepages/stablewrite"
 )
 
-// row is nine rounds of a writer at the share mutated, on a machine that gets
-// faster and faster, at share by of raw's speed, and more or less by noise.
+// row returns nine rounds of a writer at the share mutated, on a machine that gets faster
+// from round to round. by is the writer's speed relative to raw, which varies by noise.
 func row(w writer, mutated, by, noise float64) (recs []record.Cost) {
 	for round := 1; round <= 9; round++ {
 		speed := 1e6 * float64(round) * by * (1 + noise*float64(round-5)/4)
@@ -93,7 +93,7 @@ func TestADifferenceWithinTheNoiseIsMarked(t *testing.T) {
 			t.Errorf("%v: A/A is %v to %v", w, c.AgainLo, c.AgainHi)
 		}
 	}
-	// With too few rounds for an interval nothing is known to differ.
+	// With too few rounds for an interval no difference is certain.
 	var few []record.Cost
 	for _, r := range recs {
 		if r.Round <= 3 {
@@ -121,7 +121,7 @@ func TestNoQuantileIsTheSlowestOfAFewWrites(t *testing.T) {
 	}
 }
 
-// at are verify and bounce at one share, with their speeds by raw's.
+// at returns rounds of verify and bounce at one share, with speeds relative to raw.
 func at(share, verifies, bounces float64) []record.Cost {
 	return append(row(verifyBy, share, verifies, 0), row(bounceBy, share, bounces, 0)...)
 }
@@ -162,14 +162,14 @@ func TestCrossovers(t *testing.T) {
 	if found := crossoversOf(row(verifyBy, 1, 0.8, 0)); len(found) != 0 {
 		t.Errorf("with nothing to compare with: %+v", found)
 	}
-	// The line begins where nothing changes in two steps, if that was timed.
+	// The line begins at no changes in two steps, if that was timed.
 	two := at(0, 0.9, 0.9)
 	for i := range two {
 		two[i].TwoSteps = true
 	}
 	x := crossoversOf(slices.Concat(at(0, 1, 0.8), two, at(1, 0.4, 0.8)))[0]
 	near(t, "cost at no share, in two steps", x.Points[0].Cost, 1)
-	// Of two rounds there is no interval, and anything may be.
+	// Two rounds give no interval: the crossover may be anywhere.
 	var few []record.Cost
 	for _, r := range append(at(0, 1, 0.8), at(1, 0.4, 0.8)...) {
 		if r.Round <= 2 {

@@ -160,7 +160,7 @@ func (s costSet) cost(writer string) cost {
 	return found
 }
 
-// largest is the size in bytes of the largest raw writes; 0 if there are none.
+// largest returns the size in bytes of the largest raw writes; 0 without raw writes.
 func (s costSet) largest() (bytes int) {
 	for _, k := range s.kinds {
 		if k.row(raw) != nil {

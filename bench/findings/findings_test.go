@@ -13,7 +13,7 @@ import (
 	"stablepages/stablewrite"
 )
 
-// resultsOf are Results of recs, on one system.
+// resultsOf returns Results with recs, on one system.
 func resultsOf[T any](recs ...T) (res record.Results) {
 	for _, r := range recs {
 		res.Add(r)
@@ -21,7 +21,7 @@ func resultsOf[T any](recs ...T) (res record.Results) {
 	return res
 }
 
-// rounds are as many timings as an interval takes, each of these seconds.
+// rounds returns one timing like c for each of seconds, in rounds from 1 on.
 func rounds(c record.Cost, seconds ...float64) (all []any) {
 	for i, s := range seconds {
 		c.Round, c.Seconds, c.Bytes, c.Size, c.Depth = i+1, s, 1<<20, 4096, 1
@@ -30,7 +30,7 @@ func rounds(c record.Cost, seconds ...float64) (all []any) {
 	return all
 }
 
-// setOf is the first set of timings of recs, and its first kind.
+// setOf returns the first set of timings of recs, and its first kind.
 func setOf(recs ...any) (costSet, Kind) {
 	s := Of(resultsOf(recs...)).On[0].sets[0]
 	return s, s.kinds[0]
@@ -65,7 +65,7 @@ func TestTheHeadlineSaysNoMoreThanWasShown(t *testing.T) {
 	}
 }
 
-// Who has a minute finds what was measured, and nothing else.
+// The answers tell what was measured, and nothing else.
 func TestAnswers(t *testing.T) {
 	raw := record.Repro{Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true, Size: 4096, Writes: 9, Overlapped: 9, Torn: 9}
 	bounced, restored := raw, raw
@@ -100,7 +100,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// The name of a system is long, and does not stand before what was found there.
+// The name of a system is long, so it comes after the finding.
 func TestAnswersComeBeforeTheNamesOfSystems(t *testing.T) {
 	raw := record.Repro{Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true, Size: 4096, Writes: 9, Overlapped: 9, Torn: 9, System: &record.System{Kernel: "1"}}
 	other := raw
@@ -116,7 +116,7 @@ func TestAnswersComeBeforeTheNamesOfSystems(t *testing.T) {
 	}
 }
 
-// Races inside kernels answer, too.
+// Races inside kernels give answers, too.
 func TestAnswersOfAProof(t *testing.T) {
 	race := raced("6.1", "btrfs", func(r *record.Prove) { r.Torn, r.ReadErrors = 60, 60 })
 	bounced, stays, restored := race, race, race
@@ -138,7 +138,7 @@ func TestAnswersOfAProof(t *testing.T) {
 	}
 }
 
-// Where nothing is promised, nothing torn is no merit.
+// A strategy that promises nothing gets no "kept" mark if nothing was torn.
 func TestOnlyPromisesAreKept(t *testing.T) {
 	race := record.Repro{Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true, Size: 4096, Writes: 9, Overlapped: 9}
 	for want, strategy := range map[Mark]stablewrite.Strategy{Plain: stablewrite.Raw, Kept: stablewrite.Bounce} {
@@ -154,8 +154,8 @@ func TestOnlyPromisesAreKept(t *testing.T) {
 	}
 }
 
-// A change that runs free may come before the submission: writes that are torn then
-// are of all, and say nothing of changes in flight.
+// A free-running change may come before the submission. So torn writes of a free race
+// are given of all writes, not of those changed in flight.
 func TestRacesThatRanFreeAreNotTakenForGatedOnes(t *testing.T) {
 	free := record.Repro{Strategy: stablewrite.Raw, Mutator: mutator.Storm, Size: 4096, Writes: 100, Overlapped: 3, Torn: 60}
 	gated := free
@@ -194,7 +194,7 @@ func TestNoiseIsWithinRawAgainstRaw(t *testing.T) {
 	if c := few.row(verify); c.Noise || c.Bounded() || c.brief() != "1.00" {
 		t.Errorf("of two rounds: noise %v, %s", c.Noise, c.brief())
 	}
-	// The rounds of a moment differ by anything.
+	// Short rounds may differ by any factor.
 	_, wide := setOf(append(rounds(plain, 1, 1, 1, 1, 1, 1), rounds(record.Cost{Strategy: stablewrite.Verify}, 1, 2, 1, 2, 1, 4)...)...)
 	if c := wide.row(verify); !c.Bounded() || c.brief() != "0.75 noise" {
 		t.Errorf("of six rounds: %s", c.brief())
@@ -227,7 +227,7 @@ func TestATimedWriteThatIsTornBreaksAPromise(t *testing.T) {
 	}
 }
 
-// Writes of one kind are told apart from all others, in order, other programs last.
+// Timings are grouped by the kind of write, in order, other programs last.
 func TestTimingsArePartedByKind(t *testing.T) {
 	var all []any
 	for _, c := range []record.Cost{
@@ -262,7 +262,7 @@ func TestTimingsArePartedByKind(t *testing.T) {
 	}
 }
 
-// The table of the fix beside a plain write and a copy of every write.
+// The summary compares the fix with a plain write and with a copy of every write.
 func TestTheSummaryOfCost(t *testing.T) {
 	var all []any
 	for _, c := range []record.Cost{
@@ -323,8 +323,8 @@ func TestHolesAreOfSeveralHoldsOrSizes(t *testing.T) {
 	}
 }
 
-// Another's Records may have any names: tables do not grow by the product of two kinds
-// of them.
+// Records of others may have any names, so the number of columns is bounded: a table must
+// not grow with the product of two kinds of names.
 func TestTablesHaveABoundedNumberOfColumns(t *testing.T) {
 	var recs []any
 	for i := range 10 * mostColumns {
@@ -373,7 +373,7 @@ func TestDoubtsAreThoseThatApply(t *testing.T) {
 	}
 }
 
-// What is added to small writes is lost in the noise of a system call.
+// At small writes the time that a strategy adds is lost in the noise of a system call.
 func TestProcessorTimeIsOfTheLargestWrites(t *testing.T) {
 	var all []record.Cost
 	for size, cpu := range map[int]float64{4096: 9, 1 << 20: 0.25} {
@@ -423,7 +423,7 @@ func TestWhatTablesHaveNoColumnFor(t *testing.T) {
 	}
 }
 
-// A run of watch that saw nothing has no table, and a long one has an end.
+// A run of watch that saw nothing has no table, and a long table is cut.
 func TestWatchedPrograms(t *testing.T) {
 	none := record.Watch{Kind: record.KindWatch, Sample: 1, MaxBlocks: 1, System: &record.System{}}
 	if s := watchSection([]record.Watch{none}); len(s.Tables) != 0 || !strings.HasPrefix(s.Text[0], "Inconclusive") {

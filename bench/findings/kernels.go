@@ -84,7 +84,7 @@ func (k kernel) sentence() string {
 	return "Linux " + k.short() + ": " + strings.Join(said, "; ") + "."
 }
 
-// receipts counts the false receipts under all kernels that copy; "" if there are none.
+// receipts tells the count of false receipts under all kernels that copy; "" if it is 0.
 func receipts(all []kernel) string {
 	var sum share
 	var where []string

@@ -9,7 +9,7 @@ import (
 	"stablepages/stablewrite"
 )
 
-// raced is a raw race on a stage; spoil says what came of it.
+// raced returns a raw race on a stage, with the result that spoil sets.
 func raced(kernel, victim string, spoil func(*record.Prove)) record.Prove {
 	r := sound()
 	r.Kernel, r.Victim, r.Mismatches, r.Strategy = kernel, victim, nil, stablewrite.Raw
@@ -17,7 +17,8 @@ func raced(kernel, victim string, spoil func(*record.Prove)) record.Prove {
 	return r
 }
 
-// two kernels: one with the fault, one that bounces for one of two layers.
+// twoKernels returns races under 6.1, which has the fault, and 7.3, which bounces for btrfs
+// only.
 func twoKernels() []record.Prove {
 	bounced := func(r *record.Prove) { r.Written, r.WrittenBy = stablewrite.DirectBounced, record.ByGate }
 	return []record.Prove{
@@ -87,7 +88,7 @@ func TestAKernelThatCopiesMendsNoReceipt(t *testing.T) {
 	}
 }
 
-// What probe says is compared with what the races showed.
+// The answer of probe is compared with the result of the races.
 func TestAProbeThatIsWrongIsSaid(t *testing.T) {
 	for _, tc := range []struct {
 		answer string

@@ -12,7 +12,7 @@ import (
 
 func one() *int { n := 1; return &n }
 
-// sound is a race that kept its promise, to be spoiled.
+// sound returns a race that kept its promise, for a test to spoil.
 func sound() record.Prove {
 	zero := 0
 	return record.Prove{
@@ -127,7 +127,7 @@ func TestACellCountsWhatTheLayerSaysApartFromTheRest(t *testing.T) {
 	}
 }
 
-// What is tried besides races has sentences, and no rows.
+// Scenarios other than races have sentences, and no rows.
 func TestAKernelWithoutRaces(t *testing.T) {
 	r := record.Prove{Scenario: record.SameBase, Kernel: "6.1", Victim: "t10-pi", Accel: "tcg", Repro: record.Repro{Writes: 100, ReadErrors: 7}}
 	all := kernelSections([]record.Prove{r})

@@ -118,7 +118,7 @@ func TestJudgeSaysWhatWasNotShown(t *testing.T) {
 	}
 }
 
-// A device that refuses every changed write is no place for the race either.
+// On a device that refuses every changed write the race shows nothing, either.
 func TestRawThatIsOnlyRefusedShowsNothing(t *testing.T) {
 	raw := record.Repro{Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true, Size: 4096, Writes: 9, Overlapped: 9, WriteErrors: 9}
 	if v := judge([]record.Repro{raw}); len(v.Inconclusive) != 1 || !strings.Contains(v.Inconclusive[0], "the race does not happen here") {
@@ -130,7 +130,7 @@ func TestRawThatIsOnlyRefusedShowsNothing(t *testing.T) {
 	}
 }
 
-// Writes that fell back to the digest are not taken for tracked ones.
+// Writes that fell back to the digest do not count as tracked.
 func TestTrackingThatWasNotPossibleIsSaid(t *testing.T) {
 	tracked := record.Repro{Strategy: stablewrite.Verify, Detect: stablewrite.ByTracking, Mutator: mutator.ABA, Gate: true, Size: 4096, Writes: 60, Overlapped: 60, Tracked: 60}
 	fell := tracked
@@ -170,7 +170,7 @@ raw, page cache|0/20|0/20|0/20|0/20|0/20|0/20|0/20|0/20
 	}
 }
 
-// rows are the texts of t, a line each.
+// rows returns the texts of t, a line for each row.
 func rows(t Table) string {
 	var b strings.Builder
 	b.WriteString(strings.Join(t.Head, "|") + "\n")

@@ -78,7 +78,7 @@ func becomeGuarded(report string, argv []string) int {
 	return 1
 }
 
-// patience is how long anything may take here. What takes longer is killed.
+// patience is the longest time of a program, which is then killed.
 const patience = 60 * time.Second
 
 // program is a command that a test runs, guarded or not.
@@ -110,7 +110,7 @@ func self() string {
 	return name
 }
 
-// run runs it to its end and returns what it printed.
+// run runs p to its end and returns its output.
 func (p *program) run(t *testing.T) string {
 	t.Helper()
 	if err := p.Run(); err != nil {
@@ -119,7 +119,7 @@ func (p *program) run(t *testing.T) string {
 	return p.out.String()
 }
 
-// records are those that were reported so far.
+// records returns the Records reported so far.
 func (p *program) records(t *testing.T) (all []record.Guard) {
 	t.Helper()
 	b, err := os.ReadFile(p.report)
@@ -136,7 +136,7 @@ func (p *program) records(t *testing.T) (all []record.Guard) {
 	return all
 }
 
-// sum adds up what was reported.
+// sum adds up the Records reported so far.
 func (p *program) sum(t *testing.T) (s record.Guard) {
 	t.Helper()
 	for _, g := range p.records(t) {
@@ -184,7 +184,7 @@ func root(t *testing.T) {
 	}
 }
 
-// Every way to open gives what it gives without a guard, but for O_DIRECT.
+// Every way to open has the same result with a guard as without, except O_DIRECT.
 func TestEveryWayToOpenIsAsUnguardedButForODirect(t *testing.T) {
 	t.Parallel()
 	root(t) // chroot, open_by_handle_at
@@ -497,7 +497,7 @@ func TestExitCodesAndSignalsAreThoseOfTheProgram(t *testing.T) {
 	}
 }
 
-// The program is the very process that was started: it has its number, group and
+// The program runs in the process that was started, with its number, group and
 // input.
 func TestTheProgramIsTheProcessThatWasStarted(t *testing.T) {
 	t.Parallel()
@@ -579,7 +579,7 @@ func state(pid int) string {
 	return state
 }
 
-// guardOf is the guard of a process.
+// guardOf returns the PID of the guard of a process.
 func guardOf(t *testing.T, pid int) int {
 	t.Helper()
 	guard, _ := strconv.Atoi(statusField(fmt.Sprintf("/proc/%d/status", pid), "TracerPid"))
@@ -661,8 +661,8 @@ func TestManyGuardsAtOnce(t *testing.T) {
 	}
 }
 
-// What a program leaves behind is guarded on; who waits for the program, or for
-// the end of its output, does not wait for that.
+// Processes that a program leaves behind stay guarded. A caller that waits for the
+// program, or for the end of its output, does not wait for them.
 func TestADaemonLeftBehindIsGuardedOn(t *testing.T) {
 	t.Parallel()
 	dir := testenv.DirectDir(t)
@@ -685,8 +685,8 @@ func TestADaemonLeftBehindIsGuardedOn(t *testing.T) {
 	}
 }
 
-// The first process of a PID namespace, as in a container, takes its guard with it
-// when it ends: the report comes before.
+// If the first process of a PID namespace ends, as in a container, its guard is killed
+// with it, so the guard reports before.
 func TestTheFirstProcessOfANamespace(t *testing.T) {
 	t.Parallel()
 	testenv.Tool(t, "unshare")
@@ -779,8 +779,8 @@ func TestWhatCannotBeGuardedIsRefusedBeforeItStarts(t *testing.T) {
 	p.run(t)
 }
 
-// Real programs, told to write directly, write what they should and nothing of it
-// directly.
+// Real programs that are told to write directly write the right bytes, and through
+// the page cache.
 func TestProgramsWriteThroughThePageCache(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("fio"); err != nil {
@@ -815,9 +815,9 @@ func TestProgramsWriteThroughThePageCache(t *testing.T) {
 	}
 }
 
-// What a program stores into its buffer after it submitted a write reaches the media, and
-// under a guard does not. A fast disk often has the data before the program stores, so the
-// program without a guard is tried until one store came in time, and the guarded one as
+// A store into the buffer after the submission of a write reaches the media without a
+// guard, and does not with one. A fast disk often has the data before the store. So the
+// test runs the program without a guard until a store came in time, and with a guard as
 // often.
 func TestChangesInFlightDoNotReachTheMedia(t *testing.T) {
 	t.Parallel()

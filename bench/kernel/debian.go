@@ -157,8 +157,8 @@ func (s Series) fetch(ctx context.Context, a apt, p Package, cache string) error
 }
 
 // workshops begins the names of directories in the cache in which kernels are unpacked.
-// A kernel moves to its place whole: two processes that fetch at once, or one that is
-// stopped, leave nothing half done there.
+// A kernel moves to its place whole, so that processes that fetch at once, or are
+// stopped, leave no partial kernel there.
 const workshops = ".fetch-"
 
 // workshop makes such a directory. It removes those of killed processes: a fetch that

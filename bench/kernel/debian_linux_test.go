@@ -60,7 +60,7 @@ func fetch(t *testing.T, cache, name string) (Kernel, error) {
 	return series(t, name).Fetch(context.Background(), cache)
 }
 
-// age makes the answer of the archive old.
+// age makes the cached answer of the archive old.
 func age(t *testing.T, cache, name string) {
 	t.Helper()
 	long := time.Now().Add(-2 * askEvery)
@@ -193,8 +193,8 @@ func TestAFetchThatIsStoppedLeavesNothing(t *testing.T) {
 	only(t, filepath.Join(cache, "6.1"))
 }
 
-// The next fetch removes what a killed one left, and nothing that another may be at work
-// on.
+// A fetch removes the files of a killed fetch, and none that another fetch may still
+// use.
 func TestAFetchSweepsTheWorkshopsOfTheDead(t *testing.T) {
 	cache, _ := debian(t, aptCache, aptGet, dpkgDeb)
 	put(t, filepath.Join(cache, ".fetch-dead", "linux-image.deb"), []byte("half of it"))

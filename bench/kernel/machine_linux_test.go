@@ -113,7 +113,7 @@ func TestWhatTheListenerSaysEndsTheMachine(t *testing.T) {
 	}
 }
 
-// A KVM device may be there and hang every guest.
+// A machine may have a KVM device that hangs every guest.
 func TestKVMHasLessTimeAndAnAdvice(t *testing.T) {
 	m := machine(t, `sleep 100`)
 	m.Accel, m.Up = KVM, 100*time.Millisecond

@@ -127,8 +127,8 @@ func TestOnceIsOncePerWrite(t *testing.T) {
 	})
 }
 
-// A change that lasts from before to after a write may have been under way all
-// the time, or not: it neither counts as overlapping, nor as none.
+// A change that lasts from before to after a write may have stored meanwhile, or
+// not: such a write counts neither as overlapped nor as quiet.
 func TestAChangeUnderWayIsNotQuiet(t *testing.T) {
 	m := start(t, Config{Kind: None, Size: 4096})
 	for _, tc := range []struct {
@@ -338,7 +338,7 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// A hold longer than anybody waits is cut short, and what was changed restored.
+// A hold that is too long is cut short, and the changed block restored.
 func TestHurryEndsAHold(t *testing.T) {
 	everywhere(t, func(t *testing.T, in Where) {
 		m := start(t, Config{Kind: ABA, In: in, Gated: true, Hold: time.Hour, Size: 8192})

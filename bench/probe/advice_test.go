@@ -24,7 +24,7 @@ func TestAdvise(t *testing.T) {
 			[]string{"They break the layer below: md0: raid1.", "queue/stable_writes is 0, yet md0: raid1 below needs"}},
 		{record.Probe{Written: stablewrite.DirectUnknown, Measured: "a file", Writes: 64, WriteErrors: 3}, Open,
 			[]string{"Affected: of 64 writes whose buffers changed, 3 failed or cannot be read back."}},
-		// A device that takes the data at once: only what ran free shows it.
+		// A device takes the data at once, so only free-running changes reach it.
 		{record.Probe{Written: stablewrite.DirectYes, Measured: "the device", Writes: 64, Free: 64, Failed: 60}, Open, []string{"of 128 writes whose buffers changed, 60"}},
 		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 64}, NotShown, []string{"Inconclusive: the kernel should write directly here, yet of 64 changes"}},
 		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file"}, NotShown, []string{"no change could be made in flight"}},
@@ -35,7 +35,7 @@ func TestAdvise(t *testing.T) {
 		{record.Probe{Written: stablewrite.DirectBounced, Measured: "a file", Writes: 64, System: file("btrfs")}, Closed,
 			[]string{"Not affected: this kernel bounces.", "from 7.3 on it bounces", "not a program's own checksums"}},
 		{record.Probe{Written: stablewrite.DirectBounced}, Closed, []string{"by kernel version and file system; this was not measured"}},
-		// What is measured goes before what is assumed.
+		// A measurement overrides an assumption.
 		{record.Probe{Written: stablewrite.DirectBounced, Measured: "a file", Writes: 64, Reached: 1}, Open, []string{"Affected"}},
 		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 9, Reached: 1, System: &record.System{StableWrites: &on}}, Open, []string{"does not protect direct writes"}},
 	} {
@@ -54,7 +54,7 @@ func TestAdvise(t *testing.T) {
 	}
 }
 
-// A kernel is advised only where one bounces.
+// Another kernel is advised only if one copies for this stack.
 func TestTheKernelThatBouncesIsThatOfTheStack(t *testing.T) {
 	on := true
 	for want, s := range map[string]*record.System{

@@ -27,7 +27,7 @@ func TestEvidenceIsShort(t *testing.T) {
 	}
 }
 
-// Neither a gate that missed nor an assumption shows how the kernel writes.
+// A gate that missed does not show how the kernel writes, nor does an assumption.
 func TestHowTheKernelWritesIsShown(t *testing.T) {
 	const size, pages = 1 << 20, 2 * 20 * 256
 	none := func(*record.Prove) {}
@@ -65,7 +65,7 @@ func TestHowTheKernelWritesIsShown(t *testing.T) {
 	}
 }
 
-// If races and pages contradict each other, that is an error, and the races stay.
+// If races and pages contradict each other, that is an error, and the races are kept.
 func TestWhatRacesAndPagesShowMustAgree(t *testing.T) {
 	const yes, bounced, unknown = stablewrite.DirectYes, stablewrite.DirectBounced, stablewrite.DirectUnknown
 	for _, tc := range []struct {

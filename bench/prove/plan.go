@@ -38,7 +38,7 @@ type Plan struct {
 	Program, Dir string
 }
 
-// telling are the mutators of a control: one whose changes stay, one that restores them.
+// telling lists the mutators of a control: changes of Storm stay, ABA restores its changes.
 var telling = []mutator.Kind{mutator.Storm, mutator.ABA}
 
 // Mutators returns the default mutators of races on a layer that needs stable pages, or

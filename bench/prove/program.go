@@ -101,7 +101,7 @@ func ProgramNamed(name string) (Program, error) {
 }
 
 // programs returns the programs that are tried on v: all if v is a file system that needs
-// stable pages, and one that takes seconds if v is another layer that does.
+// stable pages, and a program that takes seconds if v is another layer that does.
 func (p Plan) programs(v victim.Victim) []Program {
 	switch {
 	case !v.NeedsStablePages:

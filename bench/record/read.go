@@ -149,7 +149,7 @@ func (res *Results) add(line []byte) (unknown string, err error) {
 	return "", err
 }
 
-// parse parses a Record of type T, and refuses one that makes no sense.
+// parse parses a Record of type T, and refuses a Record that makes no sense.
 func parse[T interface{ check(*check) }](line []byte) (any, error) {
 	var rec T
 	if err := json.Unmarshal(line, &rec); err != nil {

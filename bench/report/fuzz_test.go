@@ -13,9 +13,9 @@ import (
 	"stablepages/bench/record"
 )
 
-// FuzzRead reads what may be a results file, and writes what it read in every
-// format: without numbers that are none, and without an error but that there is
-// nothing to write.
+// FuzzRead reads any bytes as a results file, and writes the findings in every
+// format. No output has NaN or Inf, and the only error is that there is nothing
+// to draw.
 func FuzzRead(f *testing.F) {
 	for _, name := range []string{filepath.Join(committed, "results.jsonl"), proved} {
 		b, err := os.ReadFile(name)

@@ -54,7 +54,7 @@ func TestFormatsAreAsTheirGoldens(t *testing.T) {
 	}
 }
 
-// samples are Findings by name: of Records that are made up, and of those of runs.
+// samples returns Findings by name: of made-up Records, and of Records of runs.
 func samples(t *testing.T) map[string]findings.Findings {
 	t.Helper()
 	return map[string]findings.Findings{"small": found(small()...), "run": findings.Of(load(t, filepath.Join(committed, "results.jsonl"), proved))}
@@ -204,7 +204,7 @@ func TestBenchfmtOfRacesIsAnError(t *testing.T) {
 	}
 }
 
-// The slowest of a few writes is no quantile of them.
+// A report has no quantile of too few writes: that would be the slowest write.
 func TestAQuantileOfTooFewWritesIsLeftOut(t *testing.T) {
 	for n, want := range map[int64]int{1: 1, 99: 1, 100: 2, 999: 2, 1000: 3} {
 		f := found(record.Cost{Writes: n, Strategy: stablewrite.Raw, Size: 1 << 20, Depth: 1, Bytes: n << 20, Seconds: 1, P50NS: 10, P99NS: 20, P999NS: 30})
@@ -297,7 +297,7 @@ func TestThePageSaysWhatWasFound(t *testing.T) {
 	}
 }
 
-// A broken promise is the first thing on the page, in its list, in its cell.
+// A page shows a broken promise in its title, in its list and in the cells.
 func TestThePageBeginsWithABrokenPromise(t *testing.T) {
 	text := page(t, found(record.Repro{Strategy: stablewrite.Bounce, Mutator: mutator.ABA, Gate: true, Size: 4096, Writes: 9, Overlapped: 9, Torn: 2}))
 	for _, want := range []string{`<h1 class="broken">A promise was broken</h1>`, "<li>bounce against aba: 2 of 9 writes torn</li>", `class="broken">!2 of 9 torn</td>`, `class="broken">!2/9</td>`} {
@@ -309,8 +309,8 @@ func TestThePageBeginsWithABrokenPromise(t *testing.T) {
 	}
 }
 
-// Who opens the page of another's Records runs nothing of theirs, and who prints a
-// report has nothing of theirs that steers the terminal.
+// Texts of foreign Records run no script on a page, and send no control sequence to
+// a terminal.
 func TestTextsOfRecordsAreTexts(t *testing.T) {
 	hostile := `"><script>alert(1)</script><img src=x onerror=alert(1)>`
 	recs := small()

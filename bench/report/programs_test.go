@@ -15,14 +15,14 @@ import (
 
 const programs = "../watch/programs/"
 
-// watched is a program that ran under watch once.
+// watched has the results of one run of a program under watch.
 type watched struct {
 	writes, changed  int64 // direct
 	untraced         int64
 	data, throughput string // as its script said
 }
 
-// readWatched reads what run.sh left.
+// readWatched reads the files that run.sh wrote.
 func readWatched(t *testing.T, name string) (w watched) {
 	t.Helper()
 	res := load(t, name+".jsonl")

@@ -9,7 +9,7 @@ import (
 	"stablepages/stablewrite"
 )
 
-// small is one Record, or a few, of everything that is laid out. Every value is made up.
+// small returns one or a few Records for each part of a report, with made-up values.
 func small() (all []any) {
 	system := &record.System{CPU: "Made up", CPUs: 2, OS: "linux", Arch: "amd64", Kernel: "0.0-made-up", Go: "go0", FileSystem: "ext4", MountOptions: "rw", Device: "sdx"}
 	memory := *system

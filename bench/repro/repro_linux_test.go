@@ -93,7 +93,7 @@ func TestWhatEachStrategyPromisesHolds(t *testing.T) {
 	}
 }
 
-// What is not promised is shown, not hidden.
+// Races show the holes of strategies that do not promise against them.
 func TestTheHolesAreShown(t *testing.T) {
 	f := target(t)
 	for _, cfg := range []Config{
@@ -120,8 +120,8 @@ func TestTheHolesAreShown(t *testing.T) {
 	}
 }
 
-// The kernel takes its copy before the submission returns, so the gate must find
-// nothing: if it did, it would not prove that a change is in flight.
+// The control: the kernel takes its copy before the submission returns, so a gated
+// change must not tear a write. Otherwise the gate would open too early.
 func TestNegativeControl(t *testing.T) {
 	f := target(t)
 	for _, k := range mutator.Kinds() {
@@ -164,7 +164,7 @@ func TestTheOracleSeesADamagedBlock(t *testing.T) {
 	}
 }
 
-// A device that fails by itself convicts no strategy.
+// A read that the device fails by itself does not count against a strategy.
 func TestAReadThatFailsByItselfIsNoVerdict(t *testing.T) {
 	f := target(t)
 	r := race{oracle: &oracle{f: f, buf: make([]byte, 4096), sums: make([]uint32, 1)}}
@@ -207,7 +207,7 @@ func TestARaceEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// The end of a race's time and the end of its buffer do not meet.
+// A race whose time ends does not touch its buffer after the buffer is unmapped.
 func TestManyRacesThatEndAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 16 {
@@ -350,9 +350,9 @@ func TestTheGatePassesWholeWritesOfAnySize(t *testing.T) {
 	}
 }
 
-// Restored changes, which verify misses, are seen by tracking, however long they last;
-// of memory that another process shares the writes are compared by the digest, and say
-// so.
+// Tracking sees restored changes, which the digest misses, however long they last. In
+// memory shared with another process writes are compared by the digest, and the Record
+// says so.
 func TestTrackingSeesWhatIsRestored(t *testing.T) {
 	if _, err := stablewrite.TrackedBuffer(1); err != nil {
 		testenv.Missing(t, "%v", err)

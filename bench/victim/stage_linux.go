@@ -63,8 +63,8 @@ func (s *Stage) Unmount() error {
 	return errors.Join(s.Target.Close(), unix.Unmount(mountPoint, 0))
 }
 
-// since returns a function that counts what was added since its last call, from one that
-// counts everything.
+// since returns a function that returns how much count, a running total, grew since its
+// last call.
 func since(count func() (int, error)) func() (int, error) {
 	last := 0
 	return func() (int, error) {

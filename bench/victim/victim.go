@@ -23,8 +23,8 @@ type Victim struct {
 	Injects          bool     // Stage.Fail makes writes fail
 	Stacked          bool     // a file system on another victim
 	Alike            bool     // it fails as another victim does: fewer mutators tell as much
-	// Crashed are mount options that make the file system readable in the state in which
-	// a crash left it, and write nothing; "" if there are none.
+	// Crashed has mount options that make the file system readable in the state in which
+	// a crash left it, and write nothing; "" if it needs no options.
 	Crashed  string
 	Evidence []string // the lines of the kernel's log about it have one of these
 

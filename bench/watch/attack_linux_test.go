@@ -98,7 +98,7 @@ func TestTwoAtOnceSeeTheSame(t *testing.T) {
 	}
 }
 
-// Programs that there is no room for are counted without their names.
+// Programs without room in the table are counted without their names.
 func TestProgramsBeyondWhatIsToldApartAreCounted(t *testing.T) {
 	w := start(t, Options{rows: uint32(len(memories))})
 	name := filepath.Join(testenv.DirectDir(t), "f")
@@ -121,7 +121,7 @@ func TestProgramsBeyondWhatIsToldApartAreCounted(t *testing.T) {
 	}
 }
 
-// Writes in flight that there is no room for are no verdict.
+// Writes in flight without room in the table count as untraced.
 func TestWritesBeyondWhatIsKeptAreCountedAsUntraced(t *testing.T) {
 	testenv.Tool(t, "fio")
 	w := start(t, Options{inFlight: 1})

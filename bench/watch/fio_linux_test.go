@@ -54,7 +54,7 @@ func fioAs(t *testing.T, dir string, args ...string) (writes int64, pid int) {
 // sizes are parts of a page, whole pages, and writes that the kernel splits.
 const sizes = "--bssplit=512/25:1536/5:4k/40:64k/15:1m/10:2m/5"
 
-// fioWays are ways in which nothing changes.
+// fioWays lists arguments of fio under which no buffer changes in flight.
 var fioWays = map[string][]string{
 	"psync":                       {"--ioengine=psync", sizes},
 	"libaio":                      {"--ioengine=libaio", "--iodepth=32", sizes},

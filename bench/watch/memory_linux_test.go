@@ -107,7 +107,7 @@ func TestSwappingIsNotDirect(t *testing.T) {
 	}
 }
 
-// What a loop device writes on is not counted once more.
+// Writes that a loop device passes on to its file are not counted again.
 func TestALoopDeviceIsCountedOnce(t *testing.T) {
 	dev := testenv.LoopDevice(t, 16<<20)
 	for _, scribble := range []bool{false, true} {
@@ -160,8 +160,8 @@ func zram(t *testing.T) string {
 	return "/dev/zram" + number
 }
 
-// What I/O throttling holds back a thread of the kernel queues: it counts for the
-// control group, and is no write of a program that was asked for.
+// A thread of the kernel queues writes that I/O throttling held back. They count for the
+// control group, and not for a program that was asked for.
 func TestThrottledWritesAreOfTheControlGroup(t *testing.T) {
 	testenv.EBPF(t)
 	name := filepath.Join(testenv.DirectDir(t), "f")

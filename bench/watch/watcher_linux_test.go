@@ -44,8 +44,8 @@ func stop(t *testing.T, w *Watcher) []record.Watch {
 	return all
 }
 
-// allOf reports whether a Record has all writes that were made, but those that are
-// counted as untraced.
+// allOf reports whether a Record has all writes that were made, except untraced
+// writes.
 func allOf(r record.Watch, made int64) bool {
 	return r.Writes <= made && r.Writes+r.Untraced >= made
 }

@@ -10,8 +10,8 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// programs/who-writes.c names the function that stores into the buffer of a write, and none
-// where nothing does.
+// programs/who-writes.c names the function that stores into the buffer of a write, if any
+// does.
 func TestWhoWritesNamesTheFunctionThatStores(t *testing.T) {
 	t.Parallel()
 	testenv.Tool(t, "gcc")

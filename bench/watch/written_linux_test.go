@@ -48,8 +48,8 @@ func TestHowWritten(t *testing.T) {
 	}
 }
 
-// Kernels differ: what a direct write does on btrfs with checksums is what probe
-// asks for. It is one of the three, never unknown.
+// Kernels differ in how they handle a direct write on btrfs with checksums. HowWritten
+// returns one of three answers, never unknown.
 func TestHowWrittenOnBtrfsWithChecksums(t *testing.T) {
 	t.Parallel()
 	testenv.EBPF(t)

@@ -11,8 +11,8 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// A service manager ignores signals for what it starts, and a terminal is the
-// program's: a guard in between changes neither.
+// A program inherits ignored signals, as from a service manager, and its terminal. A
+// guard changes neither.
 func TestRunKeepsSignalsAndTerminal(t *testing.T) {
 	program := filepath.Join(testenv.DirectDir(t), "stablewrite")
 	build := exec.Command("go", "build", "-o", program, ".") // as users have it: a test has no symbols

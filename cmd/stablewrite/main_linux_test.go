@@ -86,7 +86,7 @@ func only(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// alone takes every command except this program out of reach.
+// alone removes all commands but this program from PATH.
 func alone(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("PATH", filepath.SplitList(ts.Getenv("PATH"))[0])
 }

@@ -169,9 +169,9 @@ func TestKernelBtrfs(t *testing.T) {
 	}
 }
 
-// ranOf requires that blocks that a program wrote cannot be read back, and that under run
-// all can and no write was direct. It returns how many writes watch saw change. These may
-// be 0: a change after the checksum of the file system may come before that of watch.
+// ranOf requires that some blocks that a program wrote cannot be read back, and that under
+// run all can, and no write was direct. It returns how many writes watch saw change. That
+// may be 0: a change may come after the checksum of the file system, but before watch's.
 func ranOf(t *testing.T, recs []record.Prove, program string) (changed int64) {
 	t.Helper()
 	n := 0
@@ -263,8 +263,8 @@ func closed(t *testing.T, recs []record.Prove, victim string, how stablewrite.Di
 	}
 }
 
-// 6.12 writes through the page cache instead, and the newest kernel bounces. Both make the
-// media right, and not the receipts of verify.
+// 6.12 writes through the page cache instead, and the newest kernel bounces. Under both the
+// media are sound, but receipts of verify may be false.
 func TestKernelsThatCopy(t *testing.T) {
 	testenv.Kernels(t)
 	t.Parallel()

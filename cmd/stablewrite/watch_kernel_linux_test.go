@@ -25,7 +25,7 @@ import (
 	"stablepages/stablewrite"
 )
 
-// Places to race on that are no victims.
+// Places to race on that are not victims.
 const (
 	plainDisk = "virtio"
 	slowDisk  = "scsi"
@@ -36,8 +36,8 @@ const (
 // besideBusy is raced on while another disk is written to.
 const besideBusy = "dm-integrity-D"
 
-// placesUnderWatch are raced on under the kernel of a series: disks under each, layers
-// under one.
+// placesUnderWatch lists the places to race on under each kernel: disks under all, layers
+// under the newest.
 var placesUnderWatch = map[string][]string{
 	"6.1":    {plainDisk, slowDisk},
 	"6.12":   {plainDisk, slowDisk, offByFour},
@@ -45,8 +45,8 @@ var placesUnderWatch = map[string][]string{
 }
 
 // Disks of scsi_debug take the data of a write when it is submitted, and complete it
-// slowDelay ticks of the kernel, 200 ms, later. What changes in between changes
-// in flight for certain.
+// slowDelay ticks of the kernel, 200 ms, later. A change in between is certainly
+// in flight.
 const (
 	slowDelay = "50"
 	delayFile = "/sys/bus/pseudo/drivers/scsi_debug/delay"
@@ -75,8 +75,8 @@ func isSlow(place string) bool {
 	return slices.Contains([]string{slowDisk, offByFour, "t10-pi"}, place)
 }
 
-// TestKernelsUnderWatch races in machines beside a Watcher: an oracle that no
-// strategy can flatter, since it knows neither the writer nor its sums.
+// TestKernelsUnderWatch races in machines beside a Watcher. It is independent of
+// the strategies, since it knows neither the writer nor its sums.
 //
 // It counts writes that differ between their queueing and their completion. The race
 // counts those that its mutator changed in a longer time, as overlapped: running free
@@ -126,7 +126,7 @@ func TestKernelsUnderWatch(t *testing.T) {
 	}
 }
 
-// machineFor is a machine with the disks and modules of places.
+// machineFor returns a machine with the disks and modules of places.
 func machineFor(t *testing.T, k kernel.Kernel, places []string) kernel.Machine {
 	t.Helper()
 	program, err := os.Executable()
@@ -168,7 +168,7 @@ func machineFor(t *testing.T, k kernel.Kernel, places []string) kernel.Machine {
 	return m
 }
 
-// judge compares what was seen with what the race counted.
+// judge compares the counts of the Watcher with those of the race.
 func (u underWatch) judge(t *testing.T) {
 	t.Helper()
 	seen, overlapped := int(u.Seen.Changed), u.Race.Overlapped
@@ -178,7 +178,7 @@ func (u underWatch) judge(t *testing.T) {
 	switch k := u.Race.Mutator; {
 	case k == mutator.None || u.Race.Strategy == stablewrite.Bounce:
 		if seen != 0 || u.Race.WriteErrors != 0 {
-			t.Errorf("%v: want nothing that nobody changes to change, or to fail", u)
+			t.Errorf("%v: want no changes and no failures, as nobody changes the buffer", u)
 		}
 	case seen == 0:
 		t.Errorf("%v: want some to change", u)
@@ -251,8 +251,8 @@ func (g *guestUnderWatch) races(place string) (err error) {
 	return nil
 }
 
-// racesUnderWatch are few: an emulated processor makes, and sums, some ten writes a
-// second.
+// racesUnderWatch returns few races, as an emulated processor makes and sums some ten
+// writes a second.
 func racesUnderWatch(place string) []repro.Config {
 	raw := func(k mutator.Kind, gate bool, writes int) repro.Config {
 		return repro.Config{Strategy: stablewrite.Raw, Mutator: k, Gate: gate, Writes: writes}
@@ -267,7 +267,7 @@ func racesUnderWatch(place string) []repro.Config {
 	return []repro.Config{raw(mutator.None, false, 10), raw(mutator.Once, true, 10)}
 }
 
-// beside has a race run, and says what came of it and what was seen meanwhile. On a
+// beside runs a race, and reports its result and the Watcher's counts meanwhile. On a
 // busy machine a change may be late even for a slow disk: then the race is repeated.
 func (g *guestUnderWatch) beside(place string, target *os.File, race func() (record.Repro, error)) error {
 	var u underWatch
@@ -330,8 +330,8 @@ func openDisk(name string) (f *os.File, err error) {
 	return f, err
 }
 
-// keepBusy writes to a disk, what nobody changes, until it is stopped, and then says
-// what was seen of that.
+// keepBusy writes an unchanging buffer to a disk until it is stopped, and then reports
+// the Watcher's counts of these writes.
 func (g *guestUnderWatch) keepBusy(name string) (stop func() error, err error) {
 	f, err := openDisk(name)
 	if err != nil {
@@ -365,7 +365,7 @@ func (g *guestUnderWatch) keepBusy(name string) (stop func() error, err error) {
 	}, nil
 }
 
-// seen adds up what was seen of direct writes to a device.
+// seen adds up the Watcher's counts of direct writes to a device.
 func (g *guestUnderWatch) seen(target *os.File) (sum record.Watch, err error) {
 	all, err := g.w.Records()
 	for _, r := range all {

@@ -8,8 +8,8 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// The table is kept up to date on a terminal and taken away at the end; the line that
-// a program changes its pages is for every reader, and stays.
+// A terminal shows a table, which is updated and erased at the end. The line that a
+// program changes its pages goes to every kind of output, and stays.
 func TestTheTableOfWatchIsForTerminals(t *testing.T) {
 	testenv.EBPF(t)
 	writer, _ := command(testenv.DirectDir(t), "repro", "--mutator", "storm", "--duration", "1h")

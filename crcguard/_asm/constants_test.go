@@ -2,8 +2,8 @@ package main
 
 import "testing"
 
-// times returns a*b modulo P, by the school's method, on coefficients: an
-// independent way to what power steps through.
+// times returns a*b modulo P by long multiplication of coefficients, a way
+// independent of power.
 func times(a, b uint64) uint64 {
 	const p = uint64(1)<<32 | 0x1edc6f41 // not reflected
 	rev := func(x uint64) (y uint64) {

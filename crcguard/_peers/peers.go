@@ -10,8 +10,8 @@ import "unsafe"
 
 func address(p []byte) *C.uchar { return (*C.uchar)(unsafe.SliceData(p)) }
 
-// readers are loops that only load. No order is the fastest on every processor, and a
-// loop that calculates can be faster than one that reads in order.
+// readers returns loops that only load. No order is the fastest on every processor, and
+// a loop that calculates can be faster than a loop that reads in order.
 func readers() (all []contender) {
 	for k := C.size_t(0); ; k++ {
 		name := C.reader_name(k)
