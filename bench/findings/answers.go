@@ -139,7 +139,7 @@ func holding(where string, stays, restored, copied tally) (all []string) {
 }
 
 // proofAnswers come from races inside stock kernels, on layers that need stable pages,
-// where the kernel made no copy.
+// where the kernel made no copy. They count the writes whose buffers changed in flight.
 func proofAnswers(recs []record.Prove) (all sentences) {
 	var plain, bounced share // failed, by the layer's account
 	var stays, restored, copied tally
@@ -149,14 +149,14 @@ func proofAnswers(recs []record.Prove) (all sentences) {
 		}
 		switch {
 		case r.Strategy == stablewrite.Raw:
-			plain.add(prove.Failed(r), r.Writes)
+			plain.add(prove.Failed(r), r.Overlapped)
 		case r.Strategy == stablewrite.Bounce:
-			bounced.add(prove.Failed(r), r.Writes)
-			copied.add(r.Repro)
+			bounced.add(prove.Failed(r), r.Overlapped)
+			copied.addChanged(r.Repro)
 		case r.Strategy == stablewrite.Verify && r.Detect == stablewrite.ByDigest && r.Mutator.Restores():
-			restored.add(r.Repro)
+			restored.addChanged(r.Repro)
 		case r.Strategy == stablewrite.Verify && r.Detect == stablewrite.ByDigest:
-			stays.add(r.Repro)
+			stays.addChanged(r.Repro)
 		}
 	}
 	if plain.n > 0 {
@@ -168,7 +168,7 @@ func proofAnswers(recs []record.Prove) (all sentences) {
 	}
 	all[1] = holding(", inside stock kernels", stays, restored, copied)
 	if bounced.n > 0 && bounced.k+copied.k == 0 {
-		all[3] = []string{fmt.Sprintf("bounce: none of its %d writes inside stock kernels failed or was torn.", bounced.n)}
+		all[3] = []string{fmt.Sprintf("bounce: none of its %d changed writes inside stock kernels failed or was torn.", bounced.n)}
 	}
 	return all
 }

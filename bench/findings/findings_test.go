@@ -131,7 +131,7 @@ func TestAnswersOfAProof(t *testing.T) {
 		"Inside stock kernels, layers that need stable pages failed 60 of 60 plain writes whose buffers changed, and 0 of 60 bounced ones.",
 		"verify, the fix of 2011, inside stock kernels: 0 of 60 torn if the change stayed, 60 of 60 torn if the change was restored.",
 		"bounce, a copy of every write, inside stock kernels: 0 of 60 torn.",
-		"bounce: none of its 60 writes inside stock kernels failed or was torn.",
+		"bounce: none of its 60 changed writes inside stock kernels failed or was torn.",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

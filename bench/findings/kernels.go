@@ -36,9 +36,8 @@ func kernelSections(recs []record.Prove) (all []Section) {
 	first.Tables = append(first.Tables, some(programTable(kernels))...)
 	if raced {
 		first.Notes = []string{
-			"Failed writes of all writes, free-running and gated ones together.",
-			"e: the layer noticed: a read fails, a write is refused, or legs differ.",
-			"t: the media differ from the receipt, and the layer does not notice (not counted for raw against a free-running mutator, which may change the buffer before the submission).",
+			"e: a read fails, a write is refused, or the legs of a mirror differ (which only this program sees: it reads the legs).",
+			"t: the media differ from the receipt, and nothing else shows it (not counted for raw against a free-running mutator, which may change the buffer before the submission).",
 			marks,
 			"crash: writes cut short, and commits, after which a power cut leaves unreadable blocks, or legs that differ.",
 			"first: seconds until the first e; on a control, and where the kernel copies, until the first t.",
@@ -110,7 +109,7 @@ func (o *outcome) addProof(r record.Prove) {
 // matrix has, for each victim and kernel, how the kernel writes there, and what became
 // of writes by raw, verify, bounce and unmodified programs.
 func matrix(all []kernel) Table {
-	t := Table{Title: "Open or closed: failed writes of all writes, by any mutator, gated or free", Head: []string{""}}
+	t := Table{Title: "Open or closed: writes that failed (e), or whose receipt is false (t), of all writes, by any mutator, gated or free", Head: []string{""}}
 	all = all[:min(len(all), mostColumns)]
 	for _, k := range all {
 		t.Head = append(t.Head, k.short())

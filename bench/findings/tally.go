@@ -64,6 +64,12 @@ func (t *tally) add(r record.Repro) {
 	t.refused += r.Refused
 }
 
+// addChanged adds r, of which only the writes that were changed in flight count.
+func (t *tally) addChanged(r record.Repro) {
+	t.share.add(r.Torn, max(r.Torn, r.Overlapped-r.WriteErrors))
+	t.refused += r.Refused
+}
+
 func (t tally) tried() bool { return t.n+t.refused > 0 }
 
 // tellsLittle reports whether t shows no torn write, of too few to bound the rate.
