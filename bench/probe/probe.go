@@ -82,7 +82,9 @@ func open(path string, force bool) (s stage, err error) {
 			s = stage{f.File, f.File, "the device"}
 		}
 	case device:
-		s.subject, err = os.Open(path)
+		if s.subject, err = os.Open(path); err == nil {
+			err = scratch.HasMedia(s.subject)
+		}
 	default:
 		err = fmt.Errorf("%s is neither a file nor a directory nor a block device", path)
 	}

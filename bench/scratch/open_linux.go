@@ -1,6 +1,7 @@
 package scratch
 
 import (
+	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -10,6 +11,15 @@ import (
 func lock(f *os.File) (taken bool, err error) {
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	return err == unix.EWOULDBLOCK, err
+}
+
+// writable refuses a block device that takes no write: the first write would fail, too, but
+// not say why.
+func writable(f *os.File) error {
+	if readOnly, err := unix.IoctlGetInt(int(f.Fd()), unix.BLKROGET); err == nil && readOnly != 0 {
+		return fmt.Errorf("%s is read-only: nothing was written; make it writable with blockdev --setrw, or name another", f.Name())
+	}
+	return HasMedia(f)
 }
 
 func nameless(dir string) (*os.File, error) {

@@ -9,6 +9,8 @@ import (
 
 func lock(*os.File) (bool, error) { return false, nil }
 
+func writable(f *os.File) error { return HasMedia(f) }
+
 func nameless(string) (*os.File, error) { return nil, errors.ErrUnsupported }
 
 const directFlag = 0

@@ -3,6 +3,7 @@ package scratch
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -30,6 +31,12 @@ func Open(name string, force, keep bool) (*File, error) {
 	if err != nil {
 		return nil, explain(filepath.Dir(name), err)
 	}
+	if st, err := f.Stat(); err == nil && st.Mode()&fs.ModeDevice != 0 {
+		if err := writable(f); err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
 	// A file that two runs overwrite would look like torn data to both.
 	switch taken, err := lock(f); {
 	case taken:
@@ -40,6 +47,15 @@ func Open(name string, force, keep bool) (*File, error) {
 		return nil, fmt.Errorf("%s cannot be locked against other runs: %w: name a file on another file system", name, err)
 	}
 	return &File{f, created && !keep}, nil
+}
+
+// HasMedia refuses a block device without a single byte, such as a loop device without a
+// file.
+func HasMedia(device *os.File) error {
+	if size, err := device.Seek(0, io.SeekEnd); err == nil && size == 0 {
+		return fmt.Errorf("%s has no bytes: no disk or file is attached to it", device.Name())
+	}
+	return nil
 }
 
 // existing returns the flag to open what exists as name, or refuses to overwrite it.
