@@ -2,9 +2,12 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -69,4 +72,66 @@ func TestTheListOfProgramsIsOfItsRecords(t *testing.T) {
 		fmt.Fprintf(&b, "| %s | %d | %s | %d | %s | %s | %d | %s | %s |\n", label, p.writes, changed, p.untraced, p.data, p.throughput, g.writes, g.data, g.throughput)
 	}
 	testenv.Section(t, "../watch/PROGRAMS.md", "programs", b.String(), *update)
+}
+
+// figuresOf are figures of one program, by way: direct, run or own; and their unit.
+type figuresOf struct {
+	unit string
+	by   map[string][]float64
+}
+
+// readThroughput reads what throughput.sh wrote.
+func readThroughput(t *testing.T, file string) map[string]*figuresOf {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scale := map[string]float64{"": 1, "K": 1. / 1024, "M": 1, "G": 1024}
+	all := map[string]*figuresOf{}
+	for line := range strings.Lines(string(text)) {
+		m := regexp.MustCompile(`^(\S+) (direct|run|own) ([\d.]+) ?(?:([KMG]?)iB)?(\S*/s)`).FindStringSubmatch(line)
+		if m == nil {
+			t.Fatalf("%s: %q", file, line)
+		}
+		figure, err := strconv.ParseFloat(m[3], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unit := m[5]
+		if m[4] != "" {
+			unit = "MiB/s"
+		}
+		of := all[m[1]]
+		if of == nil {
+			of = &figuresOf{unit, map[string][]float64{}}
+			all[m[1]] = of
+		}
+		of.by[m[2]] = append(of.by[m[2]], figure*scale[m[4]])
+	}
+	return all
+}
+
+// PROGRAMS.md shows the figures beside it, and nothing else.
+func TestTheThroughputOfProgramsIsOfItsFigures(t *testing.T) {
+	all := readThroughput(t, programs+"throughput.txt")
+	var b strings.Builder
+	fmt.Fprintln(&b, "| program | unit | with `O_DIRECT` | under `run` | its own switch | `run` by its own switch |")
+	fmt.Fprintln(&b, "|---|---|---|---|---|---|")
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		of := all[name]
+		fmt.Fprintf(&b, "| %s | %s |", name, of.unit)
+		median := map[string]float64{}
+		for _, way := range []string{"direct", "run", "own"} {
+			s := of.by[way]
+			if len(s) < 3 {
+				t.Fatalf("%s, %s: %d figures", name, way, len(s))
+			}
+			slices.Sort(s)
+			median[way] = s[len(s)/2]
+			fmt.Fprintf(&b, " %.0f (%.0f to %.0f, n=%d) |", median[way], s[0], s[len(s)-1], len(s))
+		}
+		fmt.Fprintf(&b, " %.2f |\n", median["run"]/median["own"])
+	}
+	testenv.Section(t, "../watch/PROGRAMS.md", "throughput", b.String(), *update)
 }
