@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -189,7 +190,13 @@ func (f *watchFlags) wait(ctx context.Context, cmd *cobra.Command, args []string
 		signal.Notify(forward, terminations()...)
 		defer signal.Stop(forward)
 		if err := c.Start(); err != nil {
-			return nil, err
+			file, path := (*fs.PathError)(nil), (*exec.Error)(nil)
+			if errors.As(err, &file) {
+				err = file.Err // without "fork/exec"
+			} else if errors.As(err, &path) {
+				err = path.Err
+			}
+			return nil, fmt.Errorf("%s cannot be started: %w; check the name, or give its path", args[0], err)
 		}
 		go func() { ended <- c.Wait() }()
 	}
