@@ -38,6 +38,7 @@ func adopted(t *testing.T, o Options) (*File, *os.File) {
 // A Stream that ends within a unit keeps the bytes that others append meanwhile,
 // and those that they write into the same unit.
 func TestStreamLeavesTheBytesOfOthers(t *testing.T) {
+	t.Parallel()
 	f, own := adopted(t, Options{})
 	far, near := []byte("precious"), make([]byte, 1)
 	for round := range 300 {
@@ -220,6 +221,7 @@ func TestSectorsOfAPageOfABlockDeviceAreOrdered(t *testing.T) {
 // On a block device buffered and direct writes go to the same pages: neither loses
 // the bytes of the other.
 func TestBufferedAndDirectFilesOnOneBlockDevice(t *testing.T) {
+	t.Parallel()
 	dev := testenv.LoopDevice(t, 16<<20)
 	cached, err := Open(dev, Options{Strategy: Buffered})
 	if err != nil {

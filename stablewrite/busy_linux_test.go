@@ -101,6 +101,7 @@ func again(ws []*Write) (n int) {
 // The thread that a write was started on may end before the write has: the kernel cancels
 // a write that has not begun, and the library submits it again.
 func TestWritesOutliveTheThreadThatStartedThem(t *testing.T) {
+	t.Parallel()
 	const each, size, rounds = 64, 64 << 10, 24 // rounds of each strategy, dense and sparse, with and without a pause
 	onBothEngines(t, each*size, func(t *testing.T, name string, o Options) {
 		cancelled := 0

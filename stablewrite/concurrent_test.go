@@ -33,6 +33,7 @@ func (d *overlapping) WriteAt(p []byte, off int64) (int, error) {
 // submitted before it. Without the range lock the second write lands between
 // submission and resubmission, is acknowledged, and is lost.
 func TestResubmissionNeverOverwritesANewerWrite(t *testing.T) {
+	t.Parallel()
 	const rounds = 10_000
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, resubmit := range []Resubmit{ChangedBlocks, Whole} {

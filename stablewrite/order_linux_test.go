@@ -36,6 +36,7 @@ func startedTwice(t *testing.T, pages, rounds int, media func() []byte, first, s
 // Of two writes of one page, the one started last remains: through one Queue, through two
 // Queues of one File, and through a Queue and Do.
 func TestWhatIsStartedLastRemains(t *testing.T) {
+	t.Parallel()
 	const pages, rounds = 64, 100
 	onBothEngines(t, pages*kib4, func(t *testing.T, name string, o Options) {
 		f := opened(t, name, o)
@@ -66,6 +67,7 @@ func TestWhatIsStartedLastRemains(t *testing.T) {
 
 // The same holds on a Device, whose calls run on goroutines that end in any order.
 func TestWhatIsStartedLastRemainsOnADevice(t *testing.T) {
+	t.Parallel()
 	defer watch(t.Name(), time.Minute)()
 	const pages = 16
 	for _, s := range []Strategy{Verify, Bounce, Raw} {
