@@ -33,6 +33,7 @@ esac
 poweroff -f'
 case $1 in
 prepare)
+	ls "$KERNEL"/boot/vmlinuz-* >/dev/null || { echo "set KERNEL to the directory of an unpacked Debian kernel"; exit 1; }
 	truncate -s 1G disk && mkfs.ext4 -q disk
 	mkdir -p root/bin root/proc root/sys root/dev root/mnt root/modules
 	cp "$(command -v busybox)" root/bin/ && cp "$STABLEWRITE" root/bin/stablewrite
@@ -50,5 +51,5 @@ run)
 		-drive file=disk,format=raw,if=virtio,cache=none,aio="$aio" </dev/null >console
 	tail -n 4 console
 	;;
-check) ! grep -iE 'panic|I/O error|EXT4-fs error|mounting .* failed|not found' console ;;
+check) [ -s console ] && ! grep -iE 'panic|I/O error|EXT4-fs error|mounting .* failed|not found' console ;;
 esac
