@@ -17,7 +17,7 @@ func ExampleQueue() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	f, err := stablewrite.Create(filepath.Join(dir, "data"), stablewrite.Options{})
+	f, err := stablewrite.Create(filepath.Join(dir, "data"), stablewrite.Options{Strategy: stablewrite.Bounce})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func OpenFile(name string, flag int, perm fs.FileMode, o Options) (*File, error)
 		return nil, fmt.Errorf("stablewrite: open %s: %w", name, err)
 	}
 	if flag&os.O_APPEND != 0 {
-		return nil, fmt.Errorf("stablewrite: open %s: O_APPEND is refused: it overrides the offset of every write", name)
+		return nil, fmt.Errorf("stablewrite: open %s: %w: O_APPEND makes Linux ignore the offset of a write: open the file without it", name, fs.ErrInvalid)
 	}
 	file, err := openFile(name, flag, perm, o)
 	if err != nil {
@@ -89,8 +89,8 @@ func pathless(err error) error {
 }
 
 // New writes to the file that f has open. The caller keeps f, whose flags and offset do
-// not change: New opens the file once more, through /proc/self/fd, with O_DIRECT as the
-// Strategy requires, and with f's O_SYNC and O_DSYNC. f must not be open for appending.
+// not change: New opens the file once more, through /proc/self/fd (which needs permission
+// again), with O_DIRECT as the Strategy requires, and with f's O_SYNC and O_DSYNC. f must not be open for appending.
 //
 // Closing any descriptor of a file drops all fcntl (POSIX) locks that the process
 // holds on it. So do Close, and a New that fails.

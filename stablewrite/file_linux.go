@@ -203,7 +203,7 @@ func reopen(fd uintptr) (*os.File, error) {
 		return nil, err
 	}
 	if flags&unix.O_APPEND != 0 {
-		return nil, errors.New("O_APPEND makes Linux ignore the offset of a write: open the file without it")
+		return nil, fmt.Errorf("%w: O_APPEND makes Linux ignore the offset of a write: open the file without it", fs.ErrInvalid)
 	}
 	return os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), flags&keptFlags, 0)
 }

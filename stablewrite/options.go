@@ -132,7 +132,7 @@ func (o Options) Validate() error {
 	case o.Resubmit > Whole:
 		return fmt.Errorf("no such Resubmit: %d", uint8(o.Resubmit))
 	case o.RequireTracking && !o.tracks():
-		return fmt.Errorf("RequireTracking needs a strategy that detects, by tracking: %v by %v does not track", o.Strategy, o.DetectBy)
+		return fmt.Errorf("RequireTracking needs DetectBy: ByTracking and verify or detect, not %v by %v", o.Strategy, o.DetectBy)
 	case o.RequireDirect && !o.Strategy.Direct():
 		return fmt.Errorf("RequireDirect needs a direct strategy, which %v is not", o.Strategy)
 	case o.SegmentBytes < 0 || o.SegmentBytes > maxSegmentBytes || o.SegmentBytes%crcguard.BlockSize != 0:

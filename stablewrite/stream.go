@@ -69,7 +69,8 @@ type buffer struct {
 // streamDepth is how many buffers of a Stream are in flight at a time.
 const streamDepth = 4
 
-// StreamAt returns a Stream that begins at off. If it is not closed, its buffered
+// StreamAt returns a Stream that begins at off; the methods of the Stream return errors
+// such as that of a bad off. If the Stream is not closed, its buffered
 // bytes are lost, and Close of the File returns an error.
 func (f *File) StreamAt(off int64) *Stream {
 	s := &Stream{f: f, start: off, at: off, openAt: off}

@@ -69,8 +69,9 @@ type Receipt struct {
 
 // WriteAt writes p at off; it implements io.WriterAt. p may change meanwhile. The
 // error of a write that began is a *WriteError. Before it writes anything, WriteAt
-// refuses an unaligned off or length (the error wraps ErrUnaligned), a File opened for
-// reading (fs.ErrPermission) and a closed File (os.ErrClosed).
+// refuses a range that no file can have (the error wraps fs.ErrInvalid), an unaligned off
+// or length (ErrUnaligned), a File opened for reading (fs.ErrPermission) and a closed File
+// (os.ErrClosed).
 func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	w, _ := f.writes.Get().(*Write)
 	if w == nil {

@@ -29,7 +29,7 @@ func Advice(all []record.Watch) []string {
 // with what Kernel says of each stack that the program writes to.
 func Remedies(kernels ...string) []string {
 	return slices.Concat([]string{
-		"The program's own switch for buffered I/O, or checksums on: cache=writeback (QEMU), innodb_log_file_buffering=ON (MariaDB).",
+		"The program's own switch for buffered I/O: cache=writeback (QEMU), innodb_log_file_buffering=ON (MariaDB), debug_io_direct='' (PostgreSQL).",
 		"A layer that copies: qemu-nbd over a socket, or a loop device without direct I/O.",
 		"stablewrite run -- COMMAND, which opens the program's files without O_DIRECT.",
 	}, kernels, []string{

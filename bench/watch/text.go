@@ -49,7 +49,7 @@ func Judge(all []record.Watch) (Outcome, string) {
 	case run.Bios == 0:
 		return Inconclusive, "Inconclusive: no write came to a block device. Writes to NFS, FUSE and tmpfs never do, and buffered writes do so later, or at a sync."
 	case n == 0:
-		return Inconclusive, fmt.Sprintf("Inconclusive: no direct write was looked at. All programs together made %d writes to block devices.", run.Bios)
+		return Inconclusive, fmt.Sprintf("Inconclusive: no direct write was looked at, as under run, or where the kernel writes through the page cache. All programs together made %d writes to block devices.", run.Bios)
 	case run.Untraced > 0:
 		return Inconclusive, fmt.Sprintf("Inconclusive: 0 of %d %s were seen to change, but %d more were missed. Look at fewer: --sample, --max-blocks, --dev.", n, looked, run.Untraced)
 	case run.Unnamed > 0:
