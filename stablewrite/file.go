@@ -95,6 +95,9 @@ func pathless(err error) error {
 // Closing any descriptor of a file drops all fcntl (POSIX) locks that the process
 // holds on it. So do Close, and a New that fails.
 func New(f *os.File, o Options) (*File, error) {
+	if f == nil {
+		return nil, fmt.Errorf("stablewrite: %w: no file", fs.ErrInvalid)
+	}
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("stablewrite: open %s again: %w", f.Name(), err)
 	}
@@ -116,6 +119,9 @@ func NewDevice(d Device, o Options) (*File, error) {
 	}
 	if o.Lock {
 		return nil, errors.New("stablewrite: Options.Lock is for files, not for a Device")
+	}
+	if d == nil {
+		return nil, fmt.Errorf("stablewrite: %w: no Device", fs.ErrInvalid)
 	}
 	key := deviceKey(d)
 	file, err := newFile(d, key, key, o)
@@ -216,12 +222,15 @@ func (f *File) grain() int { return max(crcguard.BlockSize, f.geo.OffsetAlign) }
 // isPart reports whether n bytes at off begin or end within a unit of the device.
 func (f *File) isPart(off int64, n int) bool { return (off|int64(n))&int64(f.geo.OffsetAlign-1) != 0 }
 
-// enter begins a call; leave ends it.
-func (f *File) enter() error {
+// enter begins a call, which an error names by op; leave ends it.
+func (f *File) enter(op string) error {
+	if f == nil || f.dev == nil {
+		return fmt.Errorf("stablewrite: %s: %w: a File comes from Create, Open, OpenFile, New or NewDevice", op, fs.ErrInvalid)
+	}
 	f.open.RLock()
 	if f.closed {
 		f.open.RUnlock()
-		return f.wrap("use", os.ErrClosed)
+		return f.wrap(op, os.ErrClosed)
 	}
 	return nil
 }
@@ -246,7 +255,7 @@ func (f *File) wrap(what string, err error) error {
 // on that device (partitions count as their disk) returns the error again, until the
 // last of them is closed.
 func (f *File) Sync() error {
-	if err := f.enter(); err != nil {
+	if err := f.enter("sync"); err != nil {
 		return err
 	}
 	defer f.leave()

@@ -81,7 +81,7 @@ func newProgress(w *Write) *progress {
 // Write is alone if its caller waits in Do: perhaps nothing else is in flight then.
 func (st *progress) admit(f *File, pending *atomic.Int64, alone bool) bool {
 	w := st.w
-	if w.Err = f.enter(); w.Err != nil {
+	if w.Err = f.enter("write"); w.Err != nil {
 		return false
 	}
 	st.f, st.queue, st.ring, st.pending = f, nil, nil, pending

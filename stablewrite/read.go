@@ -19,7 +19,7 @@ import (
 // A read does not wait for writes. A read that overlaps a write under Verify may
 // return bytes that the resubmission then replaces.
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
-	if err := f.enter(); err != nil {
+	if err := f.enter("read"); err != nil {
 		return 0, err
 	}
 	defer f.leave()

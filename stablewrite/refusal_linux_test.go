@@ -21,11 +21,33 @@ func TestRefusalsSayWhy(t *testing.T) {
 	if err := f.Preallocate(0, 0); !errors.Is(err, fs.ErrInvalid) || !strings.Contains(err.Error(), "nothing to allocate") {
 		t.Errorf("Preallocate of nothing: %v", err)
 	}
+	if err := f.Truncate(-1); !errors.Is(err, fs.ErrInvalid) || !strings.Contains(err.Error(), "negative size") {
+		t.Errorf("Truncate to -1: %v", err)
+	}
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Preallocate(0, 0); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("Preallocate after Close: %v", err)
+	for op, call := range map[string]func(*File) error{
+		"preallocate": func(f *File) error { return f.Preallocate(0, 0) },
+		"truncate":    func(f *File) error { return f.Truncate(0) },
+		"sync":        (*File).Sync,
+		"size":        func(f *File) error { _, err := f.Size(); return err },
+		"read":        func(f *File) error { _, err := f.ReadAt(AlignedBuffer(4096), 0); return err },
+		"write":       func(f *File) error { _, err := f.WriteAt(AlignedBuffer(4096), 0); return err },
+		"stream":      func(f *File) error { return f.StreamAt(0).Close() },
+	} {
+		if err := call(f); !errors.Is(err, os.ErrClosed) || !strings.Contains(err.Error(), "stablewrite: "+op+" ") {
+			t.Errorf("%s after Close: %v", op, err)
+		}
+		if err := call(new(File)); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("%s of the zero File: %v", op, err)
+		}
+	}
+	if _, err := New(nil, Options{}); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("New of no file: %v", err)
+	}
+	if _, err := NewDevice(nil, Options{}); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("NewDevice of no Device: %v", err)
 	}
 
 	w, err := OpenFile(name, os.O_WRONLY, 0, Options{})

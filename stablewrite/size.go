@@ -22,7 +22,12 @@ type Resizer interface {
 
 // Size returns the length of the file or block device, in bytes.
 func (f *File) Size() (n int64, err error) {
-	if err := f.enter(); err != nil {
+	return f.sizeFor("size")
+}
+
+// sizeFor returns the size for a call, which an error names by op.
+func (f *File) sizeFor(op string) (n int64, err error) {
+	if err := f.enter(op); err != nil {
 		return 0, err
 	}
 	defer f.leave()
@@ -30,15 +35,18 @@ func (f *File) Size() (n int64, err error) {
 	if d, ok := f.dev.(Sized); ok {
 		n, err = d.Size()
 	}
-	return n, f.wrap("size", err)
+	return n, f.wrap(op, err)
 }
 
 // Truncate makes the file size bytes long. It and writes of the process beyond the
 // smaller of the old and the new size wait for each other.
 func (f *File) Truncate(size int64) error {
-	now, err := f.Size()
+	now, err := f.sizeFor("truncate")
 	if err != nil {
 		return err
+	}
+	if size < 0 {
+		return f.wrap("truncate", fmt.Errorf("%w: negative size", fs.ErrInvalid))
 	}
 	return f.resize("truncate", min(size, now), math.MaxInt64, func(d Resizer) error { return d.Truncate(size) })
 }
@@ -54,7 +62,7 @@ func (f *File) Preallocate(off, n int64) error {
 }
 
 func (f *File) resize(what string, off, end int64, do func(Resizer) error) error {
-	if err := f.enter(); err != nil {
+	if err := f.enter(what); err != nil {
 		return err
 	}
 	defer f.leave()
@@ -65,7 +73,7 @@ func (f *File) resize(what string, off, end int64, do func(Resizer) error) error
 	case f.readOnly:
 		return f.wrap(what, fmt.Errorf("%w: opened for reading only", fs.ErrPermission))
 	case off < 0:
-		return f.wrap(what, fmt.Errorf("%w: negative offset or size, or nothing to allocate", fs.ErrInvalid))
+		return f.wrap(what, fmt.Errorf("%w: negative offset, or nothing to allocate", fs.ErrInvalid))
 	}
 	return f.wrap(what, f.resized(off, end, func() error { return do(d) }))
 }

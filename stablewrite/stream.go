@@ -74,7 +74,7 @@ const streamDepth = 4
 // bytes are lost, and Close of the File returns an error.
 func (f *File) StreamAt(off int64) *Stream {
 	s := &Stream{f: f, start: off, at: off, openAt: off}
-	if s.err = f.enter(); s.err != nil {
+	if s.err = f.enter("stream"); s.err != nil {
 		return s
 	}
 	defer f.leave()
