@@ -93,7 +93,7 @@ func verdict(p record.Probe, s *record.System, state State) string {
 // histories say, by file system ("" for a block device), which kernel versions changed how
 // it is written.
 var histories = map[string]string{
-	"btrfs": "until Linux 6.14 btrfs with data checksums wrote the caller's memory, and a block that changed in flight reads as EIO. From 6.15 on (and in some stable kernels, such as Debian's 6.12) it writes through the page cache, from 7.3 on it bounces. Without data checksums it writes the caller's memory.",
+	"btrfs": "until Linux 6.14 btrfs with data checksums wrote the caller's memory, and a block that changed in flight reads as EIO. From 6.15 on (and in some stable kernels, such as Debian's 6.12) it writes through the page cache, from 7.3 on it bounces. Without data checksums it writes the caller's memory; with two copies of the data (raid1), Linux 6.18 was seen to write through the page cache.",
 	"xfs":   "from Linux 7.0 on xfs bounces writes to a device that asks for stable pages (protection information, queue/stable_writes). md raid1 does not ask, nor does dm-integrity from 6.18 to 7.2.",
 	"ext4":  "up to Linux 7.3 a direct write on ext4 always uses the caller's memory, even if the device asks for stable pages.",
 	"":      "up to Linux 7.3 a block device gets the caller's memory. Some layers then copy it: dm-crypt, dm-integrity with a journal, md raid4, raid5 and raid6.",
