@@ -60,13 +60,16 @@ func (t *tally) add(r record.Repro) {
 	if r.Gate {
 		n = r.Overlapped
 	}
-	t.share.add(r.Torn, max(0, n-r.WriteErrors))
-	t.refused += r.Refused
+	t.addOf(r, n)
 }
 
 // addChanged adds r, of which only the writes that were changed in flight count.
 func (t *tally) addChanged(r record.Repro) {
-	t.share.add(r.Torn, max(r.Torn, r.Overlapped-r.WriteErrors))
+	t.addOf(r, max(r.Overlapped, r.Torn+r.WriteErrors))
+}
+
+func (t *tally) addOf(r record.Repro, n int) {
+	t.share.add(r.Torn, max(0, n-r.WriteErrors))
 	t.refused += r.Refused
 }
 
