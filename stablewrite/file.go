@@ -90,7 +90,8 @@ func pathless(err error) error {
 
 // New writes to the file that f has open. The caller keeps f, whose flags and offset do
 // not change: New opens the file once more, through /proc/self/fd (which needs permission
-// again), with O_DIRECT as the Strategy requires, and with f's O_SYNC and O_DSYNC. f must not be open for appending.
+// again), with O_DIRECT as the Strategy requires, and with f's O_SYNC and O_DSYNC. f must
+// not be open for appending.
 //
 // Closing any descriptor of a file drops all fcntl (POSIX) locks that the process
 // holds on it. So do Close, and a New that fails.
@@ -224,13 +225,21 @@ func (f *File) isPart(off int64, n int) bool { return (off|int64(n))&int64(f.geo
 
 // enter begins a call, which an error names by op; leave ends it.
 func (f *File) enter(op string) error {
-	if f == nil || f.dev == nil {
-		return fmt.Errorf("stablewrite: %s: %w: a File comes from Create, Open, OpenFile, New or NewDevice", op, fs.ErrInvalid)
+	if err := f.opened(op); err != nil {
+		return err
 	}
 	f.open.RLock()
 	if f.closed {
 		f.open.RUnlock()
 		return f.wrap(op, os.ErrClosed)
+	}
+	return nil
+}
+
+// opened refuses the zero File.
+func (f *File) opened(op string) error {
+	if f.dev == nil {
+		return fmt.Errorf("stablewrite: %s: %w: a File comes from Create, Open, OpenFile, New or NewDevice", op, fs.ErrInvalid)
 	}
 	return nil
 }
@@ -268,6 +277,9 @@ func (f *File) Sync() error {
 // File returns an error that wraps os.ErrClosed. A Stream that is still open returns it
 // when it next writes out its buffer.
 func (f *File) Close() error {
+	if err := f.opened("close"); err != nil {
+		return err
+	}
 	hurry()
 	f.open.Lock()
 	patient()

@@ -43,6 +43,9 @@ func TestRefusalsSayWhy(t *testing.T) {
 			t.Errorf("%s of the zero File: %v", op, err)
 		}
 	}
+	if err := new(File).Close(); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("close of the zero File: %v", err)
+	}
 	if _, err := New(nil, Options{}); !errors.Is(err, fs.ErrInvalid) {
 		t.Errorf("New of no file: %v", err)
 	}

@@ -70,8 +70,8 @@ type buffer struct {
 const streamDepth = 4
 
 // StreamAt returns a Stream that begins at off; the methods of the Stream return errors
-// such as that of a bad off. If the Stream is not closed, its buffered
-// bytes are lost, and Close of the File returns an error.
+// such as that of a bad off. If the Stream is not closed, its buffered bytes are lost, and
+// Close of the File returns an error.
 func (f *File) StreamAt(off int64) *Stream {
 	s := &Stream{f: f, start: off, at: off, openAt: off}
 	if s.err = f.enter("stream"); s.err != nil {
