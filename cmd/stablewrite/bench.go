@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -163,14 +162,6 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	ctx, stop := interruptible(cmd)
 	defer stop()
 	return res.end(ctx, cmd, report.Text, advised(f.time(ctx, cmd, args, res)))
-}
-
-// advised adds to an error that a file is not written directly which files are.
-func advised(err error) error {
-	if errors.Is(err, stablewrite.ErrNotDirect) {
-		return fmt.Errorf("%w; name a file on ext4 or xfs, or a block device, and run without a guard", err)
-	}
-	return err
 }
 
 // time times the plan. It removes the file before anything but Records is printed: a

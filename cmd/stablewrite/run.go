@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"stablepages/stablewrite"
 )
 
 // Exit codes.
@@ -39,6 +41,14 @@ func (e *exit) Error() string {
 func usage(err error) error { return &exit{exitUsage, err} }
 
 func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
+
+// advised adds to an error that a file is not written directly which files are.
+func advised(err error) error {
+	if errors.Is(err, stablewrite.ErrNotDirect) {
+		return fmt.Errorf("%w; name a file on ext4 or xfs, or a block device, and run without a guard", err)
+	}
+	return err
+}
 
 // positional makes the errors of an argument check of cobra usage errors.
 func positional(check cobra.PositionalArgs) cobra.PositionalArgs {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -190,11 +189,8 @@ func (f *watchFlags) wait(ctx context.Context, cmd *cobra.Command, args []string
 		signal.Notify(forward, terminations()...)
 		defer signal.Stop(forward)
 		if err := c.Start(); err != nil {
-			file, path := (*fs.PathError)(nil), (*exec.Error)(nil)
-			if errors.As(err, &file) {
-				err = file.Err // without "fork/exec"
-			} else if errors.As(err, &path) {
-				err = path.Err
+			if cause := errors.Unwrap(err); cause != nil {
+				err = cause // without "fork/exec" and the name
 			}
 			return nil, fmt.Errorf("%s cannot be started: %w; check the name, or give its path", args[0], err)
 		}
