@@ -23,46 +23,36 @@ type module struct {
 	content []byte // uncompressed
 }
 
-// packings unpack a module, by the end of its file's name.
-var packings = map[string]func([]byte) ([]byte, error){
-	".ko":     func(b []byte) ([]byte, error) { return b, nil },
-	".ko.xz":  unxz,
-	".ko.zst": unzstd,
-}
-
-// packing returns the end of the name of a module's file; "" for any other file.
-func packing(name string) string {
-	for suffix := range packings {
-		if strings.HasSuffix(name, suffix) {
-			return suffix
-		}
-	}
-	return ""
+// packings unpack a module, by the extension of its file.
+var packings = map[string]func(io.Reader) (io.Reader, error){
+	".ko": func(r io.Reader) (io.Reader, error) { return r, nil },
+	".xz": func(r io.Reader) (io.Reader, error) { return xz.NewReader(r) },
+	// A single decoder starts no goroutine, so there is nothing to close.
+	".zst": func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r, zstd.WithDecoderConcurrency(1)) },
 }
 
 // canonical returns the kernel's name of a module, given its file or its name with dashes.
 func canonical(name string) string {
-	name = path.Base(name)
-	return strings.ReplaceAll(strings.TrimSuffix(name, packing(name)), "-", "_")
+	name, _, _ = strings.Cut(path.Base(name), ".ko")
+	return strings.ReplaceAll(name, "-", "_")
 }
 
-// tree lists the modules of k: files by name, and those that are built in.
-func (k Kernel) tree() (files map[string]string, builtin map[string]bool, err error) {
-	files, builtin = map[string]string{}, map[string]bool{}
-	err = filepath.WalkDir(k.modules, func(name string, d fs.DirEntry, err error) error {
-		if err == nil && packing(name) != "" {
+// tree lists the files of k's modules by name. Modules that are built in have the file "".
+func (k Kernel) tree() (map[string]string, error) {
+	builtin, err := os.ReadFile(filepath.Join(k.modules, "modules.builtin"))
+	if err != nil {
+		return nil, err
+	}
+	files := map[string]string{}
+	for line := range strings.Lines(string(builtin)) {
+		files[canonical(line)] = ""
+	}
+	return files, filepath.WalkDir(k.modules, func(name string, _ fs.DirEntry, err error) error {
+		if err == nil && packings[filepath.Ext(name)] != nil {
 			files[canonical(name)] = name
 		}
 		return err
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	list, err := os.ReadFile(filepath.Join(k.modules, "modules.builtin"))
-	for line := range strings.Lines(string(list)) {
-		builtin[canonical(strings.TrimSpace(line))] = true
-	}
-	return files, builtin, err
 }
 
 // optional marks a module that a kernel may lack, because the kernel has it built in under
@@ -73,28 +63,26 @@ const optional = "?"
 // those that they depend on, in the order in which they are to be loaded. It leaves out
 // modules that are built in; parameters of these are an error.
 func (k Kernel) load(wanted []string) (order []module, err error) {
-	files, builtin, err := k.tree()
+	files, err := k.tree()
 	if err != nil {
 		return nil, err
 	}
 	seen := map[string]bool{}
 	var add func(name, params string) error
 	add = func(name, params string) error {
-		if name = canonical(name); seen[name] && params != "" {
+		name = canonical(name)
+		file, ok := files[name]
+		switch {
+		case seen[name] && params != "":
 			return fmt.Errorf("the module %s is loaded before it is given %q: name it earlier", name, params)
-		} else if seen[name] {
+		case !ok:
+			return fmt.Errorf("%w: Linux %s has no module %s", ErrNoModule, k.Version, name)
+		case file == "" && params != "":
+			return fmt.Errorf("the module %s is built into Linux %s, and cannot be given %q", name, k.Version, params)
+		case seen[name], file == "":
 			return nil
 		}
 		seen[name] = true
-		file, ok := files[name]
-		switch {
-		case !ok && builtin[name] && params == "":
-			return nil
-		case !ok && builtin[name]:
-			return fmt.Errorf("the module %s is built into Linux %s, and cannot be given %q", name, k.Version, params)
-		case !ok:
-			return fmt.Errorf("%w: Linux %s has no module %s", ErrNoModule, k.Version, name)
-		}
 		content, needs, err := readModule(file)
 		if err != nil {
 			return err
@@ -122,33 +110,21 @@ func (k Kernel) load(wanted []string) (order []module, err error) {
 
 // readModule returns a module, uncompressed, and the modules that it needs.
 func readModule(name string) (content []byte, needs []string, err error) {
-	if content, err = os.ReadFile(name); err != nil {
+	packed, err := os.ReadFile(name)
+	if err != nil {
 		return nil, nil, err
 	}
-	if content, err = packings[packing(name)](content); err == nil {
+	r, err := packings[filepath.Ext(name)](bytes.NewReader(packed))
+	if err == nil {
+		content, err = io.ReadAll(r)
+	}
+	if err == nil {
 		needs, err = depends(content)
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return content, needs, nil
-}
-
-func unxz(b []byte) ([]byte, error) {
-	r, err := xz.NewReader(bytes.NewReader(b))
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(r)
-}
-
-func unzstd(b []byte) ([]byte, error) {
-	r, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	return r.DecodeAll(b, nil)
 }
 
 // depends returns the modules that a module says it needs (modinfo(8)). Packages do not
