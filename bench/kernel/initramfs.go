@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -19,7 +20,7 @@ import (
 type archive struct {
 	w       *bufio.Writer // keeps the first error
 	entries int
-	has     map[string]bool // directories and files
+	dirs    map[string]bool
 }
 
 // File types, stat(2).
@@ -31,61 +32,26 @@ const (
 
 // dir adds a directory and those above it, by its name without a slash at the begin.
 func (a *archive) dir(name string) {
-	if a.has[name] {
+	if a.dirs[name] {
 		return
 	}
+	a.dirs[name] = true
 	a.dir(path.Dir(name))
 	a.entry(name, typeDir|0o755, 0, 0, nil)
 }
 
 // file adds a file that can be executed.
 func (a *archive) file(name string, content []byte) {
-	name = relative(name)
+	name = strings.TrimPrefix(path.Clean(name), "/")
 	a.dir(path.Dir(name))
 	a.entry(name, typeFile|0o755, 0, 0, content)
 }
 
-// relative returns a name as seen from the root.
-func relative(name string) string { return strings.TrimPrefix(path.Clean(name), "/") }
-
-// copy adds a file of this machine under a name and, if it is a program, the
-// libraries that it needs, unless they are there already.
-func (a *archive) copy(name, from string) error {
-	content, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
-	a.file(name, content)
-	if !bytes.HasPrefix(content, []byte(elf.ELFMAG)) {
-		return nil
-	}
-	libs, err := libraries(from)
-	if err != nil {
-		return err
-	}
-	for _, lib := range libs {
-		if a.has[relative(lib)] {
-			continue
-		}
-		content, err := os.ReadFile(lib)
-		if err != nil {
-			return err
-		}
-		a.file(lib, content)
-	}
-	return nil
-}
-
 func (a *archive) entry(name string, mode, major, minor int, content []byte) {
-	a.has[name] = true
 	a.entries++
-	links := 1
-	if mode&typeDir != 0 {
-		links = 2
-	}
 	pad := func(n int) string { return "\x00\x00\x00"[:-n&3] } // up to a multiple of four
 	header := fmt.Sprintf("070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%s\x00",
-		a.entries, mode, 0, 0, links, 0, len(content), 0, 0, major, minor, len(name)+1, 0, name)
+		a.entries, mode, 0, 0, 1, 0, len(content), 0, 0, major, minor, len(name)+1, 0, name)
 	a.w.WriteString(header + pad(len(header)))
 	a.w.Write(content)
 	a.w.WriteString(pad(len(content)))
@@ -100,17 +66,30 @@ const (
 )
 
 // writeInitramfs writes all that the guest is given: files of this machine, by their
-// names in the guest, the init program among them; modules; and the job.
+// names in the guest, the init program among them, with the libraries of programs;
+// modules; and the job.
 func writeInitramfs(w io.Writer, files map[string]string, modules []module, job []byte) error {
-	a := &archive{w: bufio.NewWriterSize(w, 1<<20), has: map[string]bool{".": true}}
+	a := &archive{w: bufio.NewWriterSize(w, 1<<20), dirs: map[string]bool{".": true}}
 	for _, dir := range []string{"proc", "sys", "tmp", "mnt", "dev"} {
 		a.dir(dir)
 	}
 	a.entry("dev/console", typeChar|0o600, 5, 1, nil) // the standard files of init
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if err := a.copy(name, files[name]); err != nil {
+	all := maps.Clone(files)
+	for _, from := range files {
+		libs, err := libraries(from)
+		if err != nil {
 			return err
 		}
+		for _, lib := range libs {
+			all[lib] = lib
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		content, err := os.ReadFile(all[name])
+		if err != nil {
+			return err
+		}
+		a.file(name, content)
 	}
 	var order bytes.Buffer
 	for _, m := range modules {
@@ -125,11 +104,13 @@ func writeInitramfs(w io.Writer, files map[string]string, modules []module, job 
 
 // libraries lists the files that a program needs to start, by the names under which the
 // program looks for them: its loader, and the libraries that the loader lists (ld.so(8)).
-// A static program needs none.
+// A static program needs none, and neither does a file of another format.
 func libraries(program string) ([]string, error) {
 	f, err := elf.Open(program)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", program, err)
+	if format := (*elf.FormatError)(nil); errors.As(err, &format) || errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
 	}
 	defer f.Close()
 	interp := slices.IndexFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
