@@ -49,7 +49,7 @@ func misbehave(in *Inside, what string) error {
 		}
 		return in.Say([]string{strings.TrimSpace(string(release)), strings.TrimRight(string(was), "\x00")})
 	case "cut":
-		in.CutPower()
+		return in.CutPower()
 	case "fail":
 		return errors.New("as it was told")
 	case "panic in Go":

@@ -93,28 +93,23 @@ func (in *Inside) run(job func(*Inside, json.RawMessage) error) error {
 	if err := in.send(message{Up: true}); err != nil {
 		return err
 	}
-	spec, err := os.ReadFile(jobFile)
-	if err == nil {
-		err = protect(func() error { return job(in, spec) })
+	if err := protect(in, job); err != nil {
+		return in.end(message{Failed: err.Error()})
 	}
-	last := message{Done: true}
-	if err != nil {
-		last = message{Failed: err.Error()}
-	}
-	if err := in.send(last); err != nil {
-		return err
-	}
-	sleep()
-	return nil
+	return in.end(message{Done: true})
 }
 
-func protect(f func() error) (err error) {
+func protect(in *Inside, job func(*Inside, json.RawMessage) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	return f()
+	spec, err := os.ReadFile(jobFile)
+	if err != nil {
+		return err
+	}
+	return job(in, spec)
 }
 
 // Say tells the host v, as JSON. Goroutines may call it at the same time.
@@ -126,15 +121,34 @@ func (in *Inside) Say(v any) error {
 	return in.send(message{Say: b})
 }
 
-// CutPower ends the machine as a power failure does: nothing is flushed. It does
-// not return.
-func (in *Inside) CutPower() {
-	in.send(message{Cut: true})
-	sleep()
+// Logged returns the lines of the kernel's log (Documentation/ABI/testing/dev-kmsg) since
+// the last call, without their prefixes.
+func (in *Inside) Logged() (lines []string) {
+	for buf := make([]byte, 8192); ; {
+		n, err := unix.Read(in.log, buf)
+		switch {
+		case errors.Is(err, unix.EPIPE), errors.Is(err, unix.EINTR): // overwritten before it was read
+			continue
+		case err != nil || n <= 0:
+			return lines
+		}
+		// "6,339,5140900,-;text\n continuation=...\n"
+		if _, text, ok := strings.Cut(string(buf[:n]), ";"); ok {
+			text, _, _ = strings.Cut(text, "\n")
+			lines = append(lines, text)
+		}
+	}
 }
 
-// sleep waits for the host to end the machine.
-func sleep() {
+// CutPower ends the machine as a power failure does: nothing is flushed. It
+// returns only if the host cannot be told.
+func (in *Inside) CutPower() error { return in.end(message{Cut: true}) }
+
+// end tells the host the last message, upon which the host ends the machine.
+func (in *Inside) end(last message) error {
+	if err := in.send(last); err != nil {
+		return err
+	}
 	for {
 		time.Sleep(time.Hour)
 	}

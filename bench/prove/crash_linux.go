@@ -54,8 +54,7 @@ func (g *guest) crash() error {
 	if err := g.stage.Target.Sync(); err != nil { // the other program
 		return err
 	}
-	g.in.CutPower()
-	return nil
+	return g.in.CutPower()
 }
 
 // place is the offset of the nth write of a strategy.

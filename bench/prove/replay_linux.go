@@ -44,8 +44,7 @@ func (g *guest) replay(disk string) error {
 	if err := errors.Join(err, stop(), g.stage.Unmount(), victim.EndLog()); err != nil {
 		return err
 	}
-	g.in.CutPower()
-	return nil
+	return g.in.CutPower()
 }
 
 // recorded has every strategy write, one after the other.
