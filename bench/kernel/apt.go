@@ -95,12 +95,17 @@ Acquire::Retries "1";
 
 func (a apt) config() string { return filepath.Join(a.dir, "apt.conf") }
 
-// run runs a command of apt in the directory and returns its output.
+// run runs a command of apt in the directory and returns its output. If the command fails,
+// the archive cannot be asked, or has no such package.
 func (a apt) run(ctx context.Context, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = a.dir
 	cmd.Env = append(os.Environ(), "APT_CONFIG="+a.config(), "LC_ALL=C")
-	return output(ctx, cmd)
+	out, err := output(ctx, cmd)
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", ErrNoPackage, err)
+	}
+	return out, err
 }
 
 // output runs a command of ctx and returns its output. The error has its complaints.
@@ -118,21 +123,9 @@ func output(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// update fetches the lists of the suite and checks their signature.
-func (a apt) update(ctx context.Context) error {
-	_, err := a.run(ctx, "apt-get", "update", "-q")
-	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("%w: %w", ErrNoPackage, err)
-	}
-	return err
-}
-
 // show returns the fields of a package, by name.
 func (a apt) show(ctx context.Context, pkg string) (map[string]string, error) {
 	out, err := a.run(ctx, "apt-cache", "show", "--no-all-versions", pkg)
-	if err != nil && ctx.Err() == nil {
-		err = fmt.Errorf("%w: the suite has no package %s", ErrNoPackage, pkg)
-	}
 	fields := map[string]string{}
 	for line := range strings.Lines(string(out)) {
 		if key, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok && line[0] != ' ' {
@@ -160,15 +153,13 @@ func (a apt) newest(ctx context.Context) (p Package, err error) {
 	if !debianVersion.MatchString(p.Version) {
 		return p, fmt.Errorf("%w: %s has the version %q", ErrNoPackage, metaPackage, p.Version)
 	}
-	same := regexp.MustCompile(`\b(linux-[^ ,|]+) \(= ` + regexp.QuoteMeta(p.Version) + `\)`)
-	for _, need := range same.FindAllStringSubmatch(meta["Depends"], -1) {
-		if len(p.Parts) == 0 && strings.HasPrefix(need[1], "linux-image-") {
-			p.Parts = []string{need[1]}
-		}
-	}
-	if len(p.Parts) == 0 {
+	exactly := ` \(= ` + regexp.QuoteMeta(p.Version) + `\)`
+	image := regexp.MustCompile(`\b(linux-image-[^ ,|]+)` + exactly).FindStringSubmatch(meta["Depends"])
+	if image == nil {
 		return p, fmt.Errorf("%w: %s %s depends on no image", ErrNoPackage, metaPackage, p.Version)
 	}
+	p.Parts = image[1:]
+	same := regexp.MustCompile(`\b(linux-[^ ,|]+)` + exactly)
 	for i := 0; i < len(p.Parts); i++ { // which grows
 		fields, err := a.show(ctx, p.Parts[i])
 		if err != nil {
@@ -202,7 +193,7 @@ func (a apt) unpack(ctx context.Context, p Package, tree string) error {
 		return fmt.Errorf("apt-get left %d packages, not %d", len(debs), len(p.Parts))
 	}
 	for _, deb := range debs {
-		if _, err := a.run(ctx, "dpkg-deb", "-x", deb, tree); err != nil {
+		if _, err := output(ctx, exec.CommandContext(ctx, "dpkg-deb", "-x", deb, tree)); err != nil {
 			return err
 		}
 	}

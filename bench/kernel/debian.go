@@ -113,7 +113,7 @@ func (s Series) ask(ctx context.Context, cache string, fetch bool) (p Package, e
 	if err != nil {
 		return p, err
 	}
-	if err := a.update(ctx); err != nil {
+	if _, err := a.run(ctx, "apt-get", "update", "-q"); err != nil { // checks the signature of the lists
 		return p, err
 	}
 	if p, err = a.newest(ctx); err != nil {
@@ -167,14 +167,14 @@ func (s Series) workshop(cache string) (dir string, err error) {
 	if err := os.MkdirAll(s.place(cache, ""), 0o777); err != nil {
 		return "", err
 	}
-	old, err := fs.Glob(os.DirFS(cache), workshops+"*")
+	entries, err := os.ReadDir(cache)
 	if err != nil {
 		return "", err
 	}
-	for _, name := range old {
-		name = filepath.Join(cache, name)
-		if st, err := os.Stat(name); err == nil && time.Since(st.ModTime()) > 2*fetchTime {
-			os.RemoveAll(name)
+	for _, e := range entries {
+		old, err := e.Info()
+		if strings.HasPrefix(e.Name(), workshops) && err == nil && time.Since(old.ModTime()) > 2*fetchTime {
+			os.RemoveAll(filepath.Join(cache, e.Name()))
 		}
 	}
 	return os.MkdirTemp(cache, workshops+"*")

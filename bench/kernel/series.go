@@ -3,7 +3,6 @@ package kernel
 import (
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -45,7 +44,7 @@ func SeriesNamed(name string) (Series, error) {
 		names = append(names, s.Name)
 	}
 	// The last but one is the last that is named by its version.
-	if last := names[len(names)-2]; isRelease(name) && ordinal(name) > ordinal(last) {
+	if last := names[len(names)-2]; isRelease(name) && Ordinal(name) > Ordinal(last) {
 		s := newestSeries
 		s.release = name + "."
 		return s, nil
@@ -62,10 +61,10 @@ func (s Series) String() string {
 
 var isRelease = regexp.MustCompile(`^[0-9]{1,3}\.[0-9]{1,3}$`).MatchString
 
-// ordinal orders "6.1" before "6.12", which is before "7.0".
-func ordinal(release string) int {
-	major, minor, _ := strings.Cut(release, ".")
-	m, _ := strconv.Atoi(major)
-	n, _ := strconv.Atoi(minor)
-	return 1000*m + n
+// Ordinal orders versions by their first two numbers: "6.1" before "6.12", which is before
+// "7.0". It is 0 without a number at the begin.
+func Ordinal(version string) int {
+	var major, minor int
+	fmt.Sscanf(version, "%d.%d", &major, &minor)
+	return 1000*major + minor
 }

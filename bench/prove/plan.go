@@ -1,7 +1,6 @@
 package prove
 
 import (
-	"fmt"
 	"os"
 	"slices"
 	"time"
@@ -157,11 +156,7 @@ func (p Plan) races(v victim.Victim, tracks bool) []race {
 }
 
 // tracks reports whether a kernel can track writes to pages: Linux 6.7 and later.
-func tracks(version string) bool {
-	var major, minor int
-	fmt.Sscanf(version, "%d.%d", &major, &minor)
-	return major > 6 || major == 6 && minor >= 7
-}
+func tracks(version string) bool { return kernel.Ordinal(version) >= kernel.Ordinal("6.7") }
 
 // The first races, measuring of them, show how the kernel writes: raw ones against storm,
 // gated and free. They go on until changes met the fewest writes that show anything.
