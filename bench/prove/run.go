@@ -71,14 +71,6 @@ type said struct {
 	Record *record.Prove `json:"record,omitempty"`
 }
 
-// event is a line from a machine, or its end.
-type event struct {
-	machine *machine
-	said    said
-	ended   bool
-	err     error
-}
-
 // inOrder runs machines, some at a time, and puts their Records in order.
 func inOrder(ctx context.Context, all []*machine, run func(context.Context, *machine, func(said)) error, emit func(record.Prove) error, progress func(done, of int, what string)) (failures []error, err error) {
 	ctx, stop := context.WithCancelCause(ctx)
@@ -95,26 +87,46 @@ func inOrder(ctx context.Context, all []*machine, run func(context.Context, *mac
 		m.held = nil
 	}
 	progress(0, len(all), "booting")
+	var mu sync.Mutex
 	out, done := 0, 0
-	for e := range events(ctx, all, run) {
-		m := e.machine
-		switch {
-		case e.ended:
-			m.ended, m.err = true, e.err
-			if done++; errors.Is(e.err, kernel.ErrQEMU) { // no other machine could be made
-				stop(e.err)
-			}
-		case e.said.Record != nil:
-			m.held = append(m.held, *e.said.Record)
-		default:
-			progress(done, len(all), fmt.Sprintf("%v: %s", m, e.said.Doing))
-		}
+	// on makes a change that a machine tells, and emits the Records that can go out then.
+	on := func(change func()) {
+		mu.Lock()
+		defer mu.Unlock()
+		change()
 		for ; out < len(all); out++ {
 			if flush(all[out]); !all[out].ended {
 				break
 			}
 		}
 	}
+	var running sync.WaitGroup
+	places := make(chan struct{}, atOnce)
+	for _, m := range all {
+		places <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
+		running.Go(func() {
+			defer func() { <-places }()
+			failed := run(ctx, m, func(s said) {
+				on(func() {
+					if s.Record != nil {
+						m.held = append(m.held, *s.Record)
+					} else {
+						progress(done, len(all), fmt.Sprintf("%v: %s", m, s.Doing))
+					}
+				})
+			})
+			on(func() {
+				done++
+				if m.ended, m.err = true, failed; errors.Is(failed, kernel.ErrQEMU) { // no other machine could be made
+					stop(failed)
+				}
+			})
+		})
+	}
+	running.Wait()
 	for _, m := range all {
 		flush(m) // held by an interruption
 		if m.err != nil {
@@ -126,33 +138,6 @@ func inOrder(ctx context.Context, all []*machine, run func(context.Context, *mac
 	}
 	progress(len(all), len(all), "done")
 	return failures, nil
-}
-
-// events runs machines, some at a time, until ctx ends. The channel is closed when no
-// machine runs any more.
-func events(ctx context.Context, all []*machine, run func(context.Context, *machine, func(said)) error) <-chan event {
-	next, events := make(chan *machine, len(all)), make(chan event)
-	for _, m := range all {
-		next <- m
-	}
-	close(next)
-	var wg sync.WaitGroup
-	for range atOnce {
-		wg.Go(func() {
-			for m := range next {
-				if ctx.Err() != nil {
-					return
-				}
-				err := run(ctx, m, func(s said) { events <- event{machine: m, said: s} })
-				events <- event{machine: m, ended: true, err: err}
-			}
-		})
-	}
-	go func() {
-		wg.Wait()
-		close(events)
-	}()
-	return events
 }
 
 // run boots a machine for its job, and once more if it asked for a power cut, or did not
