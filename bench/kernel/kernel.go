@@ -34,10 +34,7 @@ func Open(dir string) (Kernel, error) {
 	}
 	images := map[string]string{} // by version
 	for _, pattern := range []string{"boot/vmlinuz-*", "lib/modules/*/vmlinuz", "usr/lib/modules/*/vmlinuz"} {
-		names, err := fs.Glob(os.DirFS(dir), pattern)
-		if err != nil {
-			return Kernel{}, err
-		}
+		names, _ := fs.Glob(os.DirFS(dir), pattern) // fails for a wrong pattern only
 		for _, name := range names {
 			version, inBoot := strings.CutPrefix(path.Base(name), "vmlinuz-")
 			if !inBoot {

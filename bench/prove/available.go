@@ -35,16 +35,18 @@ func NewItem(what, how string, err error) Item {
 func KernelOf(ctx context.Context, cache string, s kernel.Series) Item {
 	p, err := s.Find(ctx, cache)
 	if err != nil {
-		return NewItem(s.String(), "", fmt.Errorf("%s: %w", s.Suite, err))
+		err = fmt.Errorf("%s: %w", s.Suite, err)
 	}
 	how := s.Suite + ": " + p.Version
 	if p.Bytes > 0 {
 		how += fmt.Sprintf(", %.1f MB", float64(p.Bytes)/1e6)
 	}
 	if p.Cached {
-		return NewItem(s.String(), how+", downloaded", nil)
+		how += ", downloaded"
+	} else {
+		how += ", to be downloaded"
 	}
-	return NewItem(s.String(), how+", to be downloaded", nil)
+	return NewItem(s.String(), how, err)
 }
 
 // Items lists the prerequisites of p but for its kernels.

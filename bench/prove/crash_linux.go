@@ -40,13 +40,12 @@ func (g *guest) crash() error {
 			cfg.Offset, cfg.Gate, cfg.Seed, cfg.Writes = place(i, n), true, raceSeed+uint64(n), 1
 			cfg.Landed = func(int) error { return errCrash }
 			cut, err := repro.Run(context.Background(), cfg, nil)
-			if err == nil {
-				err = errors.New("it went on")
-			}
-			if !errors.Is(err, errCrash) {
+			switch {
+			case err == nil:
+				return fmt.Errorf("a write by %v: it went on", s)
+			case !errors.Is(err, errCrash):
 				return fmt.Errorf("a write by %v: %w", s, err)
-			}
-			if cut.Overlapped != 1 {
+			case cut.Overlapped != 1:
 				return fmt.Errorf("a write by %v: nothing changed in flight", s)
 			}
 		}
@@ -66,13 +65,8 @@ func (g *guest) old() error {
 	if err != nil {
 		return err
 	}
-	p := stablewrite.AlignedBuffer(raceBytes)
-	for i := range len(g.job.Strategies) * crashes {
-		if _, err := f.WriteAt(p, place(0, i)); err != nil {
-			return errors.Join(err, f.Close())
-		}
-	}
-	return errors.Join(f.Sync(), f.Close())
+	_, err = f.WriteAt(stablewrite.AlignedBuffer(int(place(len(g.job.Strategies), 0))), 0)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // leftBehind counts, for each strategy, the writes that have a block which cannot be read,

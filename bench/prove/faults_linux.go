@@ -35,12 +35,6 @@ func (g *guest) faults() error {
 	return nil
 }
 
-// slot holds, for each block of a place, the sum that the media must have, if it is known.
-type slot [faultBytes / crcguard.BlockSize]struct {
-	known bool
-	sum   uint32
-}
-
 func (g *guest) fault(s stablewrite.Strategy, k mutator.Kind) error {
 	if err := g.doing("%v against %v, with writes failing below", s, k); err != nil {
 		return err
@@ -76,20 +70,17 @@ func (g *guest) fault(s stablewrite.Strategy, k mutator.Kind) error {
 		}
 	}
 	rec.Seconds = time.Since(began).Seconds()
-	for i := range told {
-		wrong := 0
-		err := readBlocks(g.stage.Target, int64(i)*faultBytes, faultBytes, func(p []byte, at int64) error {
-			b := told[i][at%faultBytes/crcguard.BlockSize]
-			if b.known && (p == nil || crcguard.Checksum(p) != b.sum) {
-				wrong = 1
-			}
-			return nil
-		})
-		if err != nil {
-			return err
+	torn := map[int64]bool{} // slots
+	err = readBlocks(g.stage.Target, 0, faultSlots*faultBytes, func(p []byte, at int64) error {
+		if sum, known := told[at]; known && (p == nil || crcguard.Checksum(p) != sum) {
+			torn[at/faultBytes] = true
 		}
-		rec.Torn += wrong
+		return nil
+	})
+	if err != nil {
+		return err
 	}
+	rec.Torn = len(torn)
 	return g.say(rec)
 }
 
@@ -112,8 +103,9 @@ func repeat(pause time.Duration, f func() error) (stop func() error) {
 }
 
 // writeAll writes to the slots in turn, counts in rec, and returns the sums that the writer
-// was told.
-func writeAll(f *stablewrite.File, m *mutator.Mutator, writes int, rec *record.Prove) (told [faultSlots]slot, err error) {
+// was told, by the offsets of their blocks. A block that is spoiled has none.
+func writeAll(f *stablewrite.File, m *mutator.Mutator, writes int, rec *record.Prove) (told map[int64]uint32, err error) {
+	told = map[int64]uint32{}
 	w := stablewrite.Write{Buf: m.Buffer(), Sums: make([]uint32, faultBytes/crcguard.BlockSize)}
 	for i := range writes {
 		m.BeginWrite()
@@ -137,10 +129,12 @@ func writeAll(f *stablewrite.File, m *mutator.Mutator, writes int, rec *record.P
 		} else if err != nil {
 			return told, err
 		}
-		slot := &told[i%faultSlots]
-		for b := range slot {
-			if at := b * crcguard.BlockSize; at < good+spoiled {
-				slot[b].known, slot[b].sum = at < good, w.Sums[b]
+		for b, sum := range w.Sums {
+			switch at := b * crcguard.BlockSize; {
+			case at < good:
+				told[w.Off+int64(at)] = sum
+			case at < good+spoiled:
+				delete(told, w.Off+int64(at))
 			}
 		}
 	}

@@ -170,19 +170,18 @@ func (r race) measures() bool { return r.Strategy == stablewrite.Raw && r.Mutato
 // jobs plans the machines of a victim and a kernel. The first one has all scenarios that
 // leave the machine in order for those after them.
 func (p Plan) jobs(k kernel.Kernel, v victim.Victim) (all []job) {
-	var machines [][]record.Scenario
-	var shared []record.Scenario
+	machines := [][]record.Scenario{nil}
 	for _, s := range p.Scenarios {
 		switch {
 		case !p.tries(s, v):
 		case s == record.Crash, s == record.Replay:
 			machines = append(machines, []record.Scenario{s})
 		default:
-			shared = append(shared, s)
+			machines[0] = append(machines[0], s)
 		}
 	}
-	if len(shared) > 0 {
-		machines = slices.Insert(machines, 0, shared)
+	if machines[0] == nil {
+		machines = machines[1:]
 	}
 	for _, scenarios := range machines {
 		j := job{

@@ -1,8 +1,8 @@
 package prove
 
 import (
+	"cmp"
 	"context"
-	"os"
 
 	"stablepages/bench/probe"
 	"stablepages/bench/record"
@@ -15,16 +15,8 @@ func (g *guest) probe() error {
 	if err := g.doing("probe"); err != nil {
 		return err
 	}
-	st, err := g.stage.Target.Stat()
-	if err != nil {
-		return err
-	}
-	path := g.stage.Target.Name()
-	device := st.Mode()&os.ModeDevice != 0
-	if !device {
-		path = g.stage.Directory
-	}
-	p, err := probe.Run(context.Background(), path, device, some(g.job.Quick, probe.Writes))
+	device := g.stage.Directory == ""
+	p, err := probe.Run(context.Background(), cmp.Or(g.stage.Directory, g.stage.Target.Name()), device, some(g.job.Quick, probe.Writes))
 	if err != nil {
 		return err
 	}

@@ -141,10 +141,7 @@ func (p Plan) files(ctx context.Context, v victim.Victim, j job) (all map[string
 		}
 		all[command] = command
 		for _, pattern := range prog.needs {
-			found, err := filepath.Glob(pattern)
-			if err != nil {
-				return nil, compiled, err
-			}
+			found, _ := filepath.Glob(pattern) // fails for a wrong pattern only
 			for _, name := range found {
 				all[name] = name
 			}

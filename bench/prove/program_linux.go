@@ -96,8 +96,7 @@ func (g *guest) program(p Program, dir string, guarded bool, w *watch.Watcher) (
 		return rec, err
 	}
 	if w != nil {
-		seen := watched(before, after)
-		rec.Watched = &seen
+		rec.Watched = new(watched(before, after))
 	}
 	// Under run it has left pages dirty, which the layer may refuse, too.
 	if err := g.stage.Target.Sync(); err != nil && rec.Failure == "" {
@@ -120,7 +119,7 @@ func (g *guest) program(p Program, dir string, guarded bool, w *watch.Watcher) (
 // size returns how many of the bytes that p writes there are.
 func (g *guest) size(p Program) (int64, error) {
 	st, err := g.stage.Target.Stat()
-	if err != nil || st.Mode()&os.ModeDevice != 0 {
+	if err != nil || g.stage.Directory == "" {
 		return p.bytes, err
 	}
 	return min(p.bytes, st.Size()), nil

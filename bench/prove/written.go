@@ -1,7 +1,10 @@
 package prove
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"strings"
 
 	"stablepages/bench/record"
 	"stablepages/crcguard"
@@ -47,6 +50,22 @@ func shownBy(raw []record.Prove, dirtied int64) written {
 		return written{stablewrite.DirectBounced, record.ByGate}
 	}
 	return written{assumed, ""}
+}
+
+// dirtied counts how many times a page of the page cache was dirtied since the machine
+// booted (proc_vmstat(5)). Beside writes of a MiB, a file system dirties few pages for
+// anything but data.
+func dirtied() (pages int64, err error) {
+	b, err := os.ReadFile("/proc/vmstat")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		if _, err := fmt.Sscanf(line, "nr_dirtied %d", &pages); err == nil {
+			return pages, nil
+		}
+	}
+	return 0, errors.New("/proc/vmstat does not count nr_dirtied")
 }
 
 // agreed combines the result of the races with that of watch, which looks at whose pages a
