@@ -1,9 +1,6 @@
 package cost
 
 import (
-	"io"
-	"os"
-
 	"stablepages/bench/record"
 	"stablepages/bench/scratch"
 	"stablepages/stablewrite"
@@ -49,13 +46,4 @@ func (r *run) file(w writer, pool *stablewrite.Pool, ch *changes) (*stablewrite.
 		d.Close()
 	}
 	return f, err
-}
-
-// sizeOf is the size of a file or of a block device.
-func sizeOf(f *os.File) (int64, error) {
-	st, err := f.Stat()
-	if err != nil || st.Mode().IsRegular() {
-		return st.Size(), err
-	}
-	return f.Seek(0, io.SeekEnd)
 }

@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"io"
 	"os"
 
 	"stablepages/bench/aio"
@@ -46,7 +47,7 @@ func (d *asyncFile) WriteAt(p []byte, off int64) (int, error) {
 }
 
 // Size makes the File overlap the segments of a large write, as a File on a path does.
-func (d *asyncFile) Size() (int64, error) { return sizeOf(d.File) }
+func (d *asyncFile) Size() (int64, error) { return d.Seek(0, io.SeekEnd) }
 
 func (d *asyncFile) Geometry() stablewrite.Geometry { return d.geo }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"time"
@@ -146,7 +147,7 @@ func (p Plan) region() (int64, error) {
 	if p.On != record.OnDevice {
 		return region, nil
 	}
-	size, err := sizeOf(p.Target)
+	size, err := p.Target.Seek(0, io.SeekEnd)
 	if err != nil {
 		return 0, err
 	}

@@ -2,7 +2,6 @@ package cost
 
 import (
 	"errors"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -42,12 +41,6 @@ func TestADelayTakesItsLatencyAndSharesItsBandwidth(t *testing.T) {
 	}
 	if err := f.Close(); err != nil {
 		t.Error(err)
-	}
-	if _, err := d.WriteAt(buf, 0); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("a write after Close: %v", err)
-	}
-	if err := d.Close(); err != nil {
-		t.Errorf("the second Close: %v", err)
 	}
 }
 

@@ -1,11 +1,43 @@
 package cost
 
 import (
-	"os"
+	"errors"
+	"fmt"
+	"math"
 	"runtime"
 	"sync"
 	"time"
+
+	"stablepages/stablewrite"
 )
+
+// null is a Device that completes every write at once and keeps nothing, so that only the
+// software above it costs anything. It cannot be read.
+type null struct{ changes *changes }
+
+var _ stablewrite.Device = (*null)(nil)
+
+// WriteAt returns len(p).
+func (d *null) WriteAt(p []byte, off int64) (int, error) {
+	d.changes.inFlight(off, len(p))
+	return len(p), nil
+}
+
+// ReadAt returns an error that wraps errors.ErrUnsupported.
+func (d *null) ReadAt([]byte, int64) (int, error) {
+	return 0, fmt.Errorf("%w: the device keeps no data", errors.ErrUnsupported)
+}
+
+// Size is so large that no write extends the device.
+func (d *null) Size() (int64, error) { return math.MaxInt64, nil }
+
+// Geometry is the geometry of a disk with sectors of 512 bytes.
+func (d *null) Geometry() stablewrite.Geometry {
+	return stablewrite.Geometry{MemAlign: 512, OffsetAlign: 512, Source: "by definition", Why: "not a device of the kernel"}
+}
+
+func (d *null) Sync() error  { return nil }
+func (d *null) Close() error { return nil }
 
 // delay is a null with a fixed latency and bandwidth. Transfers follow each other, and a
 // request completes its latency after its transfer. One goroutine keeps the time for all
@@ -16,11 +48,10 @@ type delay struct {
 	latency   time.Duration
 	bandwidth float64 // bytes per second
 
-	mu     sync.Mutex
-	idle   time.Time // the end of the last transfer
-	closed bool
-	queue  chan waiting // by deadline, which is the order of requests
-	ready  sync.Pool    // chan struct{}
+	mu    sync.Mutex
+	idle  time.Time    // the end of the last transfer
+	queue chan waiting // by deadline, which is the order of requests
+	ready sync.Pool    // chan struct{}
 }
 
 // waiting is a request until its deadline.
@@ -53,34 +84,23 @@ func pace(queue <-chan waiting) {
 func (d *delay) WriteAt(p []byte, off int64) (int, error) {
 	ready := d.ready.Get().(chan struct{})
 	defer d.ready.Put(ready)
-	if err := d.submit(len(p), ready); err != nil {
-		return 0, err
-	}
+	d.submit(len(p), ready)
 	d.changes.inFlight(off, len(p))
 	<-ready
 	return len(p), nil
 }
 
-func (d *delay) submit(n int, ready chan<- struct{}) error {
+func (d *delay) submit(n int, ready chan<- struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed {
-		return os.ErrClosed
-	}
 	if now := time.Now(); d.idle.Before(now) {
 		d.idle = now
 	}
 	d.idle = d.idle.Add(time.Duration(float64(n) / d.bandwidth * float64(time.Second)))
 	d.queue <- waiting{d.idle.Add(d.latency), ready}
-	return nil
 }
 
 func (d *delay) Close() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.closed {
-		d.closed = true
-		close(d.queue)
-	}
+	close(d.queue)
 	return nil
 }
