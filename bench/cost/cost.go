@@ -2,7 +2,6 @@ package cost
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -14,19 +13,9 @@ import (
 // each other come together. Run calls progress before every cell. The first round warms up
 // and has no Records. When ctx ends, the cell under way has none either.
 func Run(ctx context.Context, p Plan, progress func(), emit func(record.Cost) error) error {
-	p, err := p.withDefaults()
+	p, err := p.complete()
 	if err != nil {
 		return err
-	}
-	if err := p.Validate(); err != nil {
-		return err
-	}
-	if p.disk() && p.Target == nil {
-		return errors.New("no target")
-	}
-	p, notes := p.possible()
-	for _, note := range notes {
-		p.Note(note)
 	}
 	r := &run{Plan: p, absent: map[record.Variant]bool{}, system: record.SystemOf(p.Target), contexts: make(contexts, 2*maxDepth)}
 	if r.region, err = p.region(); err != nil {

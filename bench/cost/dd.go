@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -10,10 +11,7 @@ import (
 
 // dd times a cell of dd.
 func (r *run) dd(ctx context.Context, g group) (record.Cost, error) {
-	size, bytes := int64(g.size), r.region
-	if r.plain > 0 {
-		bytes = min(bytes, r.plain)
-	}
+	size, bytes := int64(g.size), min(r.region, cmp.Or(r.plain, r.region))
 	_, said, state, err := r.output(ctx, "dd", "if=/dev/zero", "of="+path, "oflag=direct", "conv=notrunc,fdatasync",
 		fmt.Sprintf("bs=%d", size), fmt.Sprintf("count=%d", max(1, bytes/size)))
 	if err != nil {

@@ -1,11 +1,9 @@
 package cost
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -152,22 +150,18 @@ func availableMemory() (bytes int64) {
 // backingOf names the pages of the mapping that p begins in: "4k", "huge" or "mixed"; ""
 // if that is not known.
 func backingOf(p []byte) string {
-	f, err := os.Open("/proc/self/smaps")
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	return parseBacking(f, address(p))
+	smaps, _ := os.ReadFile("/proc/self/smaps")
+	return parseBacking(string(smaps), address(p))
 }
 
 func address(p []byte) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(p)))) }
 
 // parseBacking is backingOf for the mapping at an address.
-func parseBacking(smaps io.Reader, address uint64) string {
+func parseBacking(smaps string, address uint64) string {
 	kib, within := map[string]int64{}, false
-	for lines := bufio.NewScanner(smaps); lines.Scan(); {
+	for line := range strings.Lines(smaps) {
 		var lo, hi uint64
-		if n, _ := fmt.Sscanf(lines.Text(), "%x-%x", &lo, &hi); n == 2 {
+		if n, _ := fmt.Sscanf(line, "%x-%x", &lo, &hi); n == 2 {
 			if within {
 				break
 			}
@@ -175,7 +169,7 @@ func parseBacking(smaps io.Reader, address uint64) string {
 		} else if within {
 			var name string
 			var n int64
-			fmt.Sscan(lines.Text(), &name, &n) // n stays 0 in lines of another form
+			fmt.Sscan(line, &name, &n) // n stays 0 in lines of another form
 			kib[name] = n
 		}
 	}

@@ -60,7 +60,7 @@ Rss:                   0 kB
 	for address, want := range map[uint64]string{
 		0x7f0000000000: page + "k", 0x7f00000fffff: page + "k", 0x7f0000100000: "", 0x7f0000200000: "huge", 0x7f0000400010: "mixed", 0x7f0000800000: "", 1: "",
 	} {
-		if got := parseBacking(strings.NewReader(smaps), address); got != want {
+		if got := parseBacking(smaps, address); got != want {
 			t.Errorf("%#x: %q, want %q", address, got, want)
 		}
 	}

@@ -63,7 +63,8 @@ func Variants() []record.Variant {
 	}
 }
 
-// Validate returns an error if p is not valid. Defaults must be filled in.
+// Validate returns an error if p is not valid. Defaults must be filled in; the Target is
+// not looked at.
 func (p Plan) Validate() error {
 	for _, size := range p.Sizes {
 		if size <= 0 || size%crcguard.BlockSize != 0 {
@@ -91,8 +92,9 @@ func (p Plan) Validate() error {
 	return nil
 }
 
-// withDefaults fills in what was left zero.
-func (p Plan) withDefaults() (Plan, error) {
+// complete fills in what was left zero, and leaves out the rows that the kernel here does
+// not support. Notes say why.
+func (p Plan) complete() (Plan, error) {
 	if p.On == "" && p.Target != nil {
 		p.On = record.OnFile
 		st, err := p.Target.Stat()
@@ -110,25 +112,25 @@ func (p Plan) withDefaults() (Plan, error) {
 	if p.Note == nil {
 		p.Note = func(string) {}
 	}
-	return p, nil
-}
-
-// possible returns p without the rows that the kernel here does not support, and notes
-// that say why.
-func (p Plan) possible() (_ Plan, notes []string) {
+	if err := p.Validate(); err != nil {
+		return p, err
+	}
+	if p.disk() && p.Target == nil {
+		return p, errors.New("no target")
+	}
 	_, untracked := stablewrite.TrackedBuffer(1)
 	p.Variants = slices.DeleteFunc(slices.Clone(p.Variants), func(v record.Variant) bool {
 		switch {
 		case v == record.Tracked && untracked != nil:
-			notes = append(notes, fmt.Sprintf("verify by tracking is left out: %v", untracked))
+			p.Note(fmt.Sprintf("verify by tracking is left out: %v", untracked))
 		case v == record.Dontcache && p.disk() && !takesDontcache(p.Target):
-			notes = append(notes, "raw, dontcache is left out: RWF_DONTCACHE needs Linux 6.14 and a file system that supports it")
+			p.Note("raw, dontcache is left out: RWF_DONTCACHE needs Linux 6.14 and a file system that supports it")
 		default:
 			return false
 		}
 		return true
 	})
-	return p, notes
+	return p, nil
 }
 
 // disk reports whether writes go to the kernel.
@@ -231,11 +233,11 @@ func (p Plan) writers(g group) (all []writer) {
 
 // Cells is the number of cells of p, warm-up included.
 func (p Plan) Cells() (n int) {
-	p, err := p.withDefaults()
+	p.Note = nil // Run notes it
+	p, err := p.complete()
 	if err != nil {
 		return 0 // Run returns the error
 	}
-	p, _ = p.possible()
 	for _, g := range p.groups() {
 		n += len(p.writers(g))
 	}
