@@ -18,9 +18,8 @@ import (
 // archive writes an initramfs in the newc format of cpio
 // (Documentation/driver-api/early-userspace/buffer-format.rst).
 type archive struct {
-	w       *bufio.Writer // keeps the first error
-	entries int
-	dirs    map[string]bool
+	w    *bufio.Writer // keeps the first error
+	dirs map[string]bool
 }
 
 // File types, stat(2).
@@ -47,11 +46,11 @@ func (a *archive) file(name string, content []byte) {
 	a.entry(name, typeFile|0o755, 0, 0, content)
 }
 
+// entry adds an entry. The kernel needs its inode number for hard links alone.
 func (a *archive) entry(name string, mode, major, minor int, content []byte) {
-	a.entries++
 	pad := func(n int) string { return "\x00\x00\x00"[:-n&3] } // up to a multiple of four
 	header := fmt.Sprintf("070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%s\x00",
-		a.entries, mode, 0, 0, 1, 0, len(content), 0, 0, major, minor, len(name)+1, 0, name)
+		0, mode, 0, 0, 1, 0, len(content), 0, 0, major, minor, len(name)+1, 0, name)
 	a.w.WriteString(header + pad(len(header)))
 	a.w.Write(content)
 	a.w.WriteString(pad(len(content)))

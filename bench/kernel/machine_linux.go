@@ -11,13 +11,37 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 
 	"golang.org/x/sys/unix"
+
+	"stablepages/bench/scratch"
 )
+
+// NewDisk makes a disk of a machine: a file in dir that has no name. Where the file system
+// allows it, the disk has its room, so that it is never full before the guest fills it.
+func NewDisk(dir string, size int64) (*os.File, error) {
+	f, err := scratch.Temporary(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err = unix.Fallocate(int(f.Fd()), 0, 0, size); err == unix.EOPNOTSUPP {
+		err = f.Truncate(size)
+	}
+	if err == nil {
+		return f, nil
+	}
+	f.Close()
+	if errors.Is(err, unix.ENOSPC) {
+		err = fmt.Errorf("no room for a disk of %d MiB in %s: make room, or name another directory: %w", size>>20, dir, err)
+	}
+	return nil, err
+}
 
 // Run boots the machine and calls heard with each line that the guest says. It returns
 // nil when the job is done, ErrCut when the guest asked for a power cut, and an error if
@@ -109,6 +133,15 @@ func (m Machine) command(ctx context.Context, image, initramfs, port *os.File) *
 	return cmd
 }
 
+// runMortal runs a command that dies with this process: more precisely, with the thread
+// that starts it. Ctrl-C does not reach the command; this process decides what ends then.
+func runMortal(cmd *exec.Cmd) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	return cmd.Run()
+}
+
 // explain adds to an error the last complaints of QEMU and the end of the console.
 func explain(err error, console, complaints tail) error {
 	switch {
@@ -134,23 +167,20 @@ const tailBytes = 16 << 10
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.kept = append(t.kept, p...)
-	if over := len(t.kept) - tailBytes; over > 0 {
-		t.kept = append(t.kept[:0], t.kept[over:]...)
-	}
+	t.kept = t.kept[max(0, len(t.kept)-tailBytes):]
 	return len(p), nil
 }
 
 // last returns the last n lines, without control characters. If parts are given, each
 // line contains one of them.
 func (t tail) last(n int, parts ...string) string {
-	printable := func(r rune) rune {
+	text := strings.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && unicode.IsControl(r) {
 			return -1
 		}
 		return r
-	}
-	text := strings.TrimSpace(strings.Map(printable, string(t.kept)))
-	lines := slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool {
+	}, string(t.kept))
+	lines := slices.DeleteFunc(strings.Split(strings.TrimSpace(text), "\n"), func(line string) bool {
 		has := func(part string) bool { return strings.Contains(line, part) }
 		return len(parts) > 0 && !slices.ContainsFunc(parts, has)
 	})
