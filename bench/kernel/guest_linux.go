@@ -52,7 +52,11 @@ func enter() (*Inside, error) {
 	}
 	for line := range strings.Lines(string(order)) {
 		name, params, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if err := insert(name, params); err != nil {
+		content, err := os.ReadFile(path.Join(modulesDir, name))
+		if err == nil {
+			err = unix.InitModule(content, params)
+		}
+		if err != nil && err != unix.EEXIST {
 			return nil, fmt.Errorf("load module %s %s: %w", name, params, err)
 		}
 	}
@@ -61,18 +65,6 @@ func enter() (*Inside, error) {
 		return nil, err
 	}
 	return &Inside{port, log}, nil
-}
-
-func insert(name, params string) error {
-	f, err := os.Open(path.Join(modulesDir, name))
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err = unix.FinitModule(int(f.Fd()), params, 0); err == unix.EEXIST {
-		return nil
-	}
-	return err
 }
 
 func openPort() (*os.File, error) {

@@ -70,10 +70,14 @@ func (m Machine) Run(ctx context.Context, heard func(json.RawMessage) error) err
 	if err := writeInitramfs(initramfs, files, modules, m.Job); err != nil {
 		return fmt.Errorf("initramfs: %w", err)
 	}
-	ours, theirs, err := socketPair()
-	if err != nil {
-		return err
+	port, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		err = unix.SetNonblock(port[0], true) // so that deadlines work
 	}
+	if err != nil {
+		return fmt.Errorf("socketpair: %w", err)
+	}
+	ours, theirs := os.NewFile(uintptr(port[0]), "port"), os.NewFile(uintptr(port[1]), "port")
 	defer ours.Close()
 	var console, complaints tail
 	running, kill := context.WithCancel(ctx)
@@ -91,17 +95,6 @@ func (m Machine) Run(ctx context.Context, heard func(json.RawMessage) error) err
 		return fmt.Errorf("%w: %w", ErrQEMU, ended)
 	}
 	return explain(err, console, complaints)
-}
-
-func socketPair() (ours, theirs *os.File, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err == nil {
-		err = unix.SetNonblock(fds[0], true) // so that deadlines work
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("socketpair: %w", err)
-	}
-	return os.NewFile(uintptr(fds[0]), "port"), os.NewFile(uintptr(fds[1]), "port"), nil
 }
 
 // command returns the command that starts QEMU, which gets files by descriptor, from 3 on.

@@ -78,7 +78,7 @@ func (g *guest) doing(format string, args ...any) error {
 // say completes a Record and sends it to the host.
 func (g *guest) say(rec record.Prove) error {
 	rec.Kind, rec.Version = record.KindProve, record.Version
-	rec.Scenario, rec.Kernel, rec.Origin, rec.Victim = g.trying, g.job.Kernel, g.job.Origin, g.victim.Name
+	rec.Scenario, rec.Kernel, rec.Origin, rec.Victim = g.trying, g.job.Kernel.Version, g.job.Kernel.Origin, g.victim.Name
 	if rec.Answer != "" {
 		rec.Scenario = record.Probing
 	}

@@ -163,7 +163,7 @@ func script(t *testing.T, steps string) (out string, failures []error, err error
 	var all []*machine
 	steppers := map[*machine]chan string{}
 	for i := range 3 {
-		m := &machine{kernel: kernel.Kernel{Version: "9.9"}, victim: victim.Victim{Name: fmt.Sprint(i)}}
+		m := &machine{job: job{Kernel: kernel.Kernel{Version: "9.9"}}, victim: victim.Victim{Name: fmt.Sprint(i)}}
 		all, steppers[m] = append(all, m), make(chan string)
 	}
 	run := func(ctx context.Context, m *machine, heard func(said)) error {

@@ -66,8 +66,7 @@ func (p Plan) quick(v victim.Victim) bool { return p.Quick || few(v) }
 type job struct {
 	Scenarios  []record.Scenario // several if they share the machine
 	Victim     string
-	Kernel     string
-	Origin     string
+	Kernel     kernel.Kernel // the machine gets what is exported
 	Accel      kernel.Accel
 	Races      []race                 `json:",omitempty"`
 	Strategies []stablewrite.Strategy `json:",omitempty"`
@@ -185,7 +184,7 @@ func (p Plan) jobs(k kernel.Kernel, v victim.Victim) (all []job) {
 	}
 	for _, scenarios := range machines {
 		j := job{
-			Scenarios: scenarios, Victim: v.Name, Kernel: k.Version, Origin: k.Origin, Accel: p.Accel, Quick: p.quick(v),
+			Scenarios: scenarios, Victim: v.Name, Kernel: k, Accel: p.Accel, Quick: p.quick(v),
 			Races: p.races(v, tracks(k.Version)), Strategies: p.Strategies,
 		}
 		if slices.Contains(scenarios, record.Unmodified) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -26,37 +25,35 @@ type Program struct {
 	Changes bool   // it changes buffers while they are written
 	Package string // the Debian package of its command
 
-	command string   // of this machine; "": it is compiled
-	source  string   // compiled, of the directory programs
-	options []string // of gcc
-	needs   []string // files that the command opens
-	args    []string
-	bytes   int64         // that it writes, from the begin of testfile on
-	limit   time.Duration // after which it is interrupted
-	endless bool          // it runs until it fails or is interrupted
-	whole   bool          // testfile must have its size before
-	anyway  bool          // it is tried on each layer that needs stable pages, not on file systems alone
+	command  string   // of this machine; "": it is compiled
+	source   string   // compiled, of the directory programs
+	compiled string   // the file, in a machine, that the source is compiled to
+	options  []string // of gcc
+	needs    []string // files that the command opens
+	args     []string
+	bytes    int64         // that it writes, from the begin of testfile on
+	limit    time.Duration // after which it is interrupted
+	endless  bool          // it runs until it fails or is interrupted
+	whole    bool          // testfile must have its size before
+	anyway   bool          // it is tried on each layer that needs stable pages, not on file systems alone
 }
 
 //go:embed programs/*.c
 var sources embed.FS
 
-// guestPrograms is the directory of compiled programs in a machine.
-const guestPrograms = "/programs"
-
 // image is the firmware that qemu runs in its machine.
-const image = guestPrograms + "/scribbler.bin"
+const image = "/programs/scribbler.bin"
 
 // Programs lists every Program.
 func Programs() []Program {
 	return []Program{
 		{
 			Name: "modify-dio-in-flight", About: "the program of the mail of 2011", Changes: true,
-			source: "modify-dio-in-flight.c", bytes: 1 << 20, limit: time.Minute, endless: true,
+			source: "modify-dio-in-flight.c", compiled: "/programs/modify-dio-in-flight", bytes: 1 << 20, limit: time.Minute, endless: true,
 		},
 		{
 			Name: "dio-race", About: "the scenario of xfstests' generic/761", Changes: true, anyway: true,
-			source: "dio-race.c", options: []string{"-pthread"},
+			source: "dio-race.c", compiled: "/programs/dio-race", options: []string{"-pthread"},
 			args: []string{"testfile", "65536", strconv.Itoa(8 << 20)}, bytes: 8 << 20, limit: 2 * time.Minute,
 		},
 		{
@@ -70,7 +67,7 @@ func Programs() []Program {
 		{
 			Name: "qemu", About: "QEMU, cache=none, whose guest changes its memory while it is written", Changes: true,
 			Package: "qemu-system-x86", command: "qemu-system-x86_64",
-			source: "scribbler.c", options: firmware, needs: []string{"/usr/lib/*/qemu/accel-tcg-x86_64.so", "/usr/lib*/qemu/accel-tcg-x86_64.so"},
+			source: "scribbler.c", compiled: image, options: firmware, needs: []string{"/usr/lib/*/qemu/accel-tcg-x86_64.so", "/usr/lib*/qemu/accel-tcg-x86_64.so"},
 			args: []string{
 				"-accel", "tcg", "-machine", "pc", "-m", "16", "-nodefaults", "-display", "none", "-no-reboot",
 				"-bios", image, "-device", "isa-debug-exit,iobase=0x501",
@@ -130,7 +127,7 @@ func (p Plan) files(ctx context.Context, v victim.Victim, j job) (all map[string
 				return nil, compiled, err
 			}
 			compiled = append(compiled, f)
-			all[prog.binary()] = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())
+			all[prog.compiled] = fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())
 		}
 		if prog.command == "" {
 			continue
@@ -150,18 +147,10 @@ func (p Plan) files(ctx context.Context, v victim.Victim, j job) (all map[string
 	return all, compiled, nil
 }
 
-// binary returns the name, in a machine, of the file that p is compiled to.
-func (p Program) binary() string {
-	if p.command != "" {
-		return image
-	}
-	return path.Join(guestPrograms, p.Name)
-}
-
 // path returns the name of p's command, here and in a machine.
 func (p Program) path() (string, error) {
 	if p.command == "" {
-		return p.binary(), nil
+		return p.compiled, nil
 	}
 	name, err := exec.LookPath(p.command)
 	if err != nil {

@@ -77,25 +77,25 @@ func (g *guest) replayLog(log, replica string) error {
 		return err
 	}
 	defer to.Close()
-	var recs []record.Prove // of the strategies up to the one whose writes are replayed
+	strategies := g.job.Strategies
+	i, rec := -1, record.Prove{} // of the strategy whose writes are replayed
 	say := func() error {
-		if len(recs) == 0 {
+		if i < 0 {
 			return nil
 		}
-		return g.say(recs[len(recs)-1])
+		return g.say(rec)
 	}
 	err = victim.ReadLog(from, func(e victim.Logged) error {
-		i := len(recs) - 1
 		switch {
-		case e.Mark != "" && i+1 < len(g.job.Strategies) && e.Mark == g.job.Strategies[i+1].String():
+		case e.Mark != "" && i+1 < len(strategies) && e.Mark == strategies[i+1].String():
 			if err := say(); err != nil {
 				return err
 			}
 			g.in.Logged()
-			recs = append(recs, record.Prove{Repro: record.Repro{
-				Strategy: g.job.Strategies[i+1], Mutator: mutator.Storm, Size: raceBytes,
-				Seed: raceSeed, System: record.SystemOf(to),
-			}})
+			i++
+			rec = record.Prove{Repro: record.Repro{
+				Strategy: strategies[i], Mutator: mutator.Storm, Size: raceBytes, Seed: raceSeed, System: record.SystemOf(to),
+			}}
 			return g.doing("%s, a crash at every commit", e.Mark)
 		case e.Mark != "": // the kernel's
 			return nil
@@ -103,13 +103,13 @@ func (g *guest) replayLog(log, replica string) error {
 		if _, err := to.WriteAt(e.Data, e.Off); err != nil { // discarded bytes may stay
 			return err
 		}
-		if !e.FUA || i < 0 || recs[i].Writes == some(g.job.Quick, replayPoints) {
+		if !e.FUA || i < 0 || rec.Writes == some(g.job.Quick, replayPoints) {
 			return nil
 		}
-		return g.crashHere(to, int64(i)*raceBytes, &recs[i])
+		return g.crashHere(to, int64(i)*raceBytes, &rec)
 	})
-	if n := len(g.job.Strategies); err == nil && len(recs) != n {
-		err = fmt.Errorf("the log has %d strategies, not %d", len(recs), n)
+	if err == nil && i+1 < len(strategies) {
+		err = fmt.Errorf("the log has %d strategies, not %d", i+1, len(strategies))
 	}
 	return errors.Join(err, say())
 }

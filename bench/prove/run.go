@@ -31,7 +31,7 @@ func Run(ctx context.Context, p Plan, emit func(record.Prove) error, progress fu
 	for _, k := range p.Kernels {
 		for _, v := range p.Victims {
 			for _, j := range p.jobs(k, v) {
-				all = append(all, &machine{kernel: k, victim: v, job: j})
+				all = append(all, &machine{victim: v, job: j})
 			}
 		}
 	}
@@ -43,7 +43,6 @@ func Run(ctx context.Context, p Plan, emit func(record.Prove) error, progress fu
 
 // machine is a machine of the plan.
 type machine struct {
-	kernel kernel.Kernel
 	victim victim.Victim
 	job    job
 
@@ -53,7 +52,7 @@ type machine struct {
 }
 
 func (m *machine) String() string {
-	return fmt.Sprintf("Linux %s, %s, %s", m.kernel.Version, m.victim.Name, listed(m.job.Scenarios))
+	return fmt.Sprintf("Linux %s, %s, %s", m.job.Kernel.Version, m.victim.Name, listed(m.job.Scenarios))
 }
 
 // listed is "race, read".
@@ -164,7 +163,7 @@ func (p Plan) run(ctx context.Context, m *machine, heard func(said)) error {
 		if err != nil {
 			return err
 		}
-		booted := kernel.Machine{Kernel: m.kernel, Accel: p.Accel, Program: p.Program, Files: files, Modules: modules, Disks: disks, Job: spec}
+		booted := kernel.Machine{Kernel: j.Kernel, Accel: p.Accel, Program: p.Program, Files: files, Modules: modules, Disks: disks, Job: spec}
 		err = booted.Run(ctx, func(line json.RawMessage) error {
 			var s said
 			err := json.Unmarshal(line, &s)
