@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"sync/atomic"
@@ -29,11 +30,8 @@ type slotChanges struct {
 }
 
 func newChanges(share float64, blocks, size int, slots int64) *changes {
-	c := &changes{share: share, blocks: size / crcguard.BlockSize, size: size, slots: make([]slotChanges, slots)}
-	if blocks > 0 {
-		c.blocks = min(c.blocks, blocks)
-	}
-	return c
+	all := size / crcguard.BlockSize
+	return &changes{share: share, blocks: min(all, cmp.Or(blocks, all)), size: size, slots: make([]slotChanges, slots)}
 }
 
 // begin is called before the write of buf to slot.

@@ -114,23 +114,22 @@ func fill(p []byte) {
 // (Documentation/ABI/testing/sysfs-devices-system-cpu).
 func lastLevelCache(dir string) (bytes int64) {
 	caches, _ := filepath.Glob(filepath.Join(dir, "cpu[0-9]*/cache/index*"))
-	highest, sizes := 0, map[string]int64{} // by the processors that share the cache
+	highest, sizes := 1, map[string]int64{} // by the processors that share the cache
 	for _, cache := range caches {
-		attribute := func(name string) string {
-			b, _ := os.ReadFile(filepath.Join(cache, name))
-			return strings.TrimSpace(string(b))
-		}
 		var level int
 		var kib int64
-		_, err := fmt.Sscanf(attribute("level")+" "+attribute("size"), "%d %dK", &level, &kib)
-		if err != nil || level < highest {
-			continue
+		var shared string
+		for name, value := range map[string]any{"level": &level, "size": &kib, "shared_cpu_list": &shared} {
+			b, _ := os.ReadFile(filepath.Join(cache, name))
+			fmt.Sscan(string(b), value) // "32768K" is 32768
 		}
 		if level > highest {
 			highest = level
 			clear(sizes)
 		}
-		sizes[attribute("shared_cpu_list")] = kib << 10
+		if level == highest {
+			sizes[shared] = kib << 10
+		}
 	}
 	for _, size := range sizes {
 		bytes += size

@@ -51,7 +51,6 @@ type delay struct {
 	mu    sync.Mutex
 	idle  time.Time    // the end of the last transfer
 	queue chan waiting // by deadline, which is the order of requests
-	ready sync.Pool    // chan struct{}
 }
 
 // waiting is a request until its deadline.
@@ -66,7 +65,6 @@ const maxDelayed = 1 << 12
 // newDelay makes a delay with a bandwidth in bytes per second. Close ends its goroutine.
 func newDelay(latency time.Duration, bandwidth float64, ch *changes) *delay {
 	d := &delay{null: null{ch}, latency: latency, bandwidth: bandwidth, queue: make(chan waiting, maxDelayed)}
-	d.ready.New = func() any { return make(chan struct{}, 1) }
 	go pace(d.queue)
 	return d
 }
@@ -76,21 +74,21 @@ func pace(queue <-chan waiting) {
 	runtime.LockOSThread() // sleepUntil sets how precise a thread's timers are
 	for w := range queue {
 		sleepUntil(w.until)
-		w.ready <- struct{}{}
+		close(w.ready)
 	}
 }
 
 // WriteAt returns len(p) at the deadline.
 func (d *delay) WriteAt(p []byte, off int64) (int, error) {
-	ready := d.ready.Get().(chan struct{})
-	defer d.ready.Put(ready)
-	d.submit(len(p), ready)
+	ready := d.submit(len(p))
 	d.changes.inFlight(off, len(p))
 	<-ready
 	return len(p), nil
 }
 
-func (d *delay) submit(n int, ready chan<- struct{}) {
+// submit returns a channel that is closed at the deadline of n bytes.
+func (d *delay) submit(n int) (ready chan struct{}) {
+	ready = make(chan struct{})
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if now := time.Now(); d.idle.Before(now) {
@@ -98,6 +96,7 @@ func (d *delay) submit(n int, ready chan<- struct{}) {
 	}
 	d.idle = d.idle.Add(time.Duration(float64(n) / d.bandwidth * float64(time.Second)))
 	d.queue <- waiting{d.idle.Add(d.latency), ready}
+	return ready
 }
 
 func (d *delay) Close() error {

@@ -122,11 +122,8 @@ func (s Series) ask(ctx context.Context, cache string, fetch bool) (p Package, e
 	if !strings.HasPrefix(p.Version, s.release) {
 		return p, fmt.Errorf("%w: the suite has %s now", ErrNoPackage, p.Version)
 	}
-	answer, err := json.Marshal(p)
-	if err == nil {
-		err = os.WriteFile(s.place(cache, latest), answer, 0o666) // half of it is no answer
-	}
-	if err != nil {
+	answer, _ := json.Marshal(p)
+	if err := os.WriteFile(s.place(cache, latest), answer, 0o666); err != nil { // half of it is no answer
 		return p, err
 	}
 	_, err = Open(s.place(cache, p.Version))

@@ -27,10 +27,8 @@ var ErrNoModule = errors.New("no such module")
 // boot/vmlinuz-VERSION beside lib/modules/VERSION, newer ones lib/modules/VERSION/vmlinuz;
 // lib may be usr/lib.
 func Open(dir string) (Kernel, error) {
-	if st, err := os.Stat(dir); err != nil {
+	if _, err := os.ReadDir(dir); err != nil {
 		return Kernel{}, fmt.Errorf("%w: name the directory of an unpacked kernel package", err)
-	} else if !st.IsDir() {
-		return Kernel{}, fmt.Errorf("%s is not a directory: name the directory of an unpacked kernel package", dir)
 	}
 	images := map[string]string{} // by version
 	for _, pattern := range []string{"boot/vmlinuz-*", "lib/modules/*/vmlinuz", "usr/lib/modules/*/vmlinuz"} {

@@ -33,9 +33,7 @@ func (g *guest) crash() error {
 	}
 	for i, s := range g.job.Strategies {
 		for n := range crashes {
-			if err := g.doing("%v, writer %d of %d that ends in a write", s, n+1, crashes); err != nil {
-				return err
-			}
+			g.doing("%v, writer %d of %d that ends in a write", s, n+1, crashes)
 			cfg := g.config(s, mutator.Storm)
 			cfg.Offset, cfg.Gate, cfg.Seed, cfg.Writes = place(i, n), true, raceSeed+uint64(n), 1
 			cfg.Landed = func(int) error { return errCrash }

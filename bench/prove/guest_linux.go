@@ -71,8 +71,10 @@ func (g *guest) run() (err error) {
 	return nil
 }
 
-func (g *guest) doing(format string, args ...any) error {
-	return g.in.Say(said{Doing: fmt.Sprintf(format, args...)})
+// doing tells the host the work under way. A host that cannot be told cannot be sent the
+// next Record either, and that ends the work.
+func (g *guest) doing(format string, args ...any) {
+	_ = g.in.Say(said{Doing: fmt.Sprintf(format, args...)})
 }
 
 // say completes a Record and sends it to the host.

@@ -160,7 +160,8 @@ func (g *guest) launch(p Program, dir string, guarded bool) (failure string, err
 		if err != nil || ran > runs || time.Since(began) > p.limit {
 			interrupt()
 		}
-		return errors.Join(err, g.doing("%s, %s, for %v", p.Name, how, ran.Round(time.Second)))
+		g.doing("%s, %s, for %v", p.Name, how, ran.Round(time.Second))
+		return err
 	})
 	ended := cmd.Wait()
 	if err := stop(); err != nil {
