@@ -20,11 +20,6 @@ type asyncFile struct {
 
 // newAsync opens the target again, with O_DIRECT if direct.
 func (r *run) newAsync(direct bool, ch *changes) (*asyncFile, error) {
-	c, err := r.contexts.get() // fails before anything is timed
-	if err != nil {
-		return nil, err
-	}
-	r.contexts.put(c)
 	geo := r.geometry
 	if !direct {
 		geo = scratch.Cached{}.Geometry()

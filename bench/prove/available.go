@@ -1,7 +1,6 @@
 package prove
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,12 +56,13 @@ func (p Plan) Items() []Item {
 		items = append(items, tools(v))
 		if slices.Contains(p.Scenarios, record.Unmodified) {
 			for _, prog := range p.programs(v) {
-				programs = append(programs, prog.item())
+				if i := prog.item(); !slices.Contains(programs, i) {
+					programs = append(programs, i)
+				}
 			}
 		}
 	}
-	slices.SortFunc(programs, func(a, b Item) int { return cmp.Compare(a.What, b.What) })
-	return append(items, slices.Compact(programs)...)
+	return append(items, programs...)
 }
 
 // tools returns the Item of the commands that make a victim.

@@ -29,8 +29,7 @@ func Main() {
 		if err != nil {
 			return err
 		}
-		g := &guest{in: in, job: j, victim: v}
-		return g.run()
+		return (&guest{in: in, job: j, victim: v}).run()
 	})
 }
 
@@ -220,8 +219,9 @@ func (g *guest) enough(r race, now record.Prove, ran time.Duration) bool {
 		until = 0
 	}
 	met := now.Overlapped > 0 || r.Mutator == mutator.None // stock changes once a second
+	measures := r.Strategy == stablewrite.Raw && r.Mutator == mutator.Storm
 	wrote := now.Writes >= r.Writes || ran >= some(g.job.Quick, raceLimit)
-	if r.measures() && now.Overlapped < fewest && ran < meetLimit {
+	if measures && now.Overlapped < fewest && ran < meetLimit {
 		wrote = false
 	}
 	return ran >= until && wrote && (met || ran >= meetLimit)

@@ -164,8 +164,6 @@ const (
 	fewest    = 10
 )
 
-func (r race) measures() bool { return r.Strategy == stablewrite.Raw && r.Mutator == mutator.Storm }
-
 // jobs plans the machines of a victim and a kernel. The first one has all scenarios that
 // leave the machine in order for those after them.
 func (p Plan) jobs(k kernel.Kernel, v victim.Victim) (all []job) {

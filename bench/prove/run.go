@@ -154,16 +154,14 @@ func (p Plan) run(ctx context.Context, m *machine, heard func(said)) error {
 	if err != nil {
 		return err
 	}
-	modules := v.Modules
+	booted := kernel.Machine{Kernel: j.Kernel, Accel: p.Accel, Program: p.Program, Files: files, Modules: v.Modules, Disks: disks}
 	if replay {
-		modules = append([]string{"dm_log_writes"}, modules...)
+		booted.Modules = append([]string{"dm_log_writes"}, v.Modules...)
 	}
 	for boots := 1; ; boots++ {
-		spec, err := json.Marshal(j)
-		if err != nil {
+		if booted.Job, err = json.Marshal(j); err != nil {
 			return err
 		}
-		booted := kernel.Machine{Kernel: j.Kernel, Accel: p.Accel, Program: p.Program, Files: files, Modules: modules, Disks: disks, Job: spec}
 		err = booted.Run(ctx, func(line json.RawMessage) error {
 			var s said
 			err := json.Unmarshal(line, &s)
