@@ -79,11 +79,10 @@ func inOrder(ctx context.Context, all []*machine, run func(context.Context, *mac
 			if err == nil {
 				err = emit(rec)
 			}
-			if err != nil {
-				stop(err)
-			}
 		}
-		m.held = nil
+		if m.held = nil; err != nil {
+			stop(err)
+		}
 	}
 	progress(0, len(all), "booting")
 	var mu sync.Mutex
@@ -99,33 +98,23 @@ func inOrder(ctx context.Context, all []*machine, run func(context.Context, *mac
 			}
 		}
 	}
-	var running sync.WaitGroup
-	places := make(chan struct{}, atOnce)
-	for _, m := range all {
-		places <- struct{}{}
-		if ctx.Err() != nil {
-			break
-		}
-		running.Go(func() {
-			defer func() { <-places }()
-			failed := run(ctx, m, func(s said) {
-				on(func() {
-					if s.Record != nil {
-						m.held = append(m.held, *s.Record)
-					} else {
-						progress(done, len(all), fmt.Sprintf("%v: %s", m, s.Doing))
-					}
-				})
-			})
+	someAtATime(ctx, all, func(m *machine) {
+		failed := run(ctx, m, func(s said) {
 			on(func() {
-				done++
-				if m.ended, m.err = true, failed; errors.Is(failed, kernel.ErrQEMU) { // no other machine could be made
-					stop(failed)
+				if s.Record != nil {
+					m.held = append(m.held, *s.Record)
+				} else {
+					progress(done, len(all), fmt.Sprintf("%v: %s", m, s.Doing))
 				}
 			})
 		})
-	}
-	running.Wait()
+		on(func() {
+			done++
+			if m.ended, m.err = true, failed; errors.Is(failed, kernel.ErrQEMU) { // no other machine could be made
+				stop(failed)
+			}
+		})
+	})
 	for _, m := range all {
 		flush(m) // held by an interruption
 		if m.err != nil {
@@ -137,6 +126,23 @@ func inOrder(ctx context.Context, all []*machine, run func(context.Context, *mac
 	}
 	progress(len(all), len(all), "done")
 	return failures, nil
+}
+
+// someAtATime calls f for each machine, in order and atOnce at a time, until ctx ends.
+func someAtATime(ctx context.Context, all []*machine, f func(*machine)) {
+	var running sync.WaitGroup
+	places := make(chan struct{}, atOnce)
+	for _, m := range all {
+		places <- struct{}{}
+		if ctx.Err() != nil {
+			break
+		}
+		running.Go(func() {
+			f(m)
+			<-places
+		})
+	}
+	running.Wait()
 }
 
 // run boots a machine for its job, and once more if it asked for a power cut, or did not
