@@ -69,12 +69,8 @@ func enter() (*Inside, error) {
 
 func openPort() (*os.File, error) {
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		names, _ := filepath.Glob("/sys/class/virtio-ports/*/name")
-		for _, name := range names {
-			b, _ := os.ReadFile(name)
-			if strings.TrimSpace(string(b)) == portName {
-				return os.OpenFile(filepath.Join("/dev", filepath.Base(filepath.Dir(name))), os.O_WRONLY, 0)
-			}
+		if ports, _ := filepath.Glob("/dev/vport*"); len(ports) > 0 { // the machine has one
+			return os.OpenFile(ports[0], os.O_WRONLY, 0)
 		}
 	}
 	return nil, errors.New("there is no virtio port")
@@ -146,10 +142,4 @@ func (in *Inside) end(last message) error {
 	}
 }
 
-func (in *Inside) send(m message) error {
-	b, err := json.Marshal(m)
-	if err == nil {
-		_, err = in.port.Write(append(b, '\n'))
-	}
-	return err
-}
+func (in *Inside) send(m message) error { return json.NewEncoder(in.port).Encode(m) }

@@ -41,7 +41,7 @@ const (
 	processors = 2
 )
 
-// The guest finds its port by the name portName. guestEnv tells it that it is a guest: the
+// portName names the port in the guest. guestEnv tells it that it is a guest: the
 // kernel hands this variable from its command line to init.
 const (
 	portName = "stablewrite"

@@ -11,27 +11,21 @@ type Series struct {
 	Name  string
 	Suite string // of Debian's archive, which has the newest one
 
-	archive string // that has the suite
+	archive string // that has the suite: the last element of its address
 	release string // begins every version; "" for any version that the suite has
 }
 
-// Debian's archives, by the last element of their addresses. Suites for security updates
-// have every later kernel too; their lists of packages are a twentieth as long.
-const (
-	mainArchive     = "debian"
-	securityArchive = "debian-security"
-)
-
-// AllSeries lists every Series, the oldest first.
+// AllSeries lists every Series, the oldest first. Suites for security updates have every
+// later kernel, too; their lists of packages are a twentieth as long.
 func AllSeries() []Series {
 	return []Series{
-		{Name: "6.1", Suite: "bookworm-security", archive: securityArchive, release: "6.1."},
-		{Name: "6.12", Suite: "trixie-security", archive: securityArchive, release: "6.12."},
+		{Name: "6.1", Suite: "bookworm-security", archive: "debian-security", release: "6.1."},
+		{Name: "6.12", Suite: "trixie-security", archive: "debian-security", release: "6.12."},
 		newestSeries,
 	}
 }
 
-var newestSeries = Series{Name: "newest", Suite: "trixie-backports", archive: mainArchive}
+var newestSeries = Series{Name: "newest", Suite: "trixie-backports", archive: "debian"}
 
 // SeriesNamed returns the Series of a name. The first two numbers of a later
 // version, as in "7.3", name the newest one as long as it has that version.
