@@ -32,26 +32,22 @@ type cell struct {
 	sum          uint32 // of Summed
 }
 
-func newCell(r *run, g group, w writer) (_ *cell, err error) {
-	c := &cell{
+// newCell opens a cell. The caller closes it, also after an error.
+func newCell(r *run, g group, w writer) (c *cell, err error) {
+	c = &cell{
 		run: r, g: g, w: w, slots: r.region / int64(g.size) / int64(g.depth),
 		latencies: hdrhistogram.New(1, longest, digits), syncing: make(chan error, 1),
 	}
 	c.syncing <- nil
-	defer func() {
-		if err != nil {
-			c.close()
-		}
-	}()
 	if g.mutated > 0 || g.twoSteps {
 		c.changes = newChanges(g.mutated, r.ChangedBlocks, g.size, c.slots*int64(g.depth))
 	}
 	if c.f, err = r.file(w, stablewrite.NewPool(poolBytes), c.changes); err != nil {
-		return nil, err
+		return c, err
 	}
 	if w.variant == record.Tracked {
 		if c.untrack, err = stablewrite.Track(r.mem.area); err != nil {
-			return nil, err
+			return c, err
 		}
 	}
 	if g.depth > 1 {

@@ -126,10 +126,11 @@ func (r *run) cell(ctx context.Context, g group, w writer, round int) (rec recor
 		rec.Written = r.geometry.Direct
 	} else {
 		var c *cell
-		if c, err = newCell(r, g, w); err != nil {
+		c, err = newCell(r, g, w)
+		defer c.close()
+		if err != nil {
 			return rec, err
 		}
-		defer c.close()
 		rec, err = c.time(ctx, round)
 	}
 	rec.Kind, rec.Version, rec.System = record.KindCost, record.Version, r.system
