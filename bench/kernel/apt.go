@@ -95,17 +95,12 @@ Acquire::Retries "1";
 
 func (a apt) config() string { return filepath.Join(a.dir, "apt.conf") }
 
-// run runs a command of apt in the directory and returns its output. If the command fails,
-// the archive cannot be asked, or has no such package.
+// run runs a command of apt in the directory and returns its output.
 func (a apt) run(ctx context.Context, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = a.dir
 	cmd.Env = append(os.Environ(), "APT_CONFIG="+a.config(), "LC_ALL=C")
-	out, err := output(ctx, cmd)
-	if err != nil && ctx.Err() == nil {
-		err = fmt.Errorf("%w: %w", ErrNoPackage, err)
-	}
-	return out, err
+	return output(ctx, cmd)
 }
 
 // output runs a command of ctx and returns its output. The error has its complaints.
@@ -151,12 +146,12 @@ func (a apt) newest(ctx context.Context) (p Package, err error) {
 	}
 	p.Version = meta["Version"]
 	if !debianVersion.MatchString(p.Version) {
-		return p, fmt.Errorf("%w: %s has the version %q", ErrNoPackage, metaPackage, p.Version)
+		return p, fmt.Errorf("%s has the version %q", metaPackage, p.Version)
 	}
 	exactly := ` \(= ` + regexp.QuoteMeta(p.Version) + `\)`
 	image := regexp.MustCompile(`\b(linux-image-[^ ,|]+)` + exactly).FindStringSubmatch(meta["Depends"])
 	if image == nil {
-		return p, fmt.Errorf("%w: %s %s depends on no image", ErrNoPackage, metaPackage, p.Version)
+		return p, fmt.Errorf("%s %s depends on no image", metaPackage, p.Version)
 	}
 	p.Parts = image[1:]
 	same := regexp.MustCompile(`\b(linux-[^ ,|]+)` + exactly)
@@ -167,7 +162,7 @@ func (a apt) newest(ctx context.Context) (p Package, err error) {
 		}
 		size, err := strconv.ParseInt(fields["Size"], 10, 64)
 		if err != nil {
-			return p, fmt.Errorf("%w: the size of %s: %w", ErrNoPackage, p.Parts[i], err)
+			return p, fmt.Errorf("the size of %s: %w", p.Parts[i], err)
 		}
 		p.Bytes += size
 		for _, need := range same.FindAllStringSubmatch(fields["Depends"], -1) {

@@ -130,10 +130,8 @@ func (s Series) find(ctx context.Context, cache string, fetch bool) (Package, er
 		return p, nil
 	}
 	p, err := s.ask(ctx, cache, fetch)
-	if errors.Is(err, ErrNoPackage) {
-		if version, ok := s.newest(cache); ok {
-			return Package{Version: version, Cached: true}, nil
-		}
+	if last := s.newest(cache); last.Cached && errors.Is(err, ErrNoPackage) {
+		return last, nil
 	}
 	return p, err
 }
@@ -171,14 +169,17 @@ func (s Series) ask(ctx context.Context, cache string, fetch bool) (p Package, e
 	if err != nil {
 		return p, err
 	}
-	if _, err := a.run(ctx, "apt-get", "update", "-q"); err != nil { // checks the signature of the lists
-		return p, err
+	_, err = a.run(ctx, "apt-get", "update", "-q") // checks the signature of the lists
+	if err == nil {
+		p, err = a.newest(ctx)
 	}
-	if p, err = a.newest(ctx); err != nil {
-		return p, err
-	}
-	if !strings.HasPrefix(p.Version, s.release) {
+	switch {
+	case err == nil && !strings.HasPrefix(p.Version, s.release):
 		return p, fmt.Errorf("%w: the suite has %s now", ErrNoPackage, p.Version)
+	case err != nil && ctx.Err() == nil:
+		return p, fmt.Errorf("%w: %w", ErrNoPackage, err)
+	case err != nil:
+		return p, err
 	}
 	answer, _ := json.Marshal(p)
 	if err := os.WriteFile(s.place(cache, latest), answer, 0o666); err != nil { // half of it is no answer
@@ -235,8 +236,8 @@ func (s Series) workshop(cache string) (dir string, err error) {
 	return os.MkdirTemp(cache, workshops+"*")
 }
 
-// newest returns the version of the kernel of s that came last into the cache.
-func (s Series) newest(cache string) (version string, ok bool) {
+// newest returns the kernel of s that came last into the cache, if there is one.
+func (s Series) newest(cache string) (p Package) {
 	entries, _ := os.ReadDir(s.place(cache, ""))
 	var last time.Time
 	for _, e := range entries {
@@ -245,8 +246,8 @@ func (s Series) newest(cache string) (version string, ok bool) {
 			continue
 		}
 		if _, err := Open(s.place(cache, e.Name())); err == nil {
-			version, ok, last = e.Name(), true, info.ModTime()
+			p, last = Package{Version: e.Name(), Cached: true}, info.ModTime()
 		}
 	}
-	return version, ok
+	return p
 }
