@@ -23,26 +23,6 @@ import (
 	"stablepages/bench/scratch"
 )
 
-// NewDisk makes a disk of a machine: a file in dir that has no name. Where the file system
-// allows it, the disk has its room, so that it is never full before the guest fills it.
-func NewDisk(dir string, size int64) (*os.File, error) {
-	f, err := scratch.Temporary(dir)
-	if err != nil {
-		return nil, err
-	}
-	if err = unix.Fallocate(int(f.Fd()), 0, 0, size); err == unix.EOPNOTSUPP {
-		err = f.Truncate(size)
-	}
-	if err == nil {
-		return f, nil
-	}
-	f.Close()
-	if errors.Is(err, unix.ENOSPC) {
-		err = fmt.Errorf("no room for a disk of %d MiB in %s: make room, or name another directory: %w", size>>20, dir, err)
-	}
-	return nil, err
-}
-
 // Run boots the machine and calls heard with each line that the guest says. It returns
 // nil when the job is done, ErrCut when the guest asked for a power cut, and an error if
 // the job or the machine failed. The machine is gone when Run returns.
@@ -124,6 +104,26 @@ func (m Machine) command(ctx context.Context, image, initramfs, port *os.File) *
 	cmd := exec.CommandContext(ctx, qemu, args...)
 	cmd.ExtraFiles = append([]*os.File{image, initramfs, port}, m.Disks...)
 	return cmd
+}
+
+// NewDisk makes a disk of a machine: a file in dir that has no name. Where the file system
+// allows it, the disk has its room, so that it is never full before the guest fills it.
+func NewDisk(dir string, size int64) (*os.File, error) {
+	f, err := scratch.Temporary(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err = unix.Fallocate(int(f.Fd()), 0, 0, size); err == unix.EOPNOTSUPP {
+		err = f.Truncate(size)
+	}
+	if err == nil {
+		return f, nil
+	}
+	f.Close()
+	if errors.Is(err, unix.ENOSPC) {
+		err = fmt.Errorf("no room for a disk of %d MiB in %s: make room, or name another directory: %w", size>>20, dir, err)
+	}
+	return nil, err
 }
 
 // runMortal runs a command that dies with this process: more precisely, with the thread
