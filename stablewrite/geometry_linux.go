@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -159,31 +160,87 @@ func needsStablePages(dev uint64) string {
 	}
 }
 
-// btrfsDirectness: from Linux 6.15 on (commit 968f19c5b1b7) btrfs writes inodes with data
-// checksums through the page cache; various stable kernels do, too. From Linux 7.3 on
-// (commit e9b7b9d9e78e) it bounces instead.
+// btrfsDirectness asks the kernel what btrfsWrites needs to know.
 //
 // An inode gets data checksums, or none, when it is created. The mount options apply to
 // new inodes only, and no flag of FS_IOC_GETFLAGS tells.
 func btrfsDirectness(fd int, st *unix.Stat_t) (Directness, string) {
+	redundant := btrfsRedundant(fd)
 	if inodeFlags(fd)&noCowFlag != 0 {
-		return DirectYes, "assumed of btrfs without data checksums (nodatacow)"
+		return btrfsWrites(kernelAtLeast, no, redundant, "btrfs without data checksums (nodatacow)")
 	}
-	if options, ok := mountOptions(fd); !ok {
-		return DirectUnknown, "btrfs, perhaps mounted without data checksums"
-	} else if strings.Contains(options, "nodatasum") || strings.Contains(options, "nodatacow") {
-		if st.Size > 0 {
-			return DirectUnknown, "btrfs mounted without data checksums, which this file may have from before"
-		}
-		return DirectYes, "assumed of btrfs mounted without data checksums"
+	switch options, ok := mountOptions(fd); {
+	case !ok:
+		return btrfsWrites(kernelAtLeast, perhaps, redundant, "btrfs, perhaps mounted without data checksums")
+	case !strings.Contains(options, "nodatasum") && !strings.Contains(options, "nodatacow"):
+		return btrfsWrites(kernelAtLeast, yes, redundant, "btrfs with data checksums")
+	case st.Size > 0:
+		return btrfsWrites(kernelAtLeast, perhaps, redundant, "btrfs mounted without data checksums, which this file may have from before")
+	}
+	return btrfsWrites(kernelAtLeast, no, redundant, "btrfs mounted without data checksums")
+}
+
+// answer is the answer to a question about a file.
+type answer uint8
+
+const (
+	perhaps answer = iota
+	no
+	yes
+)
+
+// btrfsWrites says how btrfs writes a file with data checksums or without (what names
+// this), in a file system whose data are redundant, that is mirrored or with parity, or
+// not. It writes directly only what needs no stable pages: from Linux 6.15 on (commit
+// 968f19c5b1b7) no file with data checksums, from 7.0 on (commit 7c2830f00c3e) no
+// redundant data. Stable kernels from 6.12 on have these commits, too. The others go
+// through the page cache, and from Linux 7.3 on (commit e9b7b9d9e78e) they are bounced.
+func btrfsWrites(atLeast func(major, minor int) bool, sums, redundant answer, what string) (Directness, string) {
+	copied, how := DirectNo, "through the page cache"
+	if atLeast(7, 3) {
+		copied, how = DirectBounced, "bounced from Linux 7.3 on (commit e9b7b9d9e78e)"
 	}
 	switch {
-	case kernelAtLeast(7, 3):
-		return DirectBounced, "assumed of btrfs with data checksums from Linux 7.3 on (commit e9b7b9d9e78e); a file created without them is written directly"
-	case kernelAtLeast(6, 15):
-		return DirectNo, "assumed of btrfs with data checksums from Linux 6.15 on (commit 968f19c5b1b7): through the page cache; a file created without them is written directly"
+	case redundant == yes && atLeast(7, 0):
+		return copied, "assumed of btrfs with mirrored data or parity from Linux 7.0 on (commit 7c2830f00c3e): " + how
+	case sums == yes && atLeast(6, 15):
+		return copied, "assumed of " + what + " from Linux 6.15 on (commit 968f19c5b1b7): " + how + "; a file created without them may be written directly"
+	case sums == yes:
+		return DirectUnknown, what + ": some stable kernels before 6.15 write through the page cache too"
+	case sums == perhaps:
+		return DirectUnknown, what
+	case redundant == yes && atLeast(6, 12):
+		return DirectUnknown, what + ", with mirrored data or parity: some stable kernels from 6.12 on write through the page cache"
+	case redundant == perhaps && atLeast(6, 12):
+		return DirectUnknown, what + ", perhaps with mirrored data or parity"
 	}
-	return DirectUnknown, "btrfs with data checksums: some stable kernels before 6.15 write through the page cache too"
+	return DirectYes, "assumed of " + what
+}
+
+// btrfsRedundant says whether the file system of fd keeps data mirrored or with parity, by
+// a request that every user may make. While a balance converts data, it has both kinds of
+// block groups, and btrfs allocates the redundant one.
+func btrfsRedundant(fd int) answer {
+	const (
+		spaceInfo = 3<<30 | 16<<16 | 0x94<<8 | 20 // BTRFS_IOC_SPACE_INFO of include/uapi/linux/btrfs.h
+		data      = 1 << 0                        // BTRFS_BLOCK_GROUP_DATA of include/uapi/linux/btrfs_tree.h
+		redundant = 1<<11 - 1<<4                  // RAID1, DUP, RAID10, RAID5, RAID6, RAID1C3, RAID1C4
+		kinds     = 64                            // more than there are kinds of block groups
+	)
+	var request struct {
+		Slots, Spaces uint64
+		Space         [kinds]struct{ Flags, Total, Used uint64 }
+	}
+	request.Slots = kinds
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), spaceInfo, uintptr(unsafe.Pointer(&request))); errno != 0 {
+		return perhaps
+	}
+	for _, space := range request.Space[:min(request.Spaces, kinds)] {
+		if space.Flags&data != 0 && space.Flags&redundant != 0 {
+			return yes
+		}
+	}
+	return no
 }
 
 // mountOptions returns the options of the file system of fd. It finds them in

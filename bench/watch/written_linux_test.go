@@ -4,8 +4,11 @@ package watch
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -48,17 +51,42 @@ func TestHowWritten(t *testing.T) {
 	}
 }
 
-// Kernels differ in how they handle a direct write on btrfs with checksums. HowWritten
-// returns one of three answers, never unknown.
-func TestHowWrittenOnBtrfsWithChecksums(t *testing.T) {
+// Kernels differ in how they make a direct write on btrfs. HowWritten returns one of three
+// answers, never unknown, and the library assumes no other, with data checksums or
+// without, mirrored or not.
+func TestHowWrittenOnBtrfs(t *testing.T) {
 	t.Parallel()
 	testenv.EBPF(t)
-	dir := testenv.NewVolume(t, 128<<20, "", "mkfs.btrfs", "-q").Dir
-	got, err := HowWritten(func(p []byte) error { return writeSynced(filepath.Join(dir, "f"), unix.O_DIRECT, p) })
-	if got == stablewrite.DirectUnknown || err != nil {
-		t.Errorf("%s, %v", got, err)
+	testenv.Tool(t, "chattr")
+	for _, profile := range []string{"single", "raid0", "dup", "raid1"} {
+		t.Run(profile, func(t *testing.T) {
+			t.Parallel()
+			const bytes = 256 << 20
+			mkfs := []string{"mkfs.btrfs", "-q", "-d", profile}
+			if strings.HasPrefix(profile, "raid") {
+				mkfs = append(mkfs, testenv.LoopDevice(t, bytes))
+			}
+			dir := testenv.NewVolume(t, bytes, "", mkfs...).Dir
+			for _, sums := range []bool{true, false} {
+				if !sums { // of files that are created from now on
+					if out, err := exec.Command("chattr", "+C", dir).CombinedOutput(); err != nil {
+						t.Fatalf("chattr: %v: %s", err, out)
+					}
+				}
+				f, err := stablewrite.Create(filepath.Join(dir, fmt.Sprint(sums)), stablewrite.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer f.Close()
+				got, err := HowWritten(func(p []byte) error { return writeSynced(f.Name(), unix.O_DIRECT, p) })
+				assumed := f.Geometry()
+				if err != nil || got == stablewrite.DirectUnknown || assumed.Direct != stablewrite.DirectUnknown && assumed.Direct != got {
+					t.Errorf("checksums %t: %s, %v; the library says %s: %s", sums, got, err, assumed.Direct, assumed.Why)
+				}
+				t.Logf("checksums %t: written %s here; the library says %s: %s", sums, got, assumed.Direct, assumed.Why)
+			}
+		})
 	}
-	t.Logf("written %s here", got)
 }
 
 func TestHowWrittenReturnsTheErrorOfTheWrite(t *testing.T) {
