@@ -3,7 +3,6 @@ package probe
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	"stablepages/bench/record"
 	"stablepages/bench/watch"
@@ -44,13 +43,16 @@ type Advice struct {
 // Advise explains p.
 func Advise(p record.Probe) (a Advice) {
 	state, s := StateOf(p), cmp.Or(p.System, &record.System{})
-	a.Said = append(a.Said, verdict(p, s, state))
+	below := watch.Below{Layers: layersOf(s), Kernel: s.Kernel}
+	a.Said = append(a.Said, verdict(p, below, state))
+	if state == Open && len(below.Layers) > 0 {
+		a.Said = append(a.Said, "Below: "+below.String()+".")
+	}
 	if text := histories[s.FileSystem]; text != "" && s.FileSystem+s.Device != "" {
 		a.Said = append(a.Said, "Kernels: "+text)
 	}
-	asks := s.StableWrites != nil && *s.StableWrites
 	switch {
-	case asks:
+	case s.StableWrites != nil && *s.StableWrites:
 		a.Said = append(a.Said, "The device asks for stable pages (queue/stable_writes): the kernel does not change page cache pages while they are written. This does not protect direct writes.")
 	case s.StableWrites != nil && s.Below != "":
 		a.Said = append(a.Said, "queue/stable_writes is 0, yet "+s.Below+" below needs stable pages.")
@@ -59,21 +61,21 @@ func Advise(p record.Probe) (a Advice) {
 		a.Said = append(a.Said, "This makes the media consistent, not a program's own checksums: the kernel may copy other bytes than those that the program summed before. A Go program gets a sum of the bytes on the media from stablewrite with strategy bounce.")
 		return a
 	}
-	a.Remedies = watch.Remedies(watch.Kernel(s.FileSystem, asks || strings.Contains(s.Below, "DIF")))
+	a.Remedies = watch.Remedies(below)
 	return a
 }
 
-func verdict(p record.Probe, s *record.System, state State) string {
+func verdict(p record.Probe, below watch.Below, state State) string {
 	failed := p.WriteErrors + p.Failed
 	switch {
 	case state == Open && failed > 0 && p.Reached > 0:
 		return fmt.Sprintf("Affected: of %d writes whose buffers changed, %d failed or cannot be read back. %d changes in flight reached the media.", p.Writes+p.Free, failed, p.Reached)
 	case state == Open && failed > 0:
 		return fmt.Sprintf("Affected: of %d writes whose buffers changed, %d failed or cannot be read back.", p.Writes+p.Free, failed)
-	case state == Open && s.Below != "":
-		return "Affected: changes in flight reach the media. They break the layer below: " + s.Below + "."
+	case state == Open && below.NeedsStablePages():
+		return "Affected: changes in flight reach the media, and break a layer below."
 	case state == Open:
-		return "Affected: changes in flight reach the media. No layer that they would break was found below; programs' own checksums are at risk."
+		return "Affected, but only programs that checksum their own data: changes in flight reach the media. At risk are data that a program checksums, writes, and changes before the write completes. Nothing else is: no write or read fails, and no mirror differs."
 	case state == Closed && p.Measured == "" && p.Written == stablewrite.DirectNo:
 		return "Not affected: the kernel writes nothing directly here."
 	case state == Closed && p.Measured == "":
@@ -93,7 +95,7 @@ func verdict(p record.Probe, s *record.System, state State) string {
 // histories say, by file system ("" for a block device), which kernel versions changed how
 // it is written.
 var histories = map[string]string{
-	"btrfs": "until Linux 6.14 btrfs with data checksums wrote the caller's memory, and a block that changed in flight reads as EIO. From 6.15 on (and in some stable kernels, such as Debian's 6.12) it writes through the page cache, from 7.3 on it bounces. Without data checksums it writes the caller's memory; with two copies of the data (raid1), Linux 6.18 was seen to write through the page cache.",
+	"btrfs": "until Linux 6.14 btrfs wrote the caller's memory, and a block of a file with data checksums that changed in flight reads as EIO. Files with data checksums go through the page cache from 6.15 on, those whose data are mirrored or have parity (dup, raid1, raid5, ...) from 7.0 on; stable kernels from 6.12 on, such as Debian's, do either, too. From 7.3 on btrfs bounces both. All others it writes directly.",
 	"xfs":   "from Linux 7.0 on xfs bounces writes to a device that asks for stable pages (protection information, queue/stable_writes). md raid1 does not ask, nor does dm-integrity from 6.18 to 7.2.",
 	"ext4":  "up to Linux 7.3 a direct write on ext4 always uses the caller's memory, even if the device asks for stable pages.",
 	"":      "up to Linux 7.3 a block device gets the caller's memory. Some layers then copy it: dm-crypt, dm-integrity with a journal, md raid4, raid5 and raid6.",

@@ -19,9 +19,9 @@ func TestAdvise(t *testing.T) {
 		want  []string // parts of what is said
 	}{
 		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 64, Reached: 60}, Open,
-			[]string{"Affected: changes in flight reach the media.", "own checksums are at risk"}},
+			[]string{"Affected, but only programs that checksum their own data: changes in flight reach the media."}},
 		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 64, Reached: 60, System: &record.System{StableWrites: &off, Below: "md0: raid1"}}, Open,
-			[]string{"They break the layer below: md0: raid1.", "queue/stable_writes is 0, yet md0: raid1 below needs"}},
+			[]string{"Affected: changes in flight reach the media, and break a layer below.", "Below: md raid1 md0: md raid1 needs stable pages", "queue/stable_writes is 0, yet md0: raid1 below needs"}},
 		{record.Probe{Written: stablewrite.DirectUnknown, Measured: "a file", Writes: 64, WriteErrors: 3}, Open,
 			[]string{"Affected: of 64 writes whose buffers changed, 3 failed or cannot be read back."}},
 		// A device takes the data at once, so only free-running changes reach it.
@@ -33,7 +33,7 @@ func TestAdvise(t *testing.T) {
 		{record.Probe{Written: stablewrite.DirectUnknown, Measured: "a file", Writes: 64}, Closed, []string{"Not affected: the kernel copies"}},
 		{record.Probe{Written: stablewrite.DirectNo}, Closed, []string{"Not affected: the kernel writes nothing directly here."}},
 		{record.Probe{Written: stablewrite.DirectBounced, Measured: "a file", Writes: 64, System: file("btrfs")}, Closed,
-			[]string{"Not affected: this kernel bounces.", "from 7.3 on it bounces", "not a program's own checksums"}},
+			[]string{"Not affected: this kernel bounces.", "From 7.3 on btrfs bounces both", "not a program's own checksums"}},
 		{record.Probe{Written: stablewrite.DirectBounced}, Closed, []string{"by kernel version and file system; this was not measured"}},
 		// A measurement overrides an assumption.
 		{record.Probe{Written: stablewrite.DirectBounced, Measured: "a file", Writes: 64, Reached: 1}, Open, []string{"Affected"}},
@@ -54,31 +54,28 @@ func TestAdvise(t *testing.T) {
 	}
 }
 
-// Another kernel is advised only if one copies for this stack.
-func TestTheKernelThatBouncesIsThatOfTheStack(t *testing.T) {
+// probe knows of a stack what the Record of its system tells, and advises as watch does.
+func TestProbeAdvisesAsWatch(t *testing.T) {
 	on := true
-	for want, s := range map[string]*record.System{
-		"Linux 6.15 and later, through the page cache, and 7.3 and later, by bouncing": {FileSystem: "btrfs"},
-		"A kernel that copies: Linux 7.0 and later":                                    {FileSystem: "xfs", Below: "sda: T10-DIF-TYPE1-CRC"},
-		"on dm-integrity 7.3":                            {FileSystem: "xfs", StableWrites: &on},
-		"none up to Linux 7.3 does on this stack":        {FileSystem: "ext4", StableWrites: &on},
-		"does on this stack. Linux 7.3 bounces on btrfs": {FileSystem: "xfs", Below: "md0: raid1"},
+	for _, c := range []struct {
+		s      *record.System
+		layers []record.Layer
+	}{
+		{&record.System{FileSystem: "btrfs", Kernel: "6.1"}, []record.Layer{{Name: "btrfs"}}},
+		{&record.System{FileSystem: "xfs", Below: "sda: T10-DIF-TYPE1-CRC"}, []record.Layer{{Name: "xfs"}, {Name: "T10 PI", Device: "sda"}}},
+		{&record.System{FileSystem: "xfs", Device: "sdb", StableWrites: &on}, []record.Layer{{Name: "xfs"}, {Name: watch.Asking, Device: "sdb"}}},
+		{&record.System{FileSystem: "ext4", Below: "md1: raid5, sda: T10-DIF-TYPE1-CRC", StableWrites: &on},
+			[]record.Layer{{Name: "ext4"}, {Name: "md raid5", Device: "md1"}, {Name: "T10 PI", Device: "sda"}}},
+		{&record.System{Device: "md0", Below: "md0: raid1, drbd0: DRBD"}, []record.Layer{{Name: "md raid1", Device: "md0"}, {Name: "drbd", Device: "drbd0"}}},
+		{&record.System{FileSystem: "ext4", Device: "vda"}, []record.Layer{{Name: "ext4"}}},
 	} {
-		p := record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 1, Reached: 1, System: s}
-		got := Advise(p).Remedies
-		if !strings.Contains(strings.Join(got, "\n"), want) {
-			t.Errorf("%+v: %q, want %q", s, got, want)
+		got := Advise(record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 1, Reached: 1, System: c.s})
+		seen := record.Watch{Direct: stablewrite.DirectYes, Changed: 1, Layers: c.layers, System: c.s}
+		if want := watch.Advice([]record.Watch{seen}); !slices.Equal(got.Remedies, want) {
+			t.Errorf("%+v: %q, watch says %q", c.s, got.Remedies, want)
 		}
-		// watch says the same of a stack.
-		layers := []record.Layer{{Name: s.FileSystem}, {Name: "disk", Device: "sda"}}
-		if s.StableWrites != nil && *s.StableWrites {
-			layers[1].Name = "dm integrity D"
-		} else if strings.Contains(s.Below, "DIF") {
-			layers[1].Name = "T10 PI"
-		}
-		seen := []record.Watch{{Direct: stablewrite.DirectYes, Changed: 1, Layers: layers}}
-		if advice := watch.Advice(seen); !slices.Equal(advice, got) {
-			t.Errorf("%+v: probe says %q, watch %q", s, got, advice)
+		if want := "Below: " + watch.BelowOf(seen).String() + "."; !slices.Contains(got.Said, want) {
+			t.Errorf("%+v: %q, want %q", c.s, got.Said, want)
 		}
 	}
 }

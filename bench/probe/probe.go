@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"stablepages/bench/mutator"
 	"stablepages/bench/record"
@@ -61,10 +62,8 @@ func (s stage) close() { // of a nil File it does nothing
 // open opens the stage for a path. It may return files with an error, too.
 func open(path string, force bool) (s stage, err error) {
 	st, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, fmt.Errorf("%w: name an existing file, directory or block device", err)
-	} else if err != nil {
-		return s, err
+	if err != nil {
+		return s, advised(err)
 	}
 	device := st.Mode()&fs.ModeDevice != 0 && st.Mode()&fs.ModeCharDevice == 0
 	switch {
@@ -73,22 +72,37 @@ func open(path string, force bool) (s stage, err error) {
 		s.subject, s.on = s.target, "a scratch file in the directory"
 	case st.Mode().IsRegular():
 		s.on = "a scratch file beside it"
-		if s.subject, err = os.Open(path); err == nil {
-			s.target, err = scratch.Temporary(filepath.Dir(path))
+		if s.subject, err = os.Open(path); err != nil {
+			return s, advised(err)
 		}
+		s.target, err = scratch.Temporary(filepath.Dir(path))
 	case device && force:
 		var f *scratch.File
 		if f, err = scratch.Open(path, true, true); err == nil {
 			s = stage{f.File, f.File, "the device"}
 		}
 	case device:
-		if s.subject, err = os.Open(path); err == nil {
-			err = scratch.HasMedia(s.subject)
+		if s.subject, err = os.Open(path); err != nil {
+			return s, advised(err)
 		}
+		err = scratch.HasMedia(s.subject)
 	default:
 		err = fmt.Errorf("%s is neither a file nor a directory nor a block device", path)
 	}
 	return s, err
+}
+
+// advised adds what to do to an error of a path.
+func advised(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: name an existing file, directory or block device", err)
+	case errors.Is(err, syscall.EPERM):
+		return fmt.Errorf("%w: as in a container, this process may not open it: pass the device to the container, or run probe on the host", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: run probe as root (sudo)", err)
+	}
+	return err
 }
 
 // unlike says why measuring on target, a new file in the directory of an existing file,

@@ -64,6 +64,8 @@ func devicesBelow(all []record.Layer, dev uint32, depth int) []record.Layer {
 		add(strings.TrimRight(name, "0123456789"))
 	case !slices.Contains([]string{"", "none", "nop"}, attribute(dir, "integrity/format")) && attribute(dir, "integrity/write_generate") == "1":
 		add("T10 PI") // the block layer makes the tags (Documentation/ABI/stable/sysfs-block)
+	case attribute(dir, "queue/stable_writes") == "1":
+		add(Asking)
 	default:
 		add("disk")
 	}
@@ -77,15 +79,40 @@ func devicesBelow(all []record.Layer, dev uint32, depth int) []record.Layer {
 }
 
 // mountedFrom adds the file system that is mounted from dev, if there is any. Files on
-// btrfs have a device number that no device has, so sources are compared, too.
+// btrfs have a device number that no device has, and a mount names one of its devices.
 func mountedFrom(all []record.Layer, dev uint32) []record.Layer {
+	fs := ""
 	for _, m := range record.Mounts() {
-		source, ok := blockDevice(m.Source)
-		if ok && source == dev || m.Device == numbers(dev) {
-			return append(all, record.Layer{Name: m.FileSystem})
+		if source, ok := blockDevice(m.Source); ok && source == dev || m.Device == numbers(dev) {
+			if fs = m.FileSystem; ok {
+				dev = source
+			}
+			break
 		}
 	}
-	return all
+	if fs == "" || fs == "btrfs" {
+		on, _ := filepath.Glob("/sys/fs/btrfs/*/devices/" + deviceName(dev))
+		for _, name := range on {
+			fs = "btrfs" + redundant(filepath.Dir(filepath.Dir(name)))
+		}
+	}
+	if fs == "" {
+		return all
+	}
+	return append(all, record.Layer{Name: fs})
+}
+
+// redundant returns, after a space, the profile of the data of a btrfs, by its directory in
+// sysfs; "" if the data are neither mirrored nor have parity.
+func redundant(btrfs string) (profile string) {
+	data, _ := filepath.Glob(btrfs + "/allocation/data/*/used_bytes")
+	mixed, _ := filepath.Glob(btrfs + "/allocation/mixed/*/used_bytes")
+	for _, name := range append(data, mixed...) {
+		if p := filepath.Base(filepath.Dir(name)); p != "single" && p != "raid0" {
+			profile = " " + p
+		}
+	}
+	return profile
 }
 
 // targetsOf returns the kinds of the targets of a device-mapper device, with the mode of

@@ -46,6 +46,8 @@ func Judge(all []record.Watch) (Outcome, string) {
 	switch {
 	case changed > 0:
 		return Changed, fmt.Sprintf("%d of %d %s changed in flight.", changed, n, looked)
+	case n == 0 && run.Writes == 0 && run.Comm != "":
+		return Inconclusive, fmt.Sprintf("Inconclusive: no program named %s wrote directly. Is one running under that name, as ps -e shows it?", record.Printable(run.Comm))
 	case run.Bios == 0:
 		return Inconclusive, "Inconclusive: no write came to a block device. Writes to NFS, FUSE and tmpfs never do, and buffered writes do so later, or at a sync."
 	case n == 0:
@@ -147,62 +149,7 @@ func about(r record.Watch) (said []string) {
 			said = append(said, "submitted by: "+record.Printable(strings.Join(e.Stack, " < ")))
 		}
 	}
-	return append(said, "below: "+Below(r.Layers), "its own switch: "+switchOf(r.Comm))
-}
-
-// effects say how a write that changes shows on the layers that need stable pages, and
-// which layers copy first, so that no layer below them sees a change.
-var effects = map[string]struct {
-	how    string
-	copies bool
-}{
-	"btrfs":          {"btrfs needs stable pages if the file has data checksums: the checksums do not match, and reads fail (EIO)", false},
-	"T10 PI":         {"T10 PI needs stable pages: the write fails (EILSEQ), or later reads fail", false},
-	"dm integrity D": {"dm-integrity needs stable pages: its tags do not match, and reads fail (EILSEQ)", false},
-	"dm integrity B": {"dm-integrity needs stable pages: its tags do not match, and reads fail (EILSEQ)", false},
-	"dm integrity":   {"dm-integrity needs stable pages, except in mode J: its tags do not match, and reads fail (EILSEQ)", false},
-	"md raid1":       {"md raid1 needs stable pages: its disks differ (mismatch_cnt), and reads return one or the other", false},
-	"md raid10":      {"md raid10 needs stable pages: its disks differ (mismatch_cnt), and reads return one or the other", false},
-	"dm mirror":      {"dm-mirror needs stable pages: its disks differ, and reads return one or the other", false},
-	"dm raid":        {"dm-raid needs stable pages if it mirrors: its disks differ, and reads return one or the other", false},
-	"drbd":           {"DRBD needs stable pages: its nodes differ, and DRBD only warns", false},
-	"bcachefs":       {"bcachefs copies first, if it has data checksums", false},
-	"loop, buffered": {"the loop device copies first, into the page cache", true},
-	"dm crypt":       {"dm-crypt copies first, as it encrypts", true},
-	"dm integrity J": {"dm-integrity in mode J copies first, into its journal", true},
-	"md raid4":       {"md raid4 copies first, into its stripes", true},
-	"md raid5":       {"md raid5 copies first, into its stripes", true},
-	"md raid6":       {"md raid6 copies first, into its stripes", true},
-}
-
-// Below says which of the layers, the highest first, need stable pages.
-func Below(layers []record.Layer) string {
-	var path, said []string
-	needs := false
-	for _, l := range layers {
-		name := l.Name
-		if l.Device != "" {
-			name += " " + l.Device
-		}
-		path = append(path, record.Printable(name))
-	}
-	for _, l := range layers {
-		e, ok := effects[l.Name]
-		if ok && !slices.Contains(said, e.how) {
-			said = append(said, e.how)
-			needs = needs || !e.copies
-		}
-		if e.copies {
-			break
-		}
-	}
-	if !needs {
-		said = append(said, "no layer here sums or mirrors the program's data: the media hold old and new bytes mixed, which only checksums of the program show")
-	}
-	if len(path) == 0 {
-		path = []string{"a device that is gone"}
-	}
-	return strings.Join(path, ", ") + ": " + strings.Join(said, "; ")
+	return append(said, "below: "+BelowOf(r).String(), "its own switch: "+switchOf(r.Comm))
 }
 
 // switches are settings of programs that change pages in flight, by the prefix of the

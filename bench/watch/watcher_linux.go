@@ -244,7 +244,7 @@ func (w *Watcher) Records() ([]record.Watch, error) {
 		return nil, err
 	}
 	if len(all) == 0 { // no writes is a result, too
-		all = []record.Watch{{Kind: record.KindWatch, Sample: w.o.Sample, MaxBlocks: w.o.MaxBlocks, Version: record.Version}}
+		all = []record.Watch{{Kind: record.KindWatch, Comm: w.o.Comm, Sample: w.o.Sample, MaxBlocks: w.o.MaxBlocks, Version: record.Version}}
 	}
 	system, seconds := record.SystemOf(nil), float64(monotonic()-w.began)/1e9
 	for i := range all {
