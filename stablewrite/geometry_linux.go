@@ -165,19 +165,19 @@ func needsStablePages(dev uint64) string {
 // An inode gets data checksums, or none, when it is created. The mount options apply to
 // new inodes only, and no flag of FS_IOC_GETFLAGS tells.
 func btrfsDirectness(fd int, st *unix.Stat_t) (Directness, string) {
-	redundant := btrfsRedundant(fd)
-	if inodeFlags(fd)&noCowFlag != 0 {
-		return btrfsWrites(kernelAtLeast, no, redundant, "btrfs without data checksums (nodatacow)")
-	}
+	sums, what := yes, "btrfs with data checksums"
 	switch options, ok := mountOptions(fd); {
+	case inodeFlags(fd)&noCowFlag != 0:
+		sums, what = no, "btrfs without data checksums (nodatacow)"
 	case !ok:
-		return btrfsWrites(kernelAtLeast, perhaps, redundant, "btrfs, perhaps mounted without data checksums")
+		sums, what = perhaps, "btrfs, perhaps mounted without data checksums"
 	case !strings.Contains(options, "nodatasum") && !strings.Contains(options, "nodatacow"):
-		return btrfsWrites(kernelAtLeast, yes, redundant, "btrfs with data checksums")
 	case st.Size > 0:
-		return btrfsWrites(kernelAtLeast, perhaps, redundant, "btrfs mounted without data checksums, which this file may have from before")
+		sums, what = perhaps, "btrfs mounted without data checksums, which this file may have from before"
+	default:
+		sums, what = no, "btrfs mounted without data checksums"
 	}
-	return btrfsWrites(kernelAtLeast, no, redundant, "btrfs mounted without data checksums")
+	return btrfsWrites(kernelAtLeast, sums, btrfsRedundant(fd), what)
 }
 
 // answer is the answer to a question about a file.

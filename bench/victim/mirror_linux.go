@@ -3,6 +3,7 @@ package victim
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -33,16 +34,12 @@ func (s *Stage) mirror(disks []string) error {
 			}
 		}
 		for block, sum := range want {
-			isTorn, differs := 0, 0
-			for _, leg := range got {
-				if leg[block] != sum {
-					isTorn = 1
-				}
-				if leg[block] != got[0][block] {
-					differs = 1
-				}
+			if slices.ContainsFunc(got, func(leg []uint32) bool { return leg[block] != sum }) {
+				torn++
 			}
-			torn, differ = torn+isTorn, differ+differs
+			if slices.ContainsFunc(got, func(leg []uint32) bool { return leg[block] != got[0][block] }) {
+				differ++
+			}
 		}
 		return torn, differ, nil
 	}
