@@ -5,13 +5,17 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"stablepages/bench/scratch"
 )
 
-// mostDescriptors is how many descriptors of a process fileOf looks at.
-const mostDescriptors = 4096
+// fileOf looks at so many descriptors of a process, and at so many extents of each file.
+const (
+	mostDescriptors = 4096
+	mostExtents     = 16 << 10
+)
 
 // fileOf returns which file, of those that a process has open for direct I/O, has a
 // sector of dev; "" if none has.
@@ -59,52 +63,19 @@ func hasSector(name string, dev uint32, sector uint64) bool {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG || numberOf(st.Dev) != dev {
 		return false
 	}
-	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOATIME, 0)
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOATIME, 0)
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd)
+	defer f.Close()
 	start, _ := strconv.ParseUint(attribute(sysDir(dev), "start"), 10, 64) // of a partition, in sectors
-	return mapsTo(fd, (sector-start)*512)
-}
-
-const (
-	fsIocFiemap = 3<<30 | 32<<16 | 'f'<<8 | 11 // FS_IOC_FIEMAP of include/uapi/linux/fs.h
-	fiemapLast  = 1                            // FIEMAP_EXTENT_LAST
-	fiemapBatch = 256                          // extents of a request
-	fiemapMost  = 64                           // requests, for a file in many pieces
-)
-
-// mapsTo reports whether a file has the byte at an address of its device
-// (Documentation/filesystems/fiemap.rst).
-func mapsTo(fd int, address uint64) bool {
-	type extent struct {
-		Logical, Physical, Length uint64
-		_                         [2]uint64
-		Flags                     uint32
-		_                         [3]uint32
-	}
-	var request struct {
-		Start, Length                 uint64
-		Flags, Mapped, Count, Reserve uint32
-		Extents                       [fiemapBatch]extent
-	}
-	for range fiemapMost {
-		request.Length, request.Count, request.Mapped = ^uint64(0)-request.Start, fiemapBatch, 0
-		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), fsIocFiemap, uintptr(unsafe.Pointer(&request))); errno != 0 {
+	address, looked := int64(sector-start)*512, 0
+	for e, err := range scratch.Extents(f) {
+		if looked++; err != nil || looked > mostExtents {
 			return false
 		}
-		for _, e := range request.Extents[:request.Mapped] {
-			if address >= e.Physical && address < e.Physical+e.Length {
-				return true
-			}
-			if e.Flags&fiemapLast != 0 {
-				return false
-			}
-			request.Start = e.Logical + e.Length
-		}
-		if request.Mapped == 0 {
-			return false
+		if address >= e.Physical && address < e.Physical+e.Length {
+			return true
 		}
 	}
 	return false
