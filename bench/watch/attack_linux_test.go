@@ -198,6 +198,7 @@ func TestAPIDThatComesAgainIsAnother(t *testing.T) {
 }
 
 func TestADeviceThatVanishes(t *testing.T) {
+	t.Parallel()
 	testenv.EBPF(t)
 	dev, vanish := testenv.MortalDevice(t, 300<<20)
 	w := start(t, Options{})

@@ -10,6 +10,7 @@ import (
 
 // The constants do not change while a machine runs.
 func TestEveryCalibrationFindsTheSame(t *testing.T) {
+	t.Parallel()
 	testenv.EBPF(t)
 	var first [2]uint64
 	for try := range 5 {

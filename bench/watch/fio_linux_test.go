@@ -130,7 +130,7 @@ func TestManyWritesASecond(t *testing.T) {
 	dev := zram(t)
 	for _, sample := range []int{1, 16} {
 		w := start(t, Options{Sample: sample})
-		made := fio(t, dev, "--ioengine=psync", "--bs=4k", "--numjobs=2", "--thread", "--zero_buffers", "--number_ios=50000")
+		made := fio(t, dev, "--ioengine=psync", "--bs=4k", "--numjobs=2", "--thread", "--zero_buffers", "--number_ios=20000")
 		all := stop(t, w)
 		seen, _ := sum(all)
 		if seen > made || sample == 1 && seen+all[0].Untraced < made || all[0].Bios+all[0].Untraced < made {

@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"encoding/binary"
 	"os"
 	"path/filepath"
 	"slices"
@@ -119,39 +118,33 @@ func redundant(btrfs string) (profile string) {
 // dm-integrity, by a request of include/uapi/linux/dm-ioctl.h. Its result is "target" if
 // the request fails.
 func targetsOf(dev uint32) (kinds []string) {
-	const (
-		header, spec, room = 312, 40, 16 << 10
-		tableStatus        = 3<<30 | header<<16 | 0xfd<<8 | 12 // DM_TABLE_STATUS
-		statusTable        = 1 << 4                            // DM_STATUS_TABLE_FLAG
-	)
+	var request struct {
+		unix.DmIoctl
+		table [16 << 10]byte
+	}
+	request.DmIoctl = unix.DmIoctl{
+		Version: [3]uint32{4}, Data_size: uint32(unsafe.Sizeof(request)), Data_start: unix.SizeofDmIoctl,
+		Flags: unix.DM_STATUS_TABLE_FLAG, Dev: unix.Mkdev(dev>>minorBits, dev&(1<<minorBits-1)),
+	}
 	ctl, err := unix.Open("/dev/mapper/control", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return []string{"target"}
 	}
 	defer unix.Close(ctl)
-	b, le := make([]byte, room), binary.LittleEndian
-	le.PutUint32(b[0:], 4) // the version of the interface
-	le.PutUint32(b[12:], room)
-	le.PutUint32(b[16:], header)
-	le.PutUint32(b[28:], statusTable)
-	le.PutUint64(b[40:], unix.Mkdev(dev>>minorBits, dev&(1<<minorBits-1)))
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(ctl), tableStatus, uintptr(unsafe.Pointer(&b[0]))); errno != 0 {
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(ctl), unix.DM_TABLE_STATUS, uintptr(unsafe.Pointer(&request))); errno != 0 {
 		return []string{"target"}
 	}
-	at := int(le.Uint32(b[16:]))
-	for range le.Uint32(b[20:]) {
-		if at+spec > len(b) {
-			break
-		}
-		kind := unix.ByteSliceToString(b[at+24 : at+40])
+	for at := uint32(0); request.Target_count > 0 && at < uint32(len(request.table)-unix.SizeofDmTargetSpec); request.Target_count-- {
+		spec := (*unix.DmTargetSpec)(unsafe.Pointer(&request.table[at]))
+		kind := unix.ByteSliceToString(spec.Target_type[:])
 		// dev start tag_size mode ... (Documentation/admin-guide/device-mapper/dm-integrity.rst)
-		if params := strings.Fields(unix.ByteSliceToString(b[at+spec:])); kind == "integrity" && len(params) > 3 {
+		if params := strings.Fields(unix.ByteSliceToString(request.table[at+unix.SizeofDmTargetSpec:])); kind == "integrity" && len(params) > 3 {
 			kind += " " + params[3]
 		}
 		if !slices.Contains(kinds, kind) {
 			kinds = append(kinds, kind)
 		}
-		at = int(le.Uint32(b[16:])) + int(le.Uint32(b[at+20:]))
+		at = spec.Next // from the first spec
 	}
 	return kinds
 }

@@ -10,6 +10,7 @@ import (
 
 // Of a file system on two devices, a mount names one.
 func TestLayersOfEachDevice(t *testing.T) {
+	t.Parallel()
 	const bytes = 256 << 20
 	for profile, fs := range map[string]string{"raid0": "btrfs", "raid1": "btrfs raid1"} {
 		t.Run(profile, func(t *testing.T) {
