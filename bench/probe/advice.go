@@ -43,7 +43,7 @@ type Advice struct {
 // Advise explains p.
 func Advise(p record.Probe) (a Advice) {
 	state, s := StateOf(p), cmp.Or(p.System, &record.System{})
-	below := watch.Below{Layers: layersOf(s), Kernel: s.Kernel}
+	below := watch.Below{Layers: layersOf(p), Kernel: s.Kernel}
 	a.Said = append(a.Said, verdict(p, below, state))
 	if state == Open && len(below.Layers) > 0 {
 		a.Said = append(a.Said, "Below: "+below.String()+".")

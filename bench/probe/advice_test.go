@@ -59,17 +59,19 @@ func TestProbeAdvisesAsWatch(t *testing.T) {
 	on := true
 	for _, c := range []struct {
 		s      *record.System
+		failed int // writes
 		layers []record.Layer
 	}{
-		{&record.System{FileSystem: "btrfs", Kernel: "6.1"}, []record.Layer{{Name: "btrfs"}}},
-		{&record.System{FileSystem: "xfs", Below: "sda: T10-DIF-TYPE1-CRC"}, []record.Layer{{Name: "xfs"}, {Name: "T10 PI", Device: "sda"}}},
-		{&record.System{FileSystem: "xfs", Device: "sdb", StableWrites: &on}, []record.Layer{{Name: "xfs"}, {Name: watch.Asking, Device: "sdb"}}},
-		{&record.System{FileSystem: "ext4", Below: "md1: raid5, sda: T10-DIF-TYPE1-CRC", StableWrites: &on},
+		{&record.System{FileSystem: "btrfs", Kernel: "6.1"}, 0, []record.Layer{{Name: "btrfs"}}},
+		{&record.System{FileSystem: "xfs", Below: "sda: T10-DIF-TYPE1-CRC"}, 0, []record.Layer{{Name: "xfs"}, {Name: "T10 PI", Device: "sda"}}},
+		{&record.System{FileSystem: "xfs", Device: "sdb", StableWrites: &on}, 1, []record.Layer{{Name: "xfs"}, {Name: watch.Asking, Device: "sdb"}}},
+		{&record.System{FileSystem: "xfs", Device: "sdb", StableWrites: &on}, 0, []record.Layer{{Name: "xfs"}}},
+		{&record.System{FileSystem: "ext4", Below: "md1: raid5, sda: T10-DIF-TYPE1-CRC", StableWrites: &on}, 0,
 			[]record.Layer{{Name: "ext4"}, {Name: "md raid5", Device: "md1"}, {Name: "T10 PI", Device: "sda"}}},
-		{&record.System{Device: "md0", Below: "md0: raid1, drbd0: DRBD"}, []record.Layer{{Name: "md raid1", Device: "md0"}, {Name: "drbd", Device: "drbd0"}}},
-		{&record.System{FileSystem: "ext4", Device: "vda"}, []record.Layer{{Name: "ext4"}}},
+		{&record.System{Device: "md0", Below: "md0: raid1, drbd0: DRBD"}, 0, []record.Layer{{Name: "md raid1", Device: "md0"}, {Name: "drbd", Device: "drbd0"}}},
+		{&record.System{FileSystem: "ext4", Device: "vda"}, 0, []record.Layer{{Name: "ext4"}}},
 	} {
-		got := Advise(record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 1, Reached: 1, System: c.s})
+		got := Advise(record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 1, Reached: 1, Failed: c.failed, System: c.s})
 		seen := record.Watch{Direct: stablewrite.DirectYes, Changed: 1, Layers: c.layers, System: c.s}
 		if want := watch.Advice([]record.Watch{seen}); !slices.Equal(got.Remedies, want) {
 			t.Errorf("%+v: %q, watch says %q", c.s, got.Remedies, want)

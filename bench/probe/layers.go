@@ -1,14 +1,17 @@
 package probe
 
 import (
+	"cmp"
 	"strings"
 
 	"stablepages/bench/record"
 	"stablepages/bench/watch"
 )
 
-// layersOf returns the file system and those layers below that a Record knows.
-func layersOf(s *record.System) (all []record.Layer) {
+// layersOf returns the layers that a Record knows: the file system, and of the devices
+// below those that need stable pages.
+func layersOf(p record.Probe) (all []record.Layer) {
+	s := cmp.Or(p.System, &record.System{})
 	if s.FileSystem != "" {
 		all = append(all, record.Layer{Name: s.FileSystem})
 	}
@@ -26,7 +29,8 @@ func layersOf(s *record.System) (all []record.Layer) {
 		}
 		all = append(all, record.Layer{Name: kind, Device: device})
 	}
-	if s.StableWrites != nil && *s.StableWrites && s.Below == "" {
+	// dm-integrity with a journal and md raid5 ask, too, and copy first.
+	if failed := p.WriteErrors+p.Failed > 0; failed && s.StableWrites != nil && *s.StableWrites && s.Below == "" {
 		all = append(all, record.Layer{Name: watch.Asking, Device: s.Device})
 	}
 	return all
