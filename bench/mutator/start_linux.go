@@ -53,7 +53,11 @@ func Start(cfg Config) (*Mutator, error) {
 	case inProcess:
 		err = m.startProcess(shared)
 	case cfg.Kind != None:
-		m.startThread()
+		go func() {
+			defer close(m.ended)
+			run(m.ctl, m.buf, cfg)
+		}()
+		m.end = func() { <-m.ended }
 		err = m.awaitReady()
 	}
 	if err != nil {
@@ -92,14 +96,6 @@ func mapMemory(f *os.File, size int) ([]byte, error) {
 		fd, flags = int(f.Fd()), unix.MAP_SHARED
 	}
 	return unix.Mmap(fd, 0, controlBytes+size, unix.PROT_READ|unix.PROT_WRITE, flags|unix.MAP_POPULATE)
-}
-
-func (m *Mutator) startThread() {
-	go func() {
-		defer close(m.ended)
-		run(m.ctl, m.buf, m.cfg)
-	}()
-	m.end = func() { <-m.ended }
 }
 
 // startProcess starts the child and waits until it runs. Ctrl-C goes to the whole process

@@ -10,5 +10,5 @@ const layerBytes = 64 << 20
 func All() []Victim {
 	return slices.Concat(
 		[]Victim{btrfs, md(layerBytes), t10PI(layerBytes), integrity("D")(layerBytes), integrity("B")(layerBytes), drbd}, stacks(),
-		[]Victim{btrfsNoSum, integrity("J")(layerBytes), ext4, xfs, flakey})
+		[]Victim{btrfsNoSum(), integrity("J")(layerBytes), ext4, xfs, flakey})
 }

@@ -9,19 +9,19 @@ import (
 
 // btrfs keeps a CRC-32C of every 4 KiB of data, taken from the caller's memory before
 // submission. If the data changes after that, it cannot be read.
-var btrfs, btrfsNoSum = btrfsVictims()
+var btrfs = Victim{
+	Name: "btrfs", About: "checksums of data: what changed in flight reads as EIO", NeedsStablePages: true,
+	Modules: append(crc32c(), "btrfs"), Disks: []int64{btrfsDisk}, Mkfs: []string{"mkfs.btrfs", "-q", "-f"}, Package: "btrfs-progs",
+	Evidence: []string{"csum failed", "checksum verify failed"}, Crashed: "rescue=nologreplay",
+	fileSystem: "btrfs", mounted: countCorruption, onLayer: 320 << 20,
+}
 
-func btrfsVictims() (sums, none Victim) {
-	none = Victim{
-		Name: "btrfs-nodatasum", About: "control: btrfs without checksums of data",
-		Modules: append(crc32c(), "btrfs"), Disks: []int64{btrfsDisk}, Mkfs: []string{"mkfs.btrfs", "-q", "-f"}, Package: "btrfs-progs",
-		Evidence:   []string{"csum failed", "checksum verify failed"},
-		fileSystem: "btrfs", options: "nodatasum", mounted: countCorruption,
-	}
-	sums = none
-	sums.Name, sums.About = "btrfs", "checksums of data: what changed in flight reads as EIO"
-	sums.NeedsStablePages, sums.Crashed, sums.options, sums.onLayer = true, "rescue=nologreplay", "", 320<<20
-	return sums, none
+// btrfsNoSum is a control.
+func btrfsNoSum() Victim {
+	v := btrfs
+	v.Name, v.About = "btrfs-nodatasum", "control: btrfs without checksums of data"
+	v.NeedsStablePages, v.Crashed, v.options, v.onLayer = false, "", "nodatasum", 0
+	return v
 }
 
 // btrfsDisk has room for more writes than are made between two commits. Every write takes

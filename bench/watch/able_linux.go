@@ -29,10 +29,8 @@ func check() error {
 // unable returns an error, with what to do about it, unless a kernel of this release can
 // be watched.
 func unable(release string, root bool, lockdown string, types bool) error {
-	var major, minor int
-	n, _ := fmt.Sscanf(release, "%d.%d", &major, &minor)
 	switch {
-	case n == 2 && (major < 6 || major == 6 && minor < 1):
+	case older(release, 6, 1):
 		return fmt.Errorf("this is Linux %s: watching needs Linux 6.1 or later", release)
 	case !root:
 		return errors.New("watching needs root (CAP_SYS_ADMIN, for eBPF and /proc/self/pagemap): run it with sudo")

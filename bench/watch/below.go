@@ -61,15 +61,21 @@ var effects = map[string]effect{
 // btrfsEffect is the effect on btrfs, with the profile of its data if that is mirrored or
 // has parity. A kernel that copies what needs stable pages writes directly only the rest.
 func btrfsEffect(profile, kernel string) effect {
-	var major, minor int
-	fmt.Sscanf(kernel, "%d.%d", &major, &minor)
-	switch before := func(m, n int) bool { return major < m || major == m && minor < n }; {
-	case before(6, 15):
+	switch {
+	case older(kernel, 6, 15):
 		return effect{"btrfs needs stable pages if the file has data checksums: the checksums do not match, and reads fail (EIO)", needs}
-	case profile != "" && before(7, 0):
+	case profile != "" && older(kernel, 7, 0):
 		return effect{"btrfs " + profile + " needs stable pages: its copies or its parity differ, and reads return one or the other", needs}
 	}
 	return effect{"this kernel's btrfs copies what needs stable pages, and writes only the rest directly", 0}
+}
+
+// older reports whether a release of Linux is older than a version. A release that is not
+// known is.
+func older(release string, major, minor int) bool {
+	var a, b int
+	fmt.Sscanf(release, "%d.%d", &a, &b)
+	return a < major || a == major && b < minor
 }
 
 // met says what a write that changes in flight meets, down to the first layer that copies:
