@@ -27,6 +27,7 @@ type writer struct {
 	PageOut  bool   // let the kernel swap the memory out, in place of writing
 	Send     string // write from this file by sendfile, in place of from memory
 	Name     string // of the process
+	Until    string // go on until there is a file with this name
 	MayFail  bool   // a write that fails is the last
 }
 
@@ -152,7 +153,11 @@ func (w writer) write() error {
 		}
 	}()
 	made := 0
-	for overlapped := 0; overlapped < w.Writes; made++ {
+	goesOn := func() bool {
+		_, err := os.Stat(w.Until)
+		return w.Until != "" && err != nil
+	}
+	for overlapped := 0; overlapped < w.Writes || goesOn(); made++ {
 		i, before := made, steps.Load()
 		if w.PageOut {
 			if err := unix.Madvise(mem, unix.MADV_PAGEOUT); err != nil {

@@ -3,6 +3,7 @@
 package watch
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -62,9 +63,14 @@ func of(all []record.Watch, pid int) (its []record.Watch) {
 
 func TestAScribblerIsSeen(t *testing.T) {
 	t.Parallel()
-	w := start(t, Options{})
 	name := filepath.Join(testenv.DirectDir(t), "f")
-	pid, writes := writer{File: name, Bytes: 256 << 10, Writes: 200, Scribble: true}.run(t)
+	// The name of a file can be found while the process has it open.
+	w := start(t, Options{OnChanged: func(r record.Watch) {
+		if r.Comm == "scribbler" {
+			os.WriteFile(name+".found", nil, 0o600)
+		}
+	}})
+	pid, writes := writer{File: name, Bytes: 256 << 10, Writes: 200, Scribble: true, Name: "scribbler", Until: name + ".found"}.run(t)
 	all := stop(t, w)
 	its := of(all, pid)
 	if len(its) != 1 {
@@ -74,7 +80,7 @@ func TestAScribblerIsSeen(t *testing.T) {
 	if !allOf(r, writes) || r.Blocks != r.Writes*64 || r.Truncated != 0 || r.Changed == 0 || r.BlocksChanged < r.Changed {
 		t.Errorf("%+v", r)
 	}
-	if r.Memory != record.Anonymous || r.Comm != "exe" || r.Device == "" || r.File != name || r.FirstSeconds == nil {
+	if r.Memory != record.Anonymous || r.Comm != "scribbler" || r.Device == "" || r.File != name || r.FirstSeconds == nil {
 		t.Errorf("%+v", r)
 	}
 	if e := r.Example; e == nil || e.Bytes != 256<<10 || e.Block >= 64 || e.Blocks == 0 || e.InFlightNS == 0 {
