@@ -76,8 +76,13 @@ func TestProbeAdvisesAsWatch(t *testing.T) {
 		if want := watch.Advice([]record.Watch{seen}); !slices.Equal(got.Remedies, want) {
 			t.Errorf("%+v: %q, watch says %q", c.s, got.Remedies, want)
 		}
-		if want := "Below: " + watch.BelowOf(seen).String() + "."; !slices.Contains(got.Said, want) {
+		want := "Below: " + watch.BelowOf(seen).String() + "."
+		if !slices.Contains(got.Said, want) {
 			t.Errorf("%+v: %q, want %q", c.s, got.Said, want)
+		}
+		c.s.Below = "" // a Record with Layers needs no other source
+		if got = Advise(record.Probe{Reached: 1, System: c.s, Layers: c.layers}); !slices.Contains(got.Said, want) {
+			t.Errorf("%+v: %q, want %q", c.layers, got.Said, want)
 		}
 	}
 }

@@ -8,10 +8,13 @@ import (
 	"stablepages/bench/watch"
 )
 
-// layersOf returns the layers that a Record knows: the file system, and of the devices
-// below those that need stable pages.
+// layersOf returns the layers that a Record knows. Records without Layers have the file
+// system, and of the devices below those that need stable pages.
 func layersOf(p record.Probe) (all []record.Layer) {
 	s := cmp.Or(p.System, &record.System{})
+	if p.Layers != nil {
+		return p.Layers
+	}
 	if s.FileSystem != "" {
 		all = append(all, record.Layer{Name: s.FileSystem})
 	}

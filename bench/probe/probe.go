@@ -122,6 +122,10 @@ func unlike(p record.Probe, target *os.File) (string, error) {
 // look fills in the fields that are known without writing.
 func look(p *record.Probe, subject *os.File) error {
 	p.System = record.SystemOf(subject)
+	p.Layers = watch.LayersOf(p.System.Device)
+	if p.System.FileSystem == "" && len(p.Layers) > 0 && p.Layers[0].Device == "" {
+		p.Layers = p.Layers[1:] // a mounted device, probed as a device
+	}
 	f, err := stablewrite.New(subject, stablewrite.Options{})
 	if errors.Is(err, stablewrite.ErrNotDirect) {
 		p.Written, p.WrittenWhy = stablewrite.DirectNo, fmt.Sprintf("%s does not support O_DIRECT", p.System.FileSystem)

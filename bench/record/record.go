@@ -377,6 +377,7 @@ type Probe struct {
 	WriteErrors int                    `json:"write_errors"`
 	Free        int                    `json:"free"`   // raw writes beside a free-running mutator
 	Failed      int                    `json:"failed"` // of Free: refused, or could not be read back
+	Layers      []Layer                `json:"layers,omitempty"`
 	System      *System                `json:"system"`
 	Version     int                    `json:"version"`
 

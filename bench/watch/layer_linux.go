@@ -16,6 +16,16 @@ import (
 // is mounted from dev, and devices down to disks.
 func layersOf(dev uint32) []record.Layer { return devicesBelow(mountedFrom(nil, dev), dev, 0) }
 
+// LayersOf returns what a write to a device passes, by the name of the device in /dev: the
+// file system that is mounted from it, if there is any, and devices down to disks.
+func LayersOf(device string) []record.Layer {
+	dev, ok := blockDevice("/dev/" + device)
+	if !ok {
+		return nil
+	}
+	return layersOf(dev)
+}
+
 // deepest is how many levels of devices are followed: loop devices can form a circle.
 const deepest = 16
 
