@@ -3,23 +3,14 @@ package main
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-
-	"stablepages/bench/testenv"
 )
 
 // A program inherits ignored signals, as from a service manager, and its terminal. A
 // guard changes neither.
 func TestRunKeepsSignalsAndTerminal(t *testing.T) {
-	program := filepath.Join(testenv.DirectDir(t), "stablewrite")
-	build := exec.Command("go", "build", "-o", program, ".") // as users have it: a test has no symbols
-	build.Env = append(build.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
 	terminal, name := pty(t)
 	defer terminal.Close()
 	slave, err := os.OpenFile(name, os.O_RDWR|syscall.O_NOCTTY, 0)
@@ -38,7 +29,7 @@ func TestRunKeepsSignalsAndTerminal(t *testing.T) {
 	}
 	const look = `sh -c 'tty; ulimit -n; exec grep -E "^(SigIgn|SigBlk|NoNewPrivs)" /proc/self/status'`
 	want := said(look)
-	if got := said(program + " run -- " + look); got != want || !strings.Contains(got, "/dev/pts/") {
+	if got := said(program(t) + " run -- " + look); got != want || !strings.Contains(got, "/dev/pts/") {
 		t.Errorf("guarded:\n%s\nunguarded:\n%s", got, want)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -91,20 +92,23 @@ func alone(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("PATH", filepath.SplitList(ts.Getenv("PATH"))[0])
 }
 
-func TestCommandLine(t *testing.T) {
+// scripts runs the scripts of a directory beside other tests.
+func scripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata", WorkdirRoot: testenv.DirectDir(t), RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "only": only, "alone": alone},
+		Dir: dir, WorkdirRoot: testenv.DirectDir(t), RequireUniqueNames: true, Setup: setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "only": only, "alone": alone, "judges": judges, "mount": mount,
+		},
 	})
 }
+
+func TestCommandLine(t *testing.T) { scripts(t, "testdata", nil) }
 
 // Whole runs of evaluate and bench, whose parts have tests in their packages.
 func TestCommandLineOfWholeRuns(t *testing.T) {
 	testenv.Long(t)
-	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "long"), WorkdirRoot: testenv.DirectDir(t), RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "only": only, "alone": alone},
-	})
+	scripts(t, "testdata/long", nil)
 }
 
 // Scripts for kernels that track who writes to pages.
@@ -112,33 +116,23 @@ func TestCommandLineTracking(t *testing.T) {
 	if _, err := stablewrite.TrackedBuffer(1); err != nil {
 		testenv.Missing(t, "%v", err)
 	}
-	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "tracking"), WorkdirRoot: testenv.DirectDir(t), RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
-	})
+	scripts(t, "testdata/tracking", nil)
 }
 
 // Scripts that need new file systems, mounted by root.
 func TestCommandLineOnMounts(t *testing.T) {
 	testenv.Long(t)
 	testenv.Tool(t, "mount", "losetup", "mkfs.ext4", "mkfs.btrfs", "findmnt", "chattr")
-	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "mounts"), WorkdirRoot: testenv.DirectDir(t), RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "only": only, "mount": mount},
-		Setup: func(env *testscript.Env) error {
-			env.Vars = append(env.Vars, "LOOP="+testenv.LoopDevice(t, 64<<20))
-			return nil
-		},
+	scripts(t, "testdata/mounts", func(env *testscript.Env) error {
+		env.Setenv("LOOP", testenv.LoopDevice(t, 64<<20))
+		return nil
 	})
 }
 
 // Scripts of watch, which root runs.
 func TestCommandLineOfWatch(t *testing.T) {
 	testenv.EBPF(t)
-	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "watch"), WorkdirRoot: testenv.DirectDir(t), RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "only": only, "judges": judges},
-	})
+	scripts(t, "testdata/watch", nil)
 }
 
 // mount mounts a new file system for a script and sets an environment variable
@@ -191,6 +185,34 @@ func mount(ts *testscript.TestScript, neg bool, args []string) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+// built is the program as users build it: tests have no symbols, and with the race detector
+// are too slow for an emulated processor, and may crash by a signal at start-up. Its file
+// has no name.
+var built = sync.OnceValues(func() (*os.File, error) {
+	dir, err := os.MkdirTemp("", "stablepages-test-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	name := filepath.Join(dir, "stablewrite")
+	build := exec.Command("go", "build", "-o", name, ".")
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, out)
+	}
+	return os.Open(name)
+})
+
+// program returns a name of the built program.
+func program(t *testing.T) string {
+	t.Helper()
+	f, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())
+}
 
 // command is this program, as a user starts it, in a new process group.
 func command(dir string, args ...string) (*exec.Cmd, *bytes.Buffer) {
@@ -395,14 +417,7 @@ func TestSIGINTEndsAnEvaluation(t *testing.T) {
 
 // SIGINT interrupts at any moment, also before there is a child and while a child starts.
 func TestSIGINTAtAnyMomentIsNoFailure(t *testing.T) {
-	dir := testenv.DirectDir(t)
-	// Without the race detector, whose runtime may crash by a signal at start-up.
-	program := filepath.Join(dir, "stablewrite")
-	build := exec.Command("go", "build", "-o", program, ".")
-	build.Env = append(build.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	dir, program := testenv.DirectDir(t), program(t)
 	for i := range 40 {
 		cmd, out := command(dir, "repro", "--mutator", "storm", "--gate", "--duration", "1h", fmt.Sprint("f", i))
 		cmd.Path = program
@@ -446,8 +461,8 @@ func TestProgressIsForTerminals(t *testing.T) {
 		args  []string
 		shows string
 	}{
-		{[]string{"repro", "--mutator", "storm", "--duration", "400ms"}, "raw against storm"},
-		{[]string{"bench", "--target", "null", "--strategies", "raw", "--sizes", "4k", "--depths", "1", "--mutated", "0", "--rounds", "3", "--time", "100ms"}, " left: timing the strategies"},
+		{[]string{"repro", "--mutator", "storm", "--duration", "200ms"}, "raw against storm"},
+		{[]string{"bench", "--target", "null", "--strategies", "raw", "--sizes", "4k", "--depths", "1", "--mutated", "0", "--rounds", "1", "--time", "5ms"}, " left: timing the strategies"},
 	} {
 		for _, term := range []string{"xterm", "dumb"} {
 			seen := onTerminal(t, term, tc.args...)

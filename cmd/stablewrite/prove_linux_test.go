@@ -3,13 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,33 +18,6 @@ import (
 	"stablepages/bench/testenv"
 	"stablepages/stablewrite"
 )
-
-// built is the program as users build it: with the race detector, which tests may have, it
-// is too slow for an emulated processor. Its file has no name.
-var built = sync.OnceValues(func() (*os.File, error) {
-	dir, err := os.MkdirTemp("", "stablepages-test-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	name := filepath.Join(dir, "stablewrite")
-	build := exec.Command("go", "build", "-o", name, ".")
-	build.Env = append(build.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, out)
-	}
-	return os.Open(name)
-})
-
-// program returns a name of the built program.
-func program(t *testing.T) string {
-	t.Helper()
-	f, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), f.Fd())
-}
 
 // proof runs prove and returns its Records.
 func proof(t *testing.T, program string, args ...string) (recs []record.Prove) {

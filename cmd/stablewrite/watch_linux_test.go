@@ -16,22 +16,25 @@ func TestTheTableOfWatchIsForTerminals(t *testing.T) {
 	if err := writer.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		for _, pid := range family(writer.Process.Pid) {
 			defer awaitEnd(t, []int{pid})
 		}
 		writer.Process.Kill()
 		writer.Wait()
-	}()
+	})
 	for _, term := range []string{"xterm", "dumb"} {
-		seen := onTerminal(t, term, "watch", "--pid", fmt.Sprint(writer.Process.Pid), "--duration", "2500ms")
-		if shown := bytes.Contains(seen, []byte("writes  changed")); shown != (term == "xterm") {
-			t.Errorf("on %s: %q", term, seen)
-		} else if shown && !bytes.HasSuffix(seen, []byte("\r\x1b[J")) {
-			t.Errorf("on %s it does not end with the table gone: %q", term, seen)
-		}
-		if !bytes.Contains(seen, []byte("changes pages in flight to")) {
-			t.Errorf("on %s: no line: %q", term, seen)
-		}
+		t.Run(term, func(t *testing.T) {
+			t.Parallel()
+			seen := onTerminal(t, term, "watch", "--pid", fmt.Sprint(writer.Process.Pid), "--duration", "2500ms")
+			if shown := bytes.Contains(seen, []byte("writes  changed")); shown != (term == "xterm") {
+				t.Errorf("%q", seen)
+			} else if shown && !bytes.HasSuffix(seen, []byte("\r\x1b[J")) {
+				t.Errorf("it does not end with the table gone: %q", seen)
+			}
+			if !bytes.Contains(seen, []byte("changes pages in flight to")) {
+				t.Errorf("no line: %q", seen)
+			}
+		})
 	}
 }
