@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -87,10 +88,10 @@ Strategies:
 		},
 	}
 	fl := cmd.Flags()
-	fl.Var(values[stablewrite.Strategy]{&f.plan.Strategies, parseStrategy, "names"}, "strategies", "strategies to time; raw is always timed")
-	fl.Var(values[size]{&f.sizes, parseSize, "sizes"}, "sizes", "bytes of each write, multiples of 4096")
-	fl.Var(values[int]{&f.plan.Depths, strconv.Atoi, "numbers"}, "depths", "writes in flight at a time")
-	fl.Var(values[percent]{&f.mutated, parsePercent, "percentages"}, "mutated", "share of the writes that change in flight")
+	fl.Var(newValues(&f.plan.Strategies, parseText[stablewrite.Strategy], "names"), "strategies", "strategies to time; raw is always timed")
+	fl.Var(newValues(&f.sizes, parseSize, "sizes"), "sizes", "bytes of each write, multiples of 4096")
+	fl.Var(newValues(&f.plan.Depths, strconv.Atoi, "numbers"), "depths", "writes in flight at a time")
+	fl.Var(newValues(&f.mutated, parsePercent, "percentages"), "mutated", "share of the writes that change in flight")
 	fl.IntVar(&f.plan.ChangedBlocks, "changed-blocks", 0, "how many 4 KiB blocks of such a write change (0: all)")
 	fl.IntVar(&f.plan.Rounds, "rounds", f.plan.Rounds, "rounds; with fewer than 6 there are no intervals")
 	fl.DurationVar(&f.plan.Time, "time", f.plan.Time, "time of each cell in each round")
@@ -118,19 +119,15 @@ func parsePercent(text string) (percent, error) {
 	return percent(v), nil
 }
 
-func parseStrategy(text string) (s stablewrite.Strategy, err error) {
-	err = s.UnmarshalText([]byte(text))
-	return s, err
-}
+// ascending returns all in order, each once: "4k,4096" is one size.
+func ascending[T cmp.Ordered](all []T) []T { return slices.Compact(slices.Sorted(slices.Values(all))) }
 
 // complete completes the plan from the flags, and checks it.
 func (f *benchFlags) complete(args []string) error {
 	p := &f.plan
-	p.Sizes = each(f.sizes, func(s size) int { return int(s) })
-	p.Mutated = each(f.mutated, func(share percent) float64 { return float64(share) / 100 })
-	slices.Sort(p.Sizes)
-	slices.Sort(p.Depths)
-	slices.Sort(p.Mutated)
+	p.Sizes = ascending(each(f.sizes, func(s size) int { return int(s) }))
+	p.Mutated = ascending(each(f.mutated, func(share percent) float64 { return float64(share) / 100 }))
+	p.Depths = ascending(p.Depths)
 	if !slices.Contains(p.Strategies, stablewrite.Raw) {
 		p.Strategies = slices.Insert(p.Strategies, 0, stablewrite.Raw)
 	}
@@ -155,13 +152,13 @@ func (f *benchFlags) complete(args []string) error {
 }
 
 func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
-	res := newResults(f.out, f.force, echo(cmd, f.json))
-	if err := res.check(); err != nil {
+	res, err := newResults(cmd, f.out, f.force, f.json)
+	if err != nil {
 		return err
 	}
 	ctx, stop := interruptible(cmd)
 	defer stop()
-	return res.end(ctx, cmd, report.Text, advised(f.time(ctx, cmd, args, res)))
+	return res.end(ctx, cmd, report.Text, nil, advised(f.time(ctx, cmd, args, res)))
 }
 
 // time times the plan. It removes the file before anything but Records is printed: a

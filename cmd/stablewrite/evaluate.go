@@ -60,8 +60,8 @@ object (a Record) a line, and to report.html, in a new directory.`,
 }
 
 func (f *evaluateFlags) run(cmd *cobra.Command) error {
-	res := newResults(f.out, f.force, echo(cmd, f.json))
-	if err := res.check(pageName); err != nil {
+	res, err := newResults(cmd, f.out, f.force, f.json, pageName)
+	if err != nil {
 		return err
 	}
 	target, err := scratch.Temporary(f.dir)
@@ -99,7 +99,7 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 			return err
 		}
 		return report.Answers(out, all)
-	}, err)
+	}, nil, err)
 }
 
 // pageName is the file of the report, beside the Records.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,26 +12,28 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"stablepages/bench/findings"
 	"stablepages/bench/kernel"
 	"stablepages/bench/mutator"
 	"stablepages/bench/prove"
 	"stablepages/bench/record"
 	"stablepages/bench/report"
 	"stablepages/bench/victim"
+	"stablepages/stablewrite"
 )
 
 type proveFlags struct {
-	kernels, dirs, victims, strategies, mutators, scenarios, programs []string
-	accel, cache, out                                                 string
-	list, force, json                                                 bool
-
-	plan   prove.Plan
-	series []kernel.Series // of kernels
+	plan              prove.Plan
+	series            []kernel.Series
+	dirs              []string // of further kernels
+	accel, cache, out string
+	list, force, json bool
 }
 
 func newProve() *cobra.Command {
-	var f proveFlags
+	f := proveFlags{plan: prove.Plan{
+		Strategies: []stablewrite.Strategy{stablewrite.Raw, stablewrite.Verify, stablewrite.Bounce},
+		Scenarios:  prove.Scenarios(),
+	}}
 	cmd := &cobra.Command{
 		Use:   "prove",
 		Short: "Run the race inside stock kernels, on layers that need stable pages",
@@ -69,13 +70,13 @@ line.`,
 	programs := each(prove.Programs(), func(p prove.Program) string { return p.Name })
 	fl := cmd.Flags()
 	fl.SortFlags = false
-	fl.StringSliceVar(&f.kernels, "kernels", each(kernel.AllSeries(), func(s kernel.Series) string { return s.Name }), "Debian's newest kernels of these `series`; \"7.3\": the newest of all, while it has that version")
+	fl.Var(newValues(&f.series, kernel.SeriesNamed, "series"), "kernels", `Debian's newest kernels of these series (default 6.1,6.12,newest); "7.3": the newest of all, while it has that version`)
 	fl.StringArrayVar(&f.dirs, "kernel", nil, "the kernel unpacked in `DIR` (boot/vmlinuz-*, lib/modules); without --kernels only it")
-	fl.StringSliceVar(&f.victims, "victims", nil, "`layers` to race on (default all)")
-	fl.StringSliceVar(&f.strategies, "strategies", []string{"raw", "verify", "bounce"}, "`writers`")
-	fl.StringSliceVar(&f.mutators, "mutators", nil, fmt.Sprintf("`who` changes the buffer (default %s; on controls %s)", mutators(true), mutators(false)))
-	fl.StringSliceVar(&f.scenarios, "scenarios", scenarioNames(), "`what` is tried")
-	fl.StringSliceVar(&f.programs, "programs", nil, fmt.Sprintf("unmodified `programs`: %s (default all on btrfs, dio-race elsewhere)", strings.Join(programs, ",")))
+	fl.Var(newValues(&f.plan.Victims, victim.Named, "layers"), "victims", "layers to race on (default all)")
+	fl.Var(newValues(&f.plan.Strategies, parseText[stablewrite.Strategy], "writers"), "strategies", "who writes")
+	fl.Var(newValues(&f.plan.Mutators, parseText[mutator.Kind], "who"), "mutators", fmt.Sprintf("who changes the buffer (default %s; on controls %s)", mutators(true), mutators(false)))
+	fl.Var(newValues(&f.plan.Scenarios, parseScenario, "what"), "scenarios", "what is tried")
+	fl.Var(newValues(&f.plan.Programs, prove.ProgramNamed, "programs"), "programs", fmt.Sprintf("unmodified programs: %s (default all on btrfs, dio-race elsewhere)", strings.Join(programs, ",")))
 	fl.BoolVar(&f.plan.Quick, "quick", false, "make a third of the writes")
 	fl.DurationVar(&f.plan.Until, "until", time.Minute, "longest `time` of a race that is to show a failure and has shown none")
 	fl.StringVar(&f.accel, "accel", string(kernel.Emulated), "the processor: tcg (emulated) or kvm")
@@ -92,8 +93,15 @@ func scenarioNames() []string {
 	return each(prove.Scenarios(), func(s record.Scenario) string { return string(s) })
 }
 
-// check decides all that can be decided from the arguments alone.
-func (f *proveFlags) check(cmd *cobra.Command) error {
+func parseScenario(name string) (record.Scenario, error) {
+	if !slices.Contains(scenarioNames(), name) {
+		return "", fmt.Errorf("there is no %q: there are %s", name, strings.Join(scenarioNames(), ", "))
+	}
+	return record.Scenario(name), nil
+}
+
+// complete completes the plan from the flags, and checks it.
+func (f *proveFlags) complete() error {
 	p := &f.plan
 	p.Accel = kernel.Accel(f.accel)
 	switch {
@@ -101,33 +109,9 @@ func (f *proveFlags) check(cmd *cobra.Command) error {
 		return usagef("--accel is %q: it is tcg or kvm", f.accel)
 	case p.Until < 0:
 		return usagef("--until must not be negative")
-	case len(f.dirs) > 0 && !cmd.Flags().Changed("kernels"):
-		f.kernels = nil
 	}
-	for flag, values := range map[string][]string{"victims": f.victims, "strategies": f.strategies, "mutators": f.mutators, "scenarios": f.scenarios, "programs": f.programs} {
-		if len(values) == 0 && cmd.Flags().Changed(flag) {
-			return usagef("--%s names none", flag)
-		}
-	}
-	var errs [6]error
-	f.series, errs[0] = parsed(f.kernels, kernel.SeriesNamed)
-	p.Victims, errs[1] = parsed(f.victims, victim.Named)
-	p.Strategies, errs[2] = parsed(f.strategies, parseStrategy)
-	p.Mutators, errs[3] = parsed(f.mutators, func(name string) (k mutator.Kind, err error) {
-		err = k.UnmarshalText([]byte(name))
-		return k, err
-	})
-	p.Scenarios, errs[4] = parsed(f.scenarios, func(name string) (record.Scenario, error) {
-		if !slices.Contains(scenarioNames(), name) {
-			return "", fmt.Errorf("--scenarios: there is no %q: there are %s", name, strings.Join(scenarioNames(), ", "))
-		}
-		return record.Scenario(name), nil
-	})
-	p.Programs, errs[5] = parsed(f.programs, prove.ProgramNamed)
-	for _, err := range errs {
-		if err != nil {
-			return usage(err)
-		}
+	if f.series == nil && f.dirs == nil {
+		f.series = kernel.AllSeries()
 	}
 	if p.Victims == nil {
 		p.Victims = victim.All()
@@ -135,20 +119,8 @@ func (f *proveFlags) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// parsed parses each of names.
-func parsed[T any](names []string, parse func(string) (T, error)) (all []T, err error) {
-	for _, name := range names {
-		v, err := parse(name)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, v)
-	}
-	return all, nil
-}
-
 func (f *proveFlags) run(cmd *cobra.Command) error {
-	if err := f.check(cmd); err != nil {
+	if err := f.complete(); err != nil {
 		return err
 	}
 	// These directories have the tools that make file systems, and are not in the PATH of
@@ -167,8 +139,8 @@ func (f *proveFlags) run(cmd *cobra.Command) error {
 	if f.list {
 		return f.writeList(ctx, cmd.OutOrStdout())
 	}
-	res := newResults(f.out, f.force, echo(cmd, f.json))
-	if err := res.check(); err != nil {
+	res, err := newResults(cmd, f.out, f.force, f.json)
+	if err != nil {
 		return err
 	}
 	if err := f.plan.Check(); err != nil {
@@ -183,20 +155,9 @@ func (f *proveFlags) run(cmd *cobra.Command) error {
 	}
 	line.clear()
 	progress := newBar(cmd.ErrOrStderr())
-	var recs record.Results
-	failures, err := prove.Run(ctx, f.plan, func(rec record.Prove) error {
-		recs.Add(rec)
-		return res.write(rec)
-	}, progress.show)
+	failures, err := prove.Run(ctx, f.plan, func(rec record.Prove) error { return res.write(rec) }, progress.show)
 	progress.clear()
-	if err = errors.Join(err, res.close()); err != nil {
-		return interrupted(ctx, err, res)
-	}
-	found := findings.Of(recs)
-	if err := res.show(cmd, found, report.Text); err != nil {
-		return err
-	}
-	return judged(found.Broken, each(failures, error.Error), found.Inconclusive)
+	return res.end(ctx, cmd, report.Text, each(failures, error.Error), err)
 }
 
 // find finds the kernels of the plan.
@@ -215,9 +176,6 @@ func (f *proveFlags) find(ctx context.Context, line *status) error {
 			return err
 		}
 		f.plan.Kernels = append(f.plan.Kernels, k)
-	}
-	if len(f.plan.Kernels) == 0 {
-		return usagef("name a kernel, with --kernels or --kernel")
 	}
 	return nil
 }

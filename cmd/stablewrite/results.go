@@ -31,20 +31,18 @@ type results struct {
 	notes []string // on the run, for standard error
 }
 
-// newResults puts results into the directory out, or into a new one named for the time.
-func newResults(out string, force bool, echo io.Writer) *results {
+// newResults puts results into the directory out, or into a new one named for the time. It
+// refuses early what write would refuse. With echo it prints every Record. beside names
+// further files that the caller will write to the directory.
+func newResults(cmd *cobra.Command, out string, force, echo bool, beside ...string) (*results, error) {
 	if out == "" {
 		out = "stablewrite-" + time.Now().UTC().Format("20060102T150405.000Z")
 	}
-	return &results{dir: out, force: force, echo: echo}
-}
-
-// echo returns the writer for printed Records, or nil.
-func echo(cmd *cobra.Command, json bool) io.Writer {
-	if json {
-		return cmd.OutOrStdout()
+	r := &results{dir: out, force: force, files: append([]string{recordsName}, beside...)}
+	if echo {
+		r.echo = cmd.OutOrStdout()
 	}
-	return nil
+	return r, r.check()
 }
 
 const recordsName = "results.jsonl"
@@ -54,16 +52,13 @@ func (r *results) name() string { return r.in(recordsName) }
 // in is the path of a file in the directory.
 func (r *results) in(name string) string { return filepath.Join(r.dir, name) }
 
-// check refuses early what write would refuse. beside names further files that the caller
-// will write to the directory.
-func (r *results) check(beside ...string) error {
+func (r *results) check() error {
 	if _, err := os.Stat(filepath.Dir(filepath.Clean(r.dir))); err != nil {
 		return fmt.Errorf("%w: name another directory with --out", err)
 	}
 	if st, err := os.Stat(r.dir); err == nil && !st.IsDir() {
 		return fmt.Errorf("%s is not a directory: name another with --out", r.dir)
 	}
-	r.files = append([]string{recordsName}, beside...)
 	for _, name := range r.files {
 		switch st, err := os.Lstat(r.in(name)); {
 		case err == nil && !r.force:
@@ -144,9 +139,9 @@ func interrupted(ctx context.Context, err error, res *results) error {
 	return err
 }
 
-// end ends a run. It shows the notes and the results, also if a signal ended the run early,
-// and names the file of the Records.
-func (r *results) end(ctx context.Context, cmd *cobra.Command, show func(io.Writer, findings.Findings) error, err error) error {
+// end ends a run, of which parts failed, or which err ended. It shows the notes and the
+// results, also if a signal ended the run early, and names the file of the Records.
+func (r *results) end(ctx context.Context, cmd *cobra.Command, show func(io.Writer, findings.Findings) error, failed []string, err error) error {
 	for _, text := range r.notes {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), text)
 	}
@@ -163,7 +158,7 @@ func (r *results) end(ctx context.Context, cmd *cobra.Command, show func(io.Writ
 	if err != nil {
 		return interrupted(ctx, err, r)
 	}
-	return judged(found.Broken, nil, found.Inconclusive)
+	return judged(found.Broken, failed, found.Inconclusive)
 }
 
 // show prints found, unless its Records were printed, and names the files.
