@@ -21,7 +21,7 @@ import (
 type benchFlags struct {
 	plan              cost.Plan
 	sizes             []size
-	mutated           []percent
+	mutated           []float64 // in percent
 	target, out       string
 	bandwidth         float64 // MB/s
 	peers, calls      bool
@@ -35,7 +35,7 @@ func newBench() *cobra.Command {
 			Depths:     []int{1, 16}, Rounds: 9, Time: 100 * time.Millisecond,
 			Latency: cost.DefaultLatency,
 		},
-		sizes: []size{4 << 10, 64 << 10, 1 << 20}, mutated: []percent{0, 100},
+		sizes: []size{4 << 10, 64 << 10, 1 << 20}, mutated: []float64{0, 100},
 		target: string(record.OnFile), bandwidth: cost.DefaultBandwidth / 1e6, peers: true,
 	}
 	cmd := &cobra.Command{
@@ -89,7 +89,7 @@ Strategies:
 	}
 	fl := cmd.Flags()
 	fl.Var(newValues(&f.plan.Strategies, parseText[stablewrite.Strategy], "names"), "strategies", "strategies to time; raw is always timed")
-	fl.Var(newValues(&f.sizes, parseSize, "sizes"), "sizes", "bytes of each write, multiples of 4096")
+	fl.Var(newValues(&f.sizes, parseText[size], "sizes"), "sizes", "bytes of each write, multiples of 4096")
 	fl.Var(newValues(&f.plan.Depths, strconv.Atoi, "numbers"), "depths", "writes in flight at a time")
 	fl.Var(newValues(&f.mutated, parsePercent, "percentages"), "mutated", "share of the writes that change in flight")
 	fl.IntVar(&f.plan.ChangedBlocks, "changed-blocks", 0, "how many 4 KiB blocks of such a write change (0: all)")
@@ -108,15 +108,13 @@ Strategies:
 	return cmd
 }
 
-// percent is a share as a flag.
-type percent float64
-
-func parsePercent(text string) (percent, error) {
+// parsePercent parses a share as a flag.
+func parsePercent(text string) (float64, error) {
 	v, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
 	if err != nil || !(v >= 0 && v <= 100) {
 		return 0, fmt.Errorf("%q is not a percentage from 0 to 100", text)
 	}
-	return percent(v), nil
+	return v, nil
 }
 
 // ascending returns all in order, each once: "4k,4096" is one size.
@@ -126,7 +124,7 @@ func ascending[T cmp.Ordered](all []T) []T { return slices.Compact(slices.Sorted
 func (f *benchFlags) complete(args []string) error {
 	p := &f.plan
 	p.Sizes = ascending(each(f.sizes, func(s size) int { return int(s) }))
-	p.Mutated = ascending(each(f.mutated, func(share percent) float64 { return float64(share) / 100 }))
+	p.Mutated = ascending(each(f.mutated, func(share float64) float64 { return share / 100 }))
 	p.Depths = ascending(p.Depths)
 	if !slices.Contains(p.Strategies, stablewrite.Raw) {
 		p.Strategies = slices.Insert(p.Strategies, 0, stablewrite.Raw)

@@ -10,8 +10,8 @@ import (
 )
 
 func newGuard() *cobra.Command {
+	var o guard.Options
 	var report string
-	var json bool
 	cmd := &cobra.Command{
 		Use:   "run [flags] -- COMMAND [ARGS]",
 		Short: "Run a program whose files open without O_DIRECT",
@@ -43,7 +43,6 @@ was not found).`,
   stablewrite run --report taken.jsonl -- fio --direct=1 job.fio; stablewrite report taken.jsonl`,
 		Args: wants("name the command: stablewrite run -- COMMAND [ARGS]", cobra.MinimumNArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
-			o := guard.Options{JSON: json}
 			if report != "" {
 				f, err := os.OpenFile(report, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
 				if err != nil {
@@ -62,6 +61,6 @@ was not found).`,
 	fl := cmd.Flags()
 	fl.SetInterspersed(false) // flags after COMMAND belong to COMMAND
 	fl.StringVar(&report, "report", "", "append Records of the files that lost O_DIRECT to `FILE`")
-	fl.BoolVar(&json, "json", false, "print Records instead of text to standard error")
+	fl.BoolVar(&o.JSON, "json", false, "print Records instead of text to standard error")
 	return cmd
 }

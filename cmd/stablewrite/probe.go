@@ -56,34 +56,27 @@ block device, --force.`,
 
 func printProbe(out io.Writer, p record.Probe) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	line := func(name, format string, args ...any) {
-		fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...))
-	}
-	line("path", "%s", p.Path)
-	line("kernel", "%s", p.System.Kernel)
+	fmt.Fprintf(t, "path\t%s\nkernel\t%s\n", p.Path, p.System.Kernel)
 	if p.System.FileSystem != "" {
-		line("file system", "%s (%s)", p.System.FileSystem, p.System.MountOptions)
+		fmt.Fprintf(t, "file system\t%s (%s)\n", p.System.FileSystem, p.System.MountOptions)
 	}
-	line("device", "%s", p.System.Device)
 	stable := "not known"
-	if asks := p.System.StableWrites; asks != nil && *asks {
-		stable = "1: the device asks for stable pages"
-	} else if asks != nil {
-		stable = "0: the device does not ask for stable pages"
+	if asks := p.System.StableWrites; asks != nil {
+		stable = map[bool]string{true: "1: the device asks for stable pages", false: "0: the device does not ask for stable pages"}[*asks]
 	}
-	line("stable_writes", "%s", stable)
+	fmt.Fprintf(t, "device\t%s\nstable_writes\t%s\n", p.System.Device, stable)
 	if p.System.Below != "" {
-		line("below", "%s: needs stable pages", p.System.Below)
+		fmt.Fprintf(t, "below\t%s: needs stable pages\n", p.System.Below)
 	}
 	if p.OffsetAlign > 0 {
-		line("alignment", "memory %d, offset and length %d (from: %s)", p.MemAlign, p.OffsetAlign, p.AlignSource)
+		fmt.Fprintf(t, "alignment\tmemory %d, offset and length %d (from: %s)\n", p.MemAlign, p.OffsetAlign, p.AlignSource)
 	}
-	line("written", "%v: %s", p.Written, p.WrittenWhy)
+	fmt.Fprintf(t, "written\t%v: %s\n", p.Written, p.WrittenWhy)
 	if p.Measured != "" {
-		line("measured", "on %s: of %d changes in flight %d reached the media, %d writes failed", p.Measured, p.Writes, p.Reached, p.WriteErrors)
-		line("", "of %d writes whose buffer changed at any time, %d failed or cannot be read back", p.Free, p.Failed)
+		fmt.Fprintf(t, "measured\ton %s: of %d changes in flight %d reached the media, %d writes failed\n", p.Measured, p.Writes, p.Reached, p.WriteErrors)
+		fmt.Fprintf(t, "\tof %d writes whose buffer changed at any time, %d failed or cannot be read back\n", p.Free, p.Failed)
 	} else {
-		line("measured", "no: %s", p.Unmeasured)
+		fmt.Fprintf(t, "measured\tno: %s\n", p.Unmeasured)
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -50,15 +50,11 @@ Mutators:
   stablewrite repro --strategy verify --mutator aba --gate --duration 10s /mnt/scratch/f`,
 		Args: positional(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.cfg.Gate && !cmd.Flags().Changed("hold") {
+				f.cfg.Hold = repro.DefaultGatedHold
+			}
 			if err := f.check(); err != nil {
 				return err
-			}
-			switch {
-			case cmd.Flags().Changed("hold"):
-			case f.cfg.Gate:
-				f.cfg.Hold = repro.DefaultGatedHold
-			default:
-				f.cfg.Hold = repro.DefaultHold
 			}
 			return f.run(cmd, append(args, "testfile")[0])
 		},
@@ -69,10 +65,10 @@ Mutators:
 	fl.BoolVar(&f.cfg.Gate, "gate", false, "make every change in flight")
 	fl.TextVar(&f.cfg.Detect, "detect", f.cfg.Detect, "how verify and detect notice changes: `digest`, crc32c or tracking (by the kernel, with --in thread)")
 	fl.BoolVar(&f.cfg.Buffered, "buffered", false, "write through the page cache: with raw and --gate the negative control")
-	fl.Var(&f.size, "size", "bytes of each write, a multiple of 4096")
+	fl.TextVar(&f.size, "size", f.size, "bytes of each write: a `size` that is a multiple of 4096")
 	fl.DurationVar(&f.cfg.Duration, "duration", 0, "end after this time (0: no end)")
 	fl.IntVar(&f.cfg.Writes, "writes", 0, "end after `N` writes (0: no end)")
-	fl.DurationVar(&f.cfg.Hold, "hold", 0, fmt.Sprintf("how long aba leaves a block changed (default %v, with --gate %v)", repro.DefaultHold, repro.DefaultGatedHold))
+	fl.DurationVar(&f.cfg.Hold, "hold", repro.DefaultHold, fmt.Sprintf("how long aba leaves a block changed; with --gate by default %v", repro.DefaultGatedHold))
 	fl.TextVar(&f.cfg.In, "in", f.cfg.In, "where the mutator runs: in another `process`, or in a thread of this one")
 	fl.Uint64Var(&f.cfg.Seed, "seed", 0, "seed of the mutator's random choices (0: any)")
 	fl.BoolVar(&f.keep, "keep", false, "leave the file that was created")

@@ -117,13 +117,6 @@ func (r *results) apart(target *os.File) error {
 	return nil
 }
 
-func (r *results) close() error {
-	if r.f == nil {
-		return nil
-	}
-	return r.f.Close()
-}
-
 // interrupted returns the error of a run that a signal or err ended early. It names the
 // file of the Records.
 func interrupted(ctx context.Context, err error, res *results) error {
@@ -145,7 +138,9 @@ func (r *results) end(ctx context.Context, cmd *cobra.Command, show func(io.Writ
 	for _, text := range r.notes {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), text)
 	}
-	err = errors.Join(err, r.close())
+	if r.f != nil {
+		err = errors.Join(err, r.f.Close())
+	}
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return interrupted(context.Background(), err, r)
 	}
@@ -164,17 +159,14 @@ func (r *results) end(ctx context.Context, cmd *cobra.Command, show func(io.Writ
 // show prints found, unless its Records were printed, and names the files.
 func (r *results) show(cmd *cobra.Command, found findings.Findings, show func(io.Writer, findings.Findings) error) error {
 	out, files := cmd.OutOrStdout(), "Records: "+r.name()+"\n"
-	switch {
-	case r.f == nil:
-		files = ""
-	case r.page != "":
+	if r.page != "" {
 		files += "Report:  " + r.page + "\n"
 	}
 	if r.echo != nil {
 		out = cmd.ErrOrStderr()
 	} else if err := show(out, found); err != nil {
 		return err
-	} else if files != "" {
+	} else {
 		files = "\n" + files
 	}
 	_, err := io.WriteString(out, files)

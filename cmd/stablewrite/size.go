@@ -5,14 +5,10 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-
-	"github.com/spf13/pflag"
 )
 
 // size is a number of bytes as a flag: "4096", "4k", "1MiB". All units are powers of 1024.
 type size int
-
-var _ pflag.Value = (*size)(nil)
 
 // maxSize is well below what Linux writes in one call (2 GiB less a page).
 const maxSize = 1 << 30
@@ -32,20 +28,17 @@ func (s size) String() string {
 // sizeText is a number with a unit: k, kb or kib.
 var sizeText = regexp.MustCompile(`^\s*([0-9]+)\s*(?:([KMG])(?:I?B)?)?\s*$`)
 
-func parseSize(text string) (size, error) {
+func (s size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+func (s *size) UnmarshalText(b []byte) error {
+	text := string(b)
 	if m := sizeText.FindStringSubmatch(strings.ToUpper(text)); m != nil {
 		n, err := strconv.ParseInt(m[1], 10, 64)
 		shift := 10 * (strings.Index(units, m[2]) + len(m[2]))
 		if err == nil && n <= maxSize>>shift {
-			return size(n << shift), nil
+			*s = size(n << shift)
+			return nil
 		}
 	}
-	return 0, fmt.Errorf("%q is not a size up to 1GiB such as 4096, 64k or 1MiB", text)
+	return fmt.Errorf("%q is not a size up to 1GiB such as 4096, 64k or 1MiB", text)
 }
-
-func (s *size) Set(text string) (err error) {
-	*s, err = parseSize(text)
-	return err
-}
-
-func (s *size) Type() string { return "size" }

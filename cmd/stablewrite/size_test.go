@@ -7,13 +7,13 @@ func TestSize(t *testing.T) {
 		"0": 0, "4096": 4096, "4k": 4096, "4K": 4096, "4KiB": 4096, "4kb": 4096, "1MiB": 1 << 20, "1m": 1 << 20, " 1 MiB ": 1 << 20, "1G": 1 << 30,
 	} {
 		var s size
-		if err := s.Set(text); err != nil || s != want {
+		if err := s.UnmarshalText([]byte(text)); err != nil || s != want {
 			t.Errorf("%q = %d, %v; want %d", text, s, err, want)
 		}
 	}
 	for _, text := range []string{"", "k", "-1", "1.5M", "4kk", "4x", "99999999999999999999", "3G"} {
 		var s size
-		if err := s.Set(text); err == nil {
+		if err := s.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q = %d", text, s)
 		}
 	}
