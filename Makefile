@@ -144,6 +144,8 @@ fuzz: ## fuzz each target for half a minute
 	$(GO) test -run '^$$' -fuzz FuzzReadLog -fuzztime 30s ./bench/victim
 	$(GO) test -run '^$$' -fuzz 'FuzzRead$$' -fuzztime 30s -fuzzminimizetime 20x ./bench/report
 
+man install: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+
 man: ## write the man pages to man
 	$(GO) run ./cmd/stablewrite man man
 

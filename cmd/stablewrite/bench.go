@@ -22,7 +22,7 @@ type benchFlags struct {
 	plan              cost.Plan
 	sizes             []size
 	mutated           []float64 // in percent
-	target, out       string
+	out               string
 	bandwidth         float64 // MB/s
 	peers, calls      bool
 	keep, force, json bool
@@ -36,7 +36,7 @@ func newBench() *cobra.Command {
 			Latency: cost.DefaultLatency,
 		},
 		sizes: []size{4 << 10, 64 << 10, 1 << 20}, mutated: []float64{0, 100},
-		target: string(record.OnFile), bandwidth: cost.DefaultBandwidth / 1e6, peers: true,
+		bandwidth: cost.DefaultBandwidth / 1e6, peers: true,
 	}
 	cmd := &cobra.Command{
 		Use:   "bench [FILE]",
@@ -79,7 +79,7 @@ Strategies:
   stablewrite bench --strategies verify,bounce --target null --depths 1
   stablewrite bench --strategies verify,bounce --sizes 4k,64k,1M,4M --depths 1,4,16,32 --mutated 0 --calls
   stablewrite bench --force --cold /dev/nvme1n1`,
-		Args: positional(cobra.MaximumNArgs(1)),
+		Args: positional(cobra.MaximumNArgs(1), ""),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.complete(args); err != nil {
 				return usage(err)
@@ -95,7 +95,7 @@ Strategies:
 	fl.IntVar(&f.plan.ChangedBlocks, "changed-blocks", 0, "how many 4 KiB blocks of such a write change (0: all)")
 	fl.IntVar(&f.plan.Rounds, "rounds", f.plan.Rounds, "rounds; with fewer than 6 there are no intervals")
 	fl.DurationVar(&f.plan.Time, "time", f.plan.Time, "time of each cell in each round")
-	fl.StringVar(&f.target, "target", f.target, "what to write to: a `file` (or block device), null or delay")
+	fl.StringVar((*string)(&f.plan.On), "target", string(record.OnFile), "what to write to: a `file` (or block device), null or delay")
 	fl.DurationVar(&f.plan.Latency, "delay-latency", f.plan.Latency, "latency of --target delay")
 	fl.Float64Var(&f.bandwidth, "delay-bandwidth", f.bandwidth, "bandwidth of --target delay, in `MB/s`")
 	fl.BoolVar(&f.plan.Cold, "cold", false, "write from memory twice as large as the last-level cache (without peers)")
@@ -139,12 +139,12 @@ func (f *benchFlags) complete(args []string) error {
 	if f.calls {
 		p.Variants = append(p.Variants, record.Calls)
 	}
-	p.On, p.Bandwidth = record.Target(f.target), f.bandwidth*1e6
+	p.Bandwidth = f.bandwidth * 1e6
 	switch {
 	case p.On != record.OnFile && !p.On.Simulated():
-		return fmt.Errorf("--target is %q: it must be file, null or delay; a block device is given as FILE", f.target)
+		return fmt.Errorf("--target is %q: it must be file, null or delay; a block device is given as FILE", p.On)
 	case p.On.Simulated() && len(args) > 0:
-		return fmt.Errorf("--target %s has no FILE: leave FILE out", f.target)
+		return fmt.Errorf("--target %s has no FILE: leave FILE out", p.On)
 	}
 	return p.Validate()
 }
@@ -156,7 +156,7 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	ctx, stop := interruptible(cmd)
 	defer stop()
-	return res.end(ctx, cmd, report.Text, nil, advised(f.time(ctx, cmd, args, res)))
+	return res.end(cmd, report.Text, nil, advised(f.time(ctx, cmd, args, res)))
 }
 
 // time times the plan. It removes the file before anything but Records is printed: a

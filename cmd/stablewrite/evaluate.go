@@ -94,7 +94,7 @@ func (f *evaluateFlags) run(cmd *cobra.Command) error {
 	case err == nil:
 		err = res.writePage()
 	}
-	return res.end(ctx, cmd, func(out io.Writer, all findings.Findings) error {
+	return res.end(cmd, func(out io.Writer, all findings.Findings) error {
 		if err := show(out, all); err != nil {
 			return err
 		}

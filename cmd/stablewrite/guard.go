@@ -41,7 +41,7 @@ cannot work here), 126 (COMMAND cannot be run, or not under a guard) or 127 (COM
 was not found).`,
 		Example: `  stablewrite run -- mariadbd --datadir=/srv/db
   stablewrite run --report taken.jsonl -- fio --direct=1 job.fio; stablewrite report taken.jsonl`,
-		Args: wants("name the command: stablewrite run -- COMMAND [ARGS]", cobra.MinimumNArgs(1)),
+		Args: positional(cobra.MinimumNArgs(1), "name the command: stablewrite run -- COMMAND [ARGS]"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if report != "" {
 				f, err := os.OpenFile(report, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)

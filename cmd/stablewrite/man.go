@@ -2,19 +2,17 @@ package main
 
 import (
 	"os"
-	"runtime/debug"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 )
 
 // newMan makes the command that writes the texts of --help as man pages, for make man and
-// make install.
+// make install. Their date is SOURCE_DATE_EPOCH.
 func newMan() *cobra.Command {
 	return &cobra.Command{
 		Use: "man DIR", Short: "Write the man pages to a directory", Hidden: true,
-		Args: positional(cobra.ExactArgs(1)),
+		Args: positional(cobra.ExactArgs(1), ""),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o777); err != nil {
 				return err
@@ -24,15 +22,7 @@ func newMan() *cobra.Command {
 			if completion, _, err := root.Find([]string{"completion"}); err == nil {
 				completion.Hidden = true // it would add a page for each shell
 			}
-			header := &doc.GenManHeader{Section: "1", Source: "stablepages"}
-			if info, ok := debug.ReadBuildInfo(); ok {
-				for _, s := range info.Settings {
-					if commit, err := time.Parse(time.RFC3339, s.Value); s.Key == "vcs.time" && err == nil {
-						header.Date = &commit
-					}
-				}
-			}
-			return doc.GenManTree(root, header, args[0])
+			return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "stablepages"}, args[0])
 		},
 	}
 }

@@ -57,13 +57,12 @@ func (o *output) write(ctx context.Context, data []byte) (err error) {
 	if ctx.Err() != nil {
 		return &exit{exitInterrupted, errors.New("interrupted before anything was written")}
 	}
-	if o.force {
-		return os.Rename(f.Name(), o.name)
-	}
 	// Unlike a rename, a link does not replace a file that was created meanwhile. But some
 	// file systems have no links.
-	if err = os.Link(f.Name(), o.name); err == nil || errors.Is(err, fs.ErrExist) {
-		return err
+	if !o.force {
+		if err = os.Link(f.Name(), o.name); err == nil || errors.Is(err, fs.ErrExist) {
+			return err
+		}
 	}
 	return os.Rename(f.Name(), o.name)
 }

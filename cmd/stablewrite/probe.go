@@ -32,7 +32,7 @@ back. For that it needs an unnamed scratch file of 1 MiB in the directory, or, f
 block device, --force.`,
 		Example: `  stablewrite probe /var/lib/postgresql
   stablewrite probe --json /dev/nvme1n1`,
-		Args: wants("name one file, directory or block device: stablewrite probe PATH", cobra.ExactArgs(1)),
+		Args: positional(cobra.ExactArgs(1), "name one file, directory or block device: stablewrite probe PATH"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := interruptible(cmd)
 			defer stop()

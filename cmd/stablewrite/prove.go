@@ -25,7 +25,7 @@ type proveFlags struct {
 	plan              prove.Plan
 	series            []kernel.Series
 	dirs              []string // of further kernels
-	accel, cache, out string
+	cache, out        string
 	list, force, json bool
 }
 
@@ -69,7 +69,6 @@ line.`,
 	}
 	programs := each(prove.Programs(), func(p prove.Program) string { return p.Name })
 	fl := cmd.Flags()
-	fl.SortFlags = false
 	fl.Var(newValues(&f.series, kernel.SeriesNamed, "series"), "kernels", `Debian's newest kernels of these series (default 6.1,6.12,newest); "7.3": the newest of all, while it has that version`)
 	fl.StringArrayVar(&f.dirs, "kernel", nil, "the kernel unpacked in `DIR` (boot/vmlinuz-*, lib/modules); without --kernels only it")
 	fl.Var(newValues(&f.plan.Victims, victim.Named, "layers"), "victims", "layers to race on (default all)")
@@ -79,7 +78,7 @@ line.`,
 	fl.Var(newValues(&f.plan.Programs, prove.ProgramNamed, "programs"), "programs", fmt.Sprintf("unmodified programs: %s (default all on btrfs, dio-race elsewhere)", strings.Join(programs, ",")))
 	fl.BoolVar(&f.plan.Quick, "quick", false, "make a third of the writes")
 	fl.DurationVar(&f.plan.Until, "until", time.Minute, "longest `time` of a race that is to show a failure and has shown none")
-	fl.StringVar(&f.accel, "accel", string(kernel.Emulated), "the processor: tcg (emulated) or kvm")
+	fl.StringVar((*string)(&f.plan.Accel), "accel", string(kernel.Emulated), "the processor: tcg (emulated) or kvm")
 	fl.StringVar(&f.cache, "cache", "", "`directory` of downloaded kernels (default stablewrite/kernels in the user's cache)")
 	fl.StringVar(&f.plan.Dir, "dir", ".", "`directory` of the machines' disks, 3 GiB at a time, on a file system that takes O_DIRECT")
 	fl.StringVar(&f.out, "out", "", "`directory` for results.jsonl (default stablewrite-DATE, new)")
@@ -103,10 +102,9 @@ func parseScenario(name string) (record.Scenario, error) {
 // complete completes the plan from the flags, and checks it.
 func (f *proveFlags) complete() error {
 	p := &f.plan
-	p.Accel = kernel.Accel(f.accel)
 	switch {
 	case p.Accel != kernel.Emulated && p.Accel != kernel.KVM:
-		return usagef("--accel is %q: it is tcg or kvm", f.accel)
+		return usagef("--accel is %q: it is tcg or kvm", p.Accel)
 	case p.Until < 0:
 		return usagef("--until must not be negative")
 	}
@@ -149,15 +147,15 @@ func (f *proveFlags) run(cmd *cobra.Command) error {
 	// Another program may have the name of this one before the last machine boots.
 	f.plan.Program = fmt.Sprintf("/proc/%d/exe", os.Getpid())
 	line := newStatus(cmd.ErrOrStderr())
-	defer line.clear()
-	if err := f.find(ctx, line); err != nil {
-		return interrupted(ctx, err, res)
-	}
+	err = f.find(ctx, line)
 	line.clear()
-	progress := newBar(cmd.ErrOrStderr())
-	failures, err := prove.Run(ctx, f.plan, func(rec record.Prove) error { return res.write(rec) }, progress.show)
-	progress.clear()
-	return res.end(ctx, cmd, report.Text, each(failures, error.Error), err)
+	var failures []error
+	if err == nil {
+		progress := newBar(cmd.ErrOrStderr())
+		failures, err = prove.Run(ctx, f.plan, func(rec record.Prove) error { return res.write(rec) }, progress.show)
+		progress.clear()
+	}
+	return res.end(cmd, report.Text, each(failures, error.Error), err)
 }
 
 // find finds the kernels of the plan.
@@ -191,11 +189,7 @@ func (f *proveFlags) writeList(ctx context.Context, out io.Writer) error {
 	}
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, i := range items {
-		have := "yes"
-		if !i.Have {
-			have = "no"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\n", i.What, have, i.How)
+		fmt.Fprintf(t, "%s\t%s\t%s\n", i.What, map[bool]string{true: "yes", false: "no"}[i.Have], i.How)
 	}
 	return t.Flush()
 }

@@ -44,7 +44,7 @@ Formats:
   stablewrite report --format cost.svg -o cost.svg results.jsonl
   stablewrite repro --mutator storm --writes 1000 --json | stablewrite report -
   stablewrite report --format benchfmt results.jsonl >cost.txt; benchstat -col /writer cost.txt`,
-		Args: wants("name a file of Records: stablewrite report results.jsonl", cobra.MinimumNArgs(1)),
+		Args: positional(cobra.MinimumNArgs(1), "name a file of Records: stablewrite report results.jsonl"),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	fl := cmd.Flags()
@@ -56,11 +56,8 @@ Formats:
 
 // formatChoices lists the values of --format.
 func formatChoices() string {
-	var b strings.Builder
-	for _, f := range report.Formats() {
-		fmt.Fprintf(&b, "  %-10s %s\n", f.Name, f.About)
-	}
-	return strings.TrimRight(b.String(), "\n")
+	describe := func(f report.Format) string { return fmt.Sprintf("  %-10s %s", f.Name, f.About) }
+	return strings.Join(each(report.Formats(), describe), "\n")
 }
 
 func (f *reportFlags) run(cmd *cobra.Command, names []string) error {
@@ -87,7 +84,7 @@ func (f *reportFlags) run(cmd *cobra.Command, names []string) error {
 	// Rendered whole before a byte is written: an error leaves no half of a report.
 	var b bytes.Buffer
 	write := format.Write
-	if to == nil && f.format == "text" && colored(cmd.OutOrStdout()) {
+	if to == nil && f.format == "text" && terminal(cmd.OutOrStdout()) != nil && os.Getenv("NO_COLOR") == "" { // no-color.org
 		write = report.Colored
 	}
 	if err := write(&b, findings.Of(res)); err != nil {

@@ -48,7 +48,7 @@ Mutators:
 		Example: `  stablewrite repro                                          # the program of 2011
   stablewrite repro --strategy raw --mutator storm --writes 1000
   stablewrite repro --strategy verify --mutator aba --gate --duration 10s /mnt/scratch/f`,
-		Args: positional(cobra.MaximumNArgs(1)),
+		Args: positional(cobra.MaximumNArgs(1), ""),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.cfg.Gate && !cmd.Flags().Changed("hold") {
 				f.cfg.Hold = repro.DefaultGatedHold
@@ -82,11 +82,7 @@ func choices[T interface {
 	String() string
 	About() string
 }](all []T) string {
-	var lines []string
-	for _, v := range all {
-		lines = append(lines, fmt.Sprintf("  %-9s %s", v, v.About()))
-	}
-	return strings.Join(lines, "\n")
+	return strings.Join(each(all, func(v T) string { return fmt.Sprintf("  %-9s %s", v, v.About()) }), "\n")
 }
 
 // check refuses arguments that make no sense.

@@ -117,43 +117,36 @@ func (r *results) apart(target *os.File) error {
 	return nil
 }
 
-// interrupted returns the error of a run that a signal or err ended early. It names the
-// file of the Records.
-func interrupted(ctx context.Context, err error, res *results) error {
-	written := res.f != nil
-	switch signalled := ctx.Err() != nil; {
-	case signalled && written:
-		return &exit{exitInterrupted, fmt.Errorf("interrupted; Records until then: %s", res.name())}
-	case signalled:
-		return &exit{exitInterrupted, errors.New("interrupted before anything was found")}
-	case written:
-		return fmt.Errorf("%w\nRecords until then: %s", err, res.name())
-	}
-	return err
-}
-
 // end ends a run, of which parts failed, or which err ended. It shows the notes and the
 // results, also if a signal ended the run early, and names the file of the Records.
-func (r *results) end(ctx context.Context, cmd *cobra.Command, show func(io.Writer, findings.Findings) error, failed []string, err error) error {
+func (r *results) end(cmd *cobra.Command, show func(io.Writer, findings.Findings) error, failed []string, err error) error {
 	for _, text := range r.notes {
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", cmd.CommandPath(), text)
 	}
-	if r.f != nil {
+	written := r.f != nil
+	if written {
 		err = errors.Join(err, r.f.Close())
 	}
-	if err != nil && !errors.Is(err, context.Canceled) {
-		return interrupted(context.Background(), err, r)
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+	case written:
+		return fmt.Errorf("%w\nRecords until then: %s", err, r.name())
+	default:
+		return err
 	}
 	found := findings.Of(r.found)
-	if r.f != nil {
+	if written {
 		if err := r.show(cmd, found, show); err != nil {
 			return err
 		}
 	}
-	if err != nil {
-		return interrupted(ctx, err, r)
+	switch {
+	case err == nil:
+		return judged(found.Broken, failed, found.Inconclusive)
+	case written:
+		return &exit{exitInterrupted, fmt.Errorf("interrupted; Records until then: %s", r.name())}
 	}
-	return judged(found.Broken, failed, found.Inconclusive)
+	return &exit{exitInterrupted, errors.New("interrupted before anything was found")}
 }
 
 // show prints found, unless its Records were printed, and names the files.

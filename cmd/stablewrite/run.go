@@ -50,23 +50,18 @@ func advised(err error) error {
 	return err
 }
 
-// positional makes the errors of an argument check of cobra usage errors.
-func positional(check cobra.PositionalArgs) cobra.PositionalArgs {
+// positional makes the errors of an argument check of cobra usage errors, which say what is
+// wanted if that is not "".
+func positional(check cobra.PositionalArgs, wanted string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usage(err)
+		err := check(cmd, args)
+		switch {
+		case err == nil:
+			return nil
+		case wanted != "":
+			return usagef("%s", wanted)
 		}
-		return nil
-	}
-}
-
-// wants is positional, with a text that says what to give.
-func wants(text string, check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if check(cmd, args) != nil {
-			return usagef("%s", text)
-		}
-		return nil
+		return usage(err)
 	}
 }
 
@@ -119,7 +114,7 @@ changed in flight (watch); 130 interrupted before the planned end. run exits wit
 code of the command that it guards.`,
 		Example: `  stablewrite evaluate
   stablewrite repro --strategy verify --mutator aba --gate --duration 10s`,
-		Args:          positional(cobra.NoArgs),
+		Args:          positional(cobra.NoArgs, ""),
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	show := root.Flags().Bool("version", false, "print the version, the checksum kernel and the engine")
@@ -131,27 +126,21 @@ code of the command that it guards.`,
 		return err
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.SetHelpCommand(newHelp(root))
 	root.AddCommand(newEvaluate(), newRepro(), newBench(), newReport(), newProbe(), newProve(), newWatch(), newGuard(), newMan())
+	root.InitDefaultHelpCmd()
+	help, _, _ := root.Find([]string{"help"})
+	help.Use, help.Short, help.Long = "help [SUBCOMMAND]", "Help about a subcommand", ""
+	help.Args = func(_ *cobra.Command, args []string) error {
+		if _, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+			return usagef("no such subcommand: %s", strings.Join(args, " "))
+		}
+		return nil
+	}
 	for _, cmd := range root.Commands() {
 		cmd.Flags().SortFlags = false
 		completeChoices(cmd)
 	}
 	return root
-}
-
-// newHelp is the help command of cobra, except that a wrong argument is an error.
-func newHelp(root *cobra.Command) *cobra.Command {
-	return &cobra.Command{
-		Use: "help [SUBCOMMAND]", Short: "Help about a subcommand",
-		RunE: func(_ *cobra.Command, args []string) error {
-			cmd, rest, err := root.Find(args)
-			if err != nil || len(rest) > 0 {
-				return usagef("no such subcommand: %s", strings.Join(args, " "))
-			}
-			return cmd.Help()
-		},
-	}
 }
 
 // interruptible returns a context that ends at the first signal that asks for an end. A

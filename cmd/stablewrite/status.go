@@ -20,9 +20,6 @@ func terminal(w io.Writer) *os.File {
 	return f
 }
 
-// colored reports whether w shows colors, and the user permits them (no-color.org).
-func colored(w io.Writer) bool { return terminal(w) != nil && os.Getenv("NO_COLOR") == "" }
-
 // status is a text at the end of a terminal, replaced whenever it changes. Another writer
 // gets nothing.
 type status struct {
@@ -36,11 +33,8 @@ func newStatus(w io.Writer) *status { return &status{w: w, f: terminal(w)} }
 
 // size returns the columns and rows of the terminal.
 func (s *status) size() (width, height int) {
-	if s.f == nil {
-		return 0, 0
-	}
 	width, height, err := term.GetSize(int(s.f.Fd()))
-	if err != nil || width < 1 {
+	if err != nil || width < 1 { // also if there is no terminal
 		return 80, 14
 	}
 	return width, height

@@ -22,11 +22,7 @@ func version() string {
 
 // engineHere names the engine for files on the file system of this program.
 func engineHere() string {
-	name, err := os.Executable()
-	if err != nil {
-		return "unknown: " + err.Error()
-	}
-	f, err := stablewrite.OpenFile(name, os.O_RDONLY, 0, stablewrite.Options{})
+	f, err := stablewrite.OpenFile("/proc/self/exe", os.O_RDONLY, 0, stablewrite.Options{})
 	if err != nil {
 		return "unknown: " + err.Error()
 	}

@@ -94,9 +94,6 @@ func (f *watchFlags) check(cmd *cobra.Command, args []string) error {
 	return f.o.Validate()
 }
 
-// tick is the interval in which a terminal shows the results so far.
-const tick = time.Second
-
 func (f *watchFlags) run(cmd *cobra.Command, args []string) error {
 	begin := interruptible
 	if f.o.Children {
@@ -127,7 +124,7 @@ func (f *watchFlags) run(cmd *cobra.Command, args []string) error {
 	for i := range all {
 		all[i].Interrupted = interrupted
 	}
-	if err := f.print(out, all); err != nil {
+	if err := printWatch(out, all, f.json); err != nil {
 		return err
 	}
 	switch outcome, _ := watch.Judge(all); {
@@ -141,24 +138,18 @@ func (f *watchFlags) run(cmd *cobra.Command, args []string) error {
 	return failed
 }
 
-func (f *watchFlags) print(out io.Writer, all []record.Watch) error {
-	if !f.json {
-		return printWatch(out, all)
-	}
-	for _, r := range all {
-		if err := record.Write(out, r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func printWatch(out io.Writer, all []record.Watch) error {
+func printWatch(out io.Writer, all []record.Watch, json bool) (err error) {
 	var found record.Results
 	for _, r := range all {
 		found.Add(r)
+		if json && err == nil {
+			err = record.Write(out, r)
+		}
 	}
-	return report.Text(out, findings.Of(found))
+	if !json {
+		err = report.Text(out, findings.Of(found))
+	}
+	return err
 }
 
 // show shows on a terminal as much of the results so far as it has rows for. Reading the
@@ -169,7 +160,7 @@ func (f *watchFlags) show(shown *status, w *watch.Watcher) error {
 		return err
 	}
 	var text strings.Builder
-	if err := printWatch(&text, all); err != nil {
+	if err := printWatch(&text, all, false); err != nil {
 		return err
 	}
 	lines := strings.SplitAfter(text.String(), "\n")
@@ -178,7 +169,7 @@ func (f *watchFlags) show(shown *status, w *watch.Watcher) error {
 	return nil
 }
 
-// wait waits for the end, and calls renew in intervals. failed says how COMMAND failed.
+// wait waits for the end, and calls renew each second. failed says how COMMAND failed.
 func (f *watchFlags) wait(ctx context.Context, cmd *cobra.Command, args []string, renew func() error) (failed, err error) {
 	ended, forward := make(chan error, 1), make(chan os.Signal, 1)
 	var c *exec.Cmd
@@ -201,7 +192,7 @@ func (f *watchFlags) wait(ctx context.Context, cmd *cobra.Command, args []string
 		planned = time.After(f.duration)
 	}
 	interrupt := ctx.Done()
-	for ticker := time.NewTicker(tick); ; {
+	for ticker := time.NewTicker(time.Second); ; {
 		select {
 		case err := <-ended:
 			if err != nil {
