@@ -18,15 +18,13 @@ import (
 func DirectDir(tb testing.TB) string {
 	tb.Helper()
 	for _, parent := range []string{os.Getenv("STABLEPAGES_TEST_DIR"), os.TempDir(), "/var/tmp", "."} {
-		dir, err := os.MkdirTemp(parent, "stablepages-test-")
-		if err != nil {
+		if !direct(parent) {
 			continue
 		}
-		if direct(dir) {
+		if dir, err := os.MkdirTemp(parent, "stablepages-test-"); err == nil {
 			tb.Cleanup(func() { os.RemoveAll(dir) })
 			return dir
 		}
-		os.RemoveAll(dir)
 	}
 	Missing(tb, "a directory on ext4 or xfs: name one in STABLEPAGES_TEST_DIR")
 	return ""

@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"cmp"
 	"testing"
 	"time"
 
@@ -38,10 +39,7 @@ func NewVolumeOn(tb testing.TB, dev, options string, mkfs ...string) *Volume {
 // Mount mounts v, with options of mount(8) or "".
 func (v *Volume) Mount(tb testing.TB, options string) {
 	tb.Helper()
-	if options == "" {
-		options = "defaults"
-	}
-	run(tb, "mount", "-o", options, v.Dev, v.Dir)
+	run(tb, "mount", "-o", cmp.Or(options, "defaults"), v.Dev, v.Dir)
 	v.mounted = true
 }
 
