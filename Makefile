@@ -89,13 +89,15 @@ unit-calls:
 	STABLEPAGES_ENGINE=calls $(TEST) -skip '$(EXPLORATIONS)' ./stablewrite
 
 # Packages in which goroutines share memory. The race detector sees neither other processes
-# nor the media, so tests of kills, of file systems and of the program's output are left out.
+# nor the media, so tests of kills, of file systems and of the program's output are left out,
+# and those of the program as users build it.
 RACES = ./stablewrite/... ./bench/cost ./bench/guard ./bench/kernel ./bench/mutator ./bench/prove ./bench/repro ./bench/watch ./cmd/stablewrite
 OF_ONE_GOROUTINE = $(EXPLORATIONS)|^TestAnArenaAgainstAModel$$|Kill$$|FileSystem$$|^TestASuccessorsWritesSurvive$$|^TestADiskFull|^TestLargeSectors$$|^TestIdleFiles|NeedNoThreadOfTheKernel$$
-PRINTS = ^TestCommandLine$$/^(repro|probe|report|usage|help|bad_input)$$|^TestCommandLineOfWatch$$|ForTerminals$$|^TestWhatEachStrategyPromisesHolds$$
+AS_BUILT = ^TestRunKeeps|AtAnyMomentIsNoFailure$$|^TestTheModule|^TestImports|^TestTheLibraryNeeds
+PRINTS = ^TestCommandLine$$/^(repro|probe|report|usage|help|bad_input)$$|^TestCommandLineOfWatch$$|ForTerminals$$|OnATerminalOnly$$|^TestWhatEachStrategyPromisesHolds$$
 
 race: ## tests in which goroutines share memory, under the race detector, with poisoned memory
-	$(RACE_TEST) -skip '$(OF_ONE_GOROUTINE)|$(PRINTS)' $(RACES)
+	$(RACE_TEST) -skip '$(OF_ONE_GOROUTINE)|$(AS_BUILT)|$(PRINTS)' $(RACES)
 	$(RACE_TEST) -run 'Race' ./crcguard
 
 portable: deps ## the checksums without assembly, and on an emulated arm64; the program that compares them with others
