@@ -1,6 +1,9 @@
 package stablewrite
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Device is the target of a File. Null and delayed devices, fault injection and tests
 // implement it; a File on a path uses a Device of this package. Calls may be
@@ -85,8 +88,8 @@ func (g Geometry) normal() (Geometry, error) {
 	g.MemAlign = max(g.MemAlign, 1)
 	g.OffsetAlign = max(g.OffsetAlign, g.MemAlign)
 	if g.MemAlign > memoryAlign || g.MemAlign&(g.MemAlign-1) != 0 || g.OffsetAlign&(g.OffsetAlign-1) != 0 {
-		return g, fmt.Errorf("a device that asks for memory aligned to %d and offsets aligned to %d is not supported",
-			g.MemAlign, g.OffsetAlign)
+		return g, fmt.Errorf("%w: a device that asks for memory aligned to %d and offsets aligned to %d",
+			errors.ErrUnsupported, g.MemAlign, g.OffsetAlign)
 	}
 	return g, nil
 }

@@ -73,8 +73,8 @@
 // # When to choose what
 //
 // Choose Bounce whenever changes may be restored, when a crash must not leave torn
-// blocks, or under fabrics where a write that timed out may land after its retry. Its
-// copy lies in huge pages, which cost the kernel less to submit than the small pages
+// blocks, or where the device is reached over a network (NVMe over Fabrics, iSCSI), so
+// that a write that timed out may land after its retry. Its copy lies in huge pages, which cost the kernel less to submit than the small pages
 // of most buffers: writes of 1 MiB and more, and of 64 KiB with several in flight, are
 // usually no slower than under Raw.
 //
@@ -87,6 +87,27 @@
 // flight, and not to repair the write. The other strategies report changes to
 // Options.OnChanged. Choose Buffered where the page cache is welcome.
 // [Strategy.PromiseBy] returns these promises as data.
+//
+// # Errors
+//
+// An error of a call on a file wraps an [fs.PathError], as those of package os do. Its Op
+// is the call: "open", "reopen" ([New]), "write", "read", "sync", "stream", ... The
+// exceptions are io.EOF, [ErrUnderWay], an error of the reader given to
+// [Stream.ReadFrom], and errors of a File on a Device, which has no name.
+//
+// A write that began and failed returns a [WriteError]: it says how much of the write is
+// on the media. [errors.Is] tells the others, before which nothing was written:
+//
+//   - fs.ErrInvalid: Options or an argument that no file can take, a nil or zero File
+//   - [ErrUnaligned]: an offset, a length or, under Raw, memory that is not aligned
+//   - [ErrNotTracked]: Options.RequireTracking, and the buffer is not tracked
+//   - [ErrNotDirect]: a file that the kernel does not write directly
+//   - [ErrUnderWay]: a Write that is under way already
+//   - fs.ErrPermission: a File opened for reading only, or for writing only
+//   - os.ErrClosed: a File, Queue or Stream that was closed
+//   - errors.ErrUnsupported: an operating system, kernel or Device that cannot do it
+//
+// Other errors are those of the kernel (a [syscall.Errno]) or of the Device.
 //
 // # Words
 //

@@ -1,17 +1,22 @@
 package stablewrite
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
-// Engine is how submissions reach a file.
+// Engine is how submissions reach a file: by a ring of io_uring, or by blocking system
+// calls.
 type Engine uint8
 
 const (
-	// AnyEngine uses a ring for submissions that are faster by a ring, and blocking calls
-	// for the rest.
+	// AnyEngine uses io_uring for submissions that are faster by it, and blocking system
+	// calls for the rest.
 	AnyEngine Engine = iota
-	// ByRing is AnyEngine, but opening fails if there can be no ring for the File.
+	// ByRing is AnyEngine, but opening fails (errors.ErrUnsupported) if the File cannot
+	// use io_uring.
 	ByRing
-	// ByCalls uses blocking calls only.
+	// ByCalls uses blocking system calls only, pwrite(2) and pwritev(2), never io_uring.
 	ByCalls
 )
 
@@ -60,7 +65,7 @@ func (f *File) chooseEngine() (engine, error) {
 	case f.opts.Engine == ByCalls && e.kind == ByRing:
 		return engine{kind: ByCalls, why: "Options.Engine"}, nil
 	case f.opts.Engine == ByRing && e.kind != ByRing:
-		return e, fmt.Errorf("no ring for this file: %s; choose AnyEngine", e.why)
+		return e, fmt.Errorf("%w: no ring for this file: %s; choose AnyEngine", errors.ErrUnsupported, e.why)
 	}
 	return e, nil
 }

@@ -3,6 +3,7 @@ package stablewrite
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 )
 
 var (
@@ -41,17 +42,33 @@ func (e *WriteError) Error() string {
 	if e.Attempt > 1 {
 		what = "resubmission"
 	}
-	return fmt.Sprintf("stablewrite: %s: %s: %v (of these bytes %d are good, the next %d may have lost their old content)",
-		transfer("write", e.Name, e.Len, e.Off), what, e.Err, e.Good, e.Spoiled)
+	return wrap("write", e.Name, fmt.Errorf("%d bytes at %d: %s: %w (of these bytes %d are good, the next %d may have lost their old content)",
+		e.Len, e.Off, what, e.Err, e.Good, e.Spoiled)).Error()
 }
 
-// transfer returns a text like "write f: 4096 bytes at 0".
-func transfer(what, name string, n int, off int64) string {
-	if name != "" {
-		what += " " + name + ":"
+// Unwrap returns the cause, Err, of a named file in an *fs.PathError.
+func (e *WriteError) Unwrap() error {
+	if e.Name == "" {
+		return e.Err
 	}
-	return fmt.Sprintf("%s %d bytes at %d", what, n, off)
+	return &fs.PathError{Op: "write", Path: e.Name, Err: e.Err}
 }
 
-// Unwrap returns the cause.
-func (e *WriteError) Unwrap() error { return e.Err }
+// wrap adds the operation to err, if any, and the name of the file, if it has one.
+func wrap(op, name string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case name == "":
+		return fmt.Errorf("stablewrite: %s: %w", op, err)
+	}
+	return fmt.Errorf("stablewrite: %w", &fs.PathError{Op: op, Path: name, Err: err})
+}
+
+// pathless returns err without the operation and the path that os adds.
+func pathless(err error) error {
+	if p, ok := err.(*fs.PathError); ok {
+		return p.Err
+	}
+	return err
+}

@@ -35,7 +35,7 @@ func ExampleFile_StreamAt() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	f, err := stablewrite.Create(filepath.Join(dir, "image"), stablewrite.Options{})
+	f, err := stablewrite.Create(filepath.Join(dir, "image"), stablewrite.Options{Strategy: stablewrite.Bounce})
 	if err != nil {
 		log.Fatal(err)
 	}

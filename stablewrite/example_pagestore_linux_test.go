@@ -27,7 +27,7 @@ func openStore(dir string, pages int) (*pageStore, error) {
 	if s.pages, err = stablewrite.Create(filepath.Join(dir, "pages"), stablewrite.Options{Strategy: stablewrite.Bounce}); err != nil {
 		return nil, err
 	}
-	if s.sums, err = stablewrite.Create(filepath.Join(dir, "sums"), stablewrite.Options{}); err != nil {
+	if s.sums, err = stablewrite.Create(filepath.Join(dir, "sums"), stablewrite.Options{Strategy: stablewrite.Bounce}); err != nil {
 		s.pages.Close()
 		return nil, err
 	}

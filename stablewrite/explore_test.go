@@ -80,8 +80,8 @@ func explorations() (all []exploration) {
 		{name: "`verify`, by CRC-32C", about: "as `verify`, but compares by CRC-32C alone, as was proposed", others: true, Options: Options{DetectBy: BySum}},
 		{name: "`verify`, by tracking", about: "as `verify`, but the kernel tells which pages of a `TrackedBuffer` were written to, except through a pin", Options: Options{DetectBy: ByTracking}},
 		{name: "`detect`, by tracking", about: "as `detect`, but the kernel tells which pages were written to", others: true, Options: Options{Strategy: Detect, DetectBy: ByTracking}},
-		{name: "`verify`, joined", about: "as `verify`, but a few unchanged blocks between changed ones go out with them", joins: true},
-		{name: "`verify`, piecemeal", about: "as `verify`, but private memory for a resubmission comes a unit at a time", others: true, Options: Options{Resubmit: Whole}, scarce: true},
+		{name: "`verify`, small gaps", about: "`verify` as every File does it: a few unchanged blocks between changed ones go out with them", joins: true},
+		{name: "`verify`, scarce memory", about: "`verify` with so little private memory that a resubmission goes out a unit at a time", others: true, Options: Options{Resubmit: Whole}, scarce: true},
 	} {
 		e.differs = true
 		all = append(all, e)

@@ -14,8 +14,8 @@ import (
 )
 
 // File writes to a file, a block device or a [Device] by its Strategy. Its
-// methods may be called concurrently. The zero File cannot be used: Create, Open,
-// OpenFile, New and NewDevice make one.
+// methods may be called concurrently. Create, Open, OpenFile, New and NewDevice make a
+// File; calls that return an error refuse a nil or zero File (fs.ErrInvalid).
 type File struct {
 	holding
 	dropped   runtime.Cleanup // releases holding, if Close is never called
@@ -36,7 +36,6 @@ type File struct {
 	writeOnly bool
 	pages     bool // writes lock whole pages
 	stats     counters
-	writes    sync.Pool // *Write, for WriteAt
 
 	open   sync.RWMutex // read-held by every call under way, write-held by Close
 	closed bool
@@ -66,26 +65,19 @@ func Open(name string, o Options) (*File, error) { return OpenFile(name, os.O_RD
 // requires. It refuses O_APPEND, which makes Linux ignore the offset of a write. On a
 // platform other than Linux the error wraps errors.ErrUnsupported.
 func OpenFile(name string, flag int, perm fs.FileMode, o Options) (*File, error) {
-	if err := o.Validate(); err != nil {
-		return nil, fmt.Errorf("stablewrite: open %s: %w", name, err)
+	return openWith("open", name, o, func() (*File, error) { return openFile(name, flag, perm, o) })
+}
+
+// openWith checks o, and gives the File that open returns its name.
+func openWith(op, name string, o Options, open func() (*File, error)) (file *File, err error) {
+	if err = o.Validate(); err == nil {
+		file, err = open()
 	}
-	if flag&os.O_APPEND != 0 {
-		return nil, fmt.Errorf("stablewrite: open %s: %w: O_APPEND makes Linux ignore the offset of a write: open the file without it", name, fs.ErrInvalid)
-	}
-	file, err := openFile(name, flag, perm, o)
 	if err != nil {
-		return nil, fmt.Errorf("stablewrite: open %s: %w", name, pathless(err))
+		return nil, wrap(op, name, pathless(err))
 	}
 	file.name = name
 	return file, nil
-}
-
-// pathless returns err without the operation and the path that os adds.
-func pathless(err error) error {
-	if p := (*fs.PathError)(nil); errors.As(err, &p) && err == error(p) {
-		return p.Err
-	}
-	return err
 }
 
 // New writes to the file that f has open. The caller keeps f, whose flags and offset do
@@ -99,15 +91,7 @@ func New(f *os.File, o Options) (*File, error) {
 	if f == nil {
 		return nil, fmt.Errorf("stablewrite: %w: no file", fs.ErrInvalid)
 	}
-	if err := o.Validate(); err != nil {
-		return nil, fmt.Errorf("stablewrite: open %s again: %w", f.Name(), err)
-	}
-	file, err := reopenFile(f, o)
-	if err != nil {
-		return nil, fmt.Errorf("stablewrite: open %s again: %w", f.Name(), pathless(err))
-	}
-	file.name = f.Name()
-	return file, nil
+	return openWith("reopen", f.Name(), o, func() (*File, error) { return reopenFile(f, o) })
 }
 
 // NewDevice writes to d. Several Files may be made of one Device that is a pointer:
@@ -115,21 +99,16 @@ func New(f *os.File, o Options) (*File, error) {
 // of a failed Sync. Close of the last of them closes d; if NewDevice fails, d stays
 // the caller's.
 func NewDevice(d Device, o Options) (*File, error) {
-	if err := o.Validate(); err != nil {
-		return nil, fmt.Errorf("stablewrite: %w", err)
-	}
-	if o.Lock {
-		return nil, errors.New("stablewrite: Options.Lock is for files, not for a Device")
-	}
-	if d == nil {
-		return nil, fmt.Errorf("stablewrite: %w: no Device", fs.ErrInvalid)
-	}
-	key := deviceKey(d)
-	file, err := newFile(d, key, key, o)
-	if err != nil {
-		return nil, fmt.Errorf("stablewrite: %w", err)
-	}
-	return file, nil
+	return openWith("open a Device", "", o, func() (*File, error) {
+		switch {
+		case d == nil:
+			return nil, fmt.Errorf("%w: no Device", fs.ErrInvalid)
+		case o.Lock:
+			return nil, fmt.Errorf("%w: Options.Lock is for files, not for a Device", fs.ErrInvalid)
+		}
+		key := deviceKey(d)
+		return newFile(d, key, key, o)
+	})
 }
 
 // newFile makes a File of a Device. key identifies its bytes, diskKey the disk that has
@@ -152,8 +131,8 @@ func newFile(d Device, key, diskKey any, o Options) (*File, error) {
 	copies, share := o.Pool.largest()
 	copied := min(o.SegmentBytes, copies)
 	if min(copied, share) < geo.OffsetAlign {
-		return nil, fmt.Errorf("segments of %d bytes, or %d for a resubmission, are less than the device's unit of %d: enlarge the Pool or SegmentBytes",
-			copied, share, geo.OffsetAlign)
+		return nil, fmt.Errorf("%w: segments of %d bytes, or %d for a resubmission, are less than the device's unit of %d: enlarge the Pool or SegmentBytes",
+			fs.ErrInvalid, copied, share, geo.OffsetAlign)
 	}
 	unit := max(geo.OffsetAlign, crcguard.BlockSize)
 	copied -= copied % unit
@@ -236,10 +215,10 @@ func (f *File) enter(op string) error {
 	return nil
 }
 
-// opened refuses the zero File.
+// opened refuses a nil or zero File.
 func (f *File) opened(op string) error {
-	if f.dev == nil {
-		return fmt.Errorf("stablewrite: %s: %w: a File comes from Create, Open, OpenFile, New or NewDevice", op, fs.ErrInvalid)
+	if f == nil || f.dev == nil {
+		return wrap(op, "", fmt.Errorf("%w: a File comes from Create, Open, OpenFile, New or NewDevice", fs.ErrInvalid))
 	}
 	return nil
 }
@@ -247,15 +226,7 @@ func (f *File) opened(op string) error {
 func (f *File) leave() { f.open.RUnlock() }
 
 // wrap adds the operation and the name of the file to err, if any.
-func (f *File) wrap(what string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if f.name != "" {
-		what += " " + f.name
-	}
-	return fmt.Errorf("stablewrite: %s: %w", what, err)
-}
+func (f *File) wrap(op string, err error) error { return wrap(op, f.name, err) }
 
 // Sync makes durable all writes that returned before it began; concurrent Syncs share
 // a call. It does not cover the name of a newly created file; sync its directory for

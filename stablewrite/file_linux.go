@@ -131,9 +131,14 @@ func diskOf(dev uint64) any {
 	return unix.Mkdev(major, minor)
 }
 
+var errAppend = fmt.Errorf("%w: O_APPEND makes Linux ignore the offset of a write: open the file without it", fs.ErrInvalid)
+
 // openFile opens by name. It finds every reason to refuse before it creates or truncates
 // anything.
 func openFile(name string, flag int, perm fs.FileMode, o Options) (*File, error) {
+	if flag&os.O_APPEND != 0 {
+		return nil, errAppend
+	}
 	if flag&os.O_CREATE != 0 {
 		if err := rehearse(name, o); err != nil {
 			return nil, err
@@ -203,7 +208,7 @@ func reopen(fd uintptr) (*os.File, error) {
 		return nil, err
 	}
 	if flags&unix.O_APPEND != 0 {
-		return nil, fmt.Errorf("%w: O_APPEND makes Linux ignore the offset of a write: open the file without it", fs.ErrInvalid)
+		return nil, errAppend
 	}
 	return os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), flags&keptFlags, 0)
 }

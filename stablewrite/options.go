@@ -3,6 +3,7 @@ package stablewrite
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
 
 	"stablepages/crcguard"
 )
@@ -77,8 +78,11 @@ const maxSegmentBytes = 1 << 30
 type Resubmit uint8
 
 const (
-	ChangedBlocks Resubmit = iota // 4 KiB blocks of the file that changed, adjacent ones together
-	Whole                         // the whole segment
+	// ChangedBlocks resubmits the 4 KiB blocks of the file that changed, adjacent ones
+	// together, and with them the unchanged bytes between two of them, if these are few.
+	ChangedBlocks Resubmit = iota
+	// Whole resubmits all of a segment in which anything changed.
+	Whole
 )
 
 // Detection says how changes between two moments, before and after a submission, are
@@ -124,21 +128,23 @@ func (d Detection) MarshalText() ([]byte, error) { return detections.marshal(d) 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (d *Detection) UnmarshalText(text []byte) error { return detections.unmarshal(d, text) }
 
-// Validate returns an error if o is not valid.
+// Validate returns an error that wraps fs.ErrInvalid if o is not valid.
 func (o Options) Validate() error {
-	switch err := cmp.Or(strategyNames.check(o.Strategy), detections.check(o.DetectBy), engines.check(o.Engine)); {
+	err := cmp.Or(strategyNames.check(o.Strategy), detections.check(o.DetectBy), engines.check(o.Engine))
+	switch {
 	case err != nil:
-		return err
 	case o.Resubmit > Whole:
-		return fmt.Errorf("no such Resubmit: %d", uint8(o.Resubmit))
+		err = fmt.Errorf("no such Resubmit: %d", uint8(o.Resubmit))
 	case o.RequireTracking && !o.tracks():
-		return fmt.Errorf("RequireTracking needs DetectBy: ByTracking and verify or detect, not %v by %v", o.Strategy, o.DetectBy)
+		err = fmt.Errorf("RequireTracking needs DetectBy: ByTracking and verify or detect, not %v by %v", o.Strategy, o.DetectBy)
 	case o.RequireDirect && !o.Strategy.Direct():
-		return fmt.Errorf("RequireDirect needs a direct strategy, which %v is not", o.Strategy)
+		err = fmt.Errorf("RequireDirect needs a direct strategy, which %v is not", o.Strategy)
 	case o.SegmentBytes < 0 || o.SegmentBytes > maxSegmentBytes || o.SegmentBytes%crcguard.BlockSize != 0:
-		return fmt.Errorf("SegmentBytes %d is not a multiple of %d up to %d", o.SegmentBytes, crcguard.BlockSize, maxSegmentBytes)
+		err = fmt.Errorf("SegmentBytes %d is not a multiple of %d up to %d", o.SegmentBytes, crcguard.BlockSize, maxSegmentBytes)
+	default:
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w: %w", fs.ErrInvalid, err)
 }
 
 // tracks reports whether writes are to be tracked.

@@ -157,10 +157,11 @@ func (q *Queue) end(w *Write) {
 	q.ring.stir()
 }
 
-// Wait returns the Write that ended first, and waits until there is one; if nothing
-// is under way it waits for another goroutine to Start one. It returns nil once the
-// Queue is closed and all Writes were returned; Close of the File does not end a
-// Queue. OnChanged is called before Wait returns. If the Device panicked, Wait, Poll
+// Wait returns the Write that ended first, and waits until there is one. With nothing under
+// way it waits for another goroutine to Start one, as a receive from a channel waits for a
+// send; with no other goroutine it waits for ever. Drain and Poll do not wait for a Start.
+// Wait returns nil once the Queue is closed and all Writes were returned; Close of the File
+// does not end a Queue. OnChanged is called before Wait returns. If the Device panicked, Wait, Poll
 // and Drain panic with a *PanicError, which is also in Write.Err.
 func (q *Queue) Wait() *Write { return q.handOver(q.await(true)) }
 

@@ -3,6 +3,7 @@ package stablewrite
 import (
 	"errors"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -119,6 +120,27 @@ func TestWaitReturnsWhatEnded(t *testing.T) {
 	close(release)
 	if q.Wait() != slow {
 		t.Error("another write came back")
+	}
+}
+
+// With nothing under way, Wait waits for another goroutine to Start a Write. Drain and Poll
+// do not.
+func TestWaitWaitsForAStart(t *testing.T) {
+	q := newDisk(kib4).file(t, Options{}).Queue(1)
+	for range q.Drain() {
+		t.Error("an empty Queue drained a Write")
+	}
+	back := make(chan *Write)
+	go func() { back <- q.Wait() }()
+	for q.waiting.Load() == 0 {
+		runtime.Gosched()
+	}
+	w := &Write{Buf: random(1, kib4)}
+	if err := q.Start(w); err != nil {
+		t.Fatal(err)
+	}
+	if <-back != w || q.Poll() != nil {
+		t.Error("Wait did not return the Write that was started")
 	}
 }
 

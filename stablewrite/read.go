@@ -31,7 +31,7 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	}
 	n, err := f.read(p, off)
 	if err != nil && err != io.EOF {
-		err = fmt.Errorf("stablewrite: %s: %w", transfer("read", f.name, len(p), off), err)
+		err = f.wrap("read", fmt.Errorf("%d bytes at %d: %w", len(p), off, err))
 	}
 	return n, err
 }

@@ -75,6 +75,7 @@ const streamDepth = 4
 func (f *File) StreamAt(off int64) *Stream {
 	s := &Stream{f: f, start: off, at: off, openAt: off}
 	if s.err = f.enter("stream"); s.err != nil {
+		s.closed = true
 		return s
 	}
 	defer f.leave()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"sync"
 	"sync/atomic"
 
 	"stablepages/crcguard"
@@ -73,17 +74,17 @@ type Receipt struct {
 // or length (ErrUnaligned), a File opened for reading (fs.ErrPermission) and a closed File
 // (os.ErrClosed).
 func (f *File) WriteAt(p []byte, off int64) (int, error) {
-	w, _ := f.writes.Get().(*Write)
-	if w == nil {
-		w = new(Write)
-	}
-	w.Buf, w.Off, w.Sums = p, off, nil
+	w := writes.Get().(*Write)
+	w.Buf, w.Off = p, off
 	err := f.Do(w)
 	n := w.Receipt.N
 	w.Buf, w.Err = nil, nil
-	f.writes.Put(w)
+	writes.Put(w)
 	return n, err
 }
+
+// writes are for WriteAt.
+var writes = sync.Pool{New: func() any { return new(Write) }}
 
 // Do performs w and returns when its last submission landed. It returns the errors of
 // WriteAt, and sets w.Receipt, w.Changed and w.Err with or without an error. If w is
@@ -129,7 +130,7 @@ func (st *progress) refuse() error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("stablewrite: %s: %w", transfer("write", f.name, n, w.Off), err)
+	return f.wrap("write", fmt.Errorf("%d bytes at %d: %w", n, w.Off, err))
 }
 
 // tracked reports whether the kernel tracks all of the Write.
