@@ -175,6 +175,7 @@ func TestAnIdleOwnersWriteIsResubmitted(t *testing.T) {
 
 // Writes that wait in line behind one another go out though no goroutine waits for them.
 func TestALineOfWritesGoesOutByItself(t *testing.T) {
+	t.Parallel()
 	const deep = 200
 	onBothEngines(t, 2*kib4, func(t *testing.T, name string, o Options) {
 		for _, s := range []Strategy{Verify, Raw, Bounce} {

@@ -29,7 +29,7 @@ func quantiles(t *testing.T, what string, times []time.Duration) (p99 time.Durat
 // If a goroutine starts writes and then computes, another goroutine still gets them
 // soon after they end.
 func TestWritesEndWhileTheirSubmitterIsBusy(t *testing.T) {
-	const pages, writes = 64, 400
+	const pages, writes = 64, 200
 	onBothEngines(t, pages*kib4, func(t *testing.T, name string, o Options) {
 		f := opened(t, name, o)
 		q := f.Queue(4)
@@ -156,6 +156,7 @@ func signalAll(stop *atomic.Bool) (sent int) {
 // Under signals every Write returns once, whether the kernel writes inline or on a
 // thread.
 func TestSignalsLoseNoWrite(t *testing.T) {
+	t.Parallel()
 	const slots, size, depth = 64, 64 << 10, 32
 	onBothEngines(t, slots*size, func(t *testing.T, name string, o Options) {
 		var stop atomic.Bool

@@ -29,7 +29,7 @@ func churn(stop chan struct{}, v byte, size int) {
 // If a program drops Queue, File and buffers with writes in flight, the right bytes
 // land: the buffers are reachable until their writes have ended, and not longer.
 func TestWhatIsDroppedInFlightIsWritten(t *testing.T) {
-	const slots, size, pattern, rounds = 512, 64 << 10, 0x5a, 6 // rounds of each strategy, dense and sparse
+	const slots, size, pattern, rounds = 256, 64 << 10, 0x5a, 6 // rounds of each strategy, dense and sparse
 	onBothEngines(t, slots*size, func(t *testing.T, name string, o Options) {
 		stop := make(chan struct{})
 		var other sync.WaitGroup
@@ -114,6 +114,7 @@ func arrayInFlight(t *testing.T, q *Queue, round int) {
 
 // A Write, its Bufs and their bytes may lie on a stack that moves during the write.
 func TestAnArrayOnAStackMayBeInFlight(t *testing.T) {
+	t.Parallel()
 	const rounds = 32
 	onBothEngines(t, 2*64*kib4+kib4, func(t *testing.T, name string, o Options) {
 		for _, s := range []Strategy{Raw, Verify} {

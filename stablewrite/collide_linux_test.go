@@ -17,6 +17,7 @@ import (
 // If a direct write of a page were in flight during a cached one, the kernel would fail
 // an fsync (EIO), or write back the page with the old bytes of its second half.
 func TestDirectAndCachedWritesOfAPageDoNotCollide(t *testing.T) {
+	t.Parallel()
 	defer watch(t.Name(), time.Minute)()
 	const pages = 64
 	name := filepath.Join(testenv.DirectDir(t), "f")

@@ -34,7 +34,7 @@ func (d *overlapping) WriteAt(p []byte, off int64) (int, error) {
 // submission and resubmission, is acknowledged, and is lost.
 func TestResubmissionNeverOverwritesANewerWrite(t *testing.T) {
 	t.Parallel()
-	const rounds = 10_000
+	const rounds = 2_000
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, resubmit := range []Resubmit{ChangedBlocks, Whole} {
 		d := &overlapping{scripted: *newScripted(4 * kib4)}

@@ -5,6 +5,7 @@ import "testing"
 // A Queue may be deeper than any ring, and its owner may start all writes before it
 // waits. Submissions that do not fit the ring go by blocking calls, and all bytes land.
 func TestAQueueDeeperThanARing(t *testing.T) {
+	t.Parallel()
 	const pages, writes = 256, 6 * maxDepth
 	onBothEngines(t, pages*kib4, func(t *testing.T, name string, o Options) {
 		f := opened(t, name, o.with(Raw))

@@ -265,6 +265,7 @@ func TestAFailedCreateRemovesNobodysFile(t *testing.T) {
 
 // A device with sectors larger than a block.
 func TestLargeSectors(t *testing.T) {
+	t.Parallel()
 	dev := testenv.LoopDevice(t, 64<<20, "--sector-size", "16384")
 	f, err := stablewrite.OpenFile(dev, os.O_RDWR|os.O_EXCL, 0, stablewrite.Options{})
 	if err != nil {

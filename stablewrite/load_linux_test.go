@@ -16,7 +16,7 @@ import (
 func loadTime(t *testing.T) time.Duration {
 	s := os.Getenv("STABLEPAGES_LOAD")
 	if s == "" {
-		return 3 * time.Second
+		return 1500 * time.Millisecond
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 // Files of every direct strategy share a Pool of two blocks, with unaligned memory, memory
 // that changes, Do, Queues, Streams, reads and Truncate. All end, and nothing is held.
 func TestAPoolOfTwoBlocksIsEnough(t *testing.T) {
+	t.Parallel()
 	const size = 64 * kib4
 	onBothEngines(t, size, func(t *testing.T, name string, o Options) {
 		for _, bytes := range []int{8192, 5 * kib4} {

@@ -34,6 +34,7 @@ func TestOverwritesNeedNoThreadOfTheKernel(t *testing.T) {
 		t.Fatal(err)
 	}
 	testenv.Media(t, name)
+	memory := random(1, 8<<20)
 	run := func(name string, o Options, size, depth, writes int) (most int) {
 		f, err := Open(name, o)
 		if err != nil {
@@ -49,10 +50,10 @@ func TestOverwritesNeedNoThreadOfTheKernel(t *testing.T) {
 				}
 				most = max(most, kernelThreads())
 			}
-			starts(t, q, &Write{Buf: random(uint64(i), size), Off: int64(i*size) % region})
+			starts(t, q, &Write{Buf: memory[:size], Off: int64(i*size) % region})
 		}
 		drained(t, q)
-		if err := f.Do(&Write{Buf: random(1, 8<<20)}); err != nil {
+		if err := f.Do(&Write{Buf: memory}); err != nil {
 			t.Fatal(err)
 		}
 		return max(most, kernelThreads())
