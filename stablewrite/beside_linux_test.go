@@ -244,7 +244,7 @@ func TestBufferedAndDirectFilesOnOneBlockDevice(t *testing.T) {
 		}
 	})
 	p, got := AlignedBuffer(512), AlignedBuffer(512)
-	for i := range 2_000 {
+	for i := range 5_000 {
 		for k := range p {
 			p[k] = byte(i)
 		}
