@@ -28,8 +28,8 @@ type span struct {
 	// Of the first of a line.
 	highest     int64
 	left, right *span
-	last        *span // of the line
-	priority    uint32
+	last        *span  // of the line
+	priority    uint32 // random: the height
 
 	before int // spans that must leave first
 	came   uint64
@@ -45,7 +45,7 @@ func (l *rangeLock) enter(s *span, off, end int64) (held bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.came++
-	s.off, s.end, s.came, s.next, s.before = off, end, l.came, nil, 0
+	s.off, s.end, s.came, s.next, s.before, s.priority = off, end, l.came, nil, 0, rand.Uint32()
 	since, first := uint64(0), l.root.find(off, end)
 	if first != nil {
 		since = first.last.came
@@ -125,13 +125,17 @@ func (n *span) less(off, end int64) bool {
 	return n.off < off || n.off == off && n.end < end
 }
 
+// side returns the subtree that has (off, end), or would have it.
+func (n *span) side(off, end int64) **span {
+	if n.less(off, end) {
+		return &n.right
+	}
+	return &n.left
+}
+
 func (n *span) find(off, end int64) *span {
 	for n != nil && (n.off != off || n.end != end) {
-		if n.less(off, end) {
-			n = n.right
-		} else {
-			n = n.left
-		}
+		n = *n.side(off, end)
 	}
 	return n
 }
@@ -163,22 +167,13 @@ func (n *span) fix() *span {
 	return n
 }
 
-// insert adds m, at a random height.
 func (n *span) insert(m *span) *span {
-	m.priority = rand.Uint32()
-	return n.add(m)
-}
-
-func (n *span) add(m *span) *span {
-	switch {
-	case n == nil || m.priority > n.priority:
+	if n == nil || m.priority > n.priority {
 		m.left, m.right = n.split(m.off, m.end)
 		return m.fix()
-	case n.less(m.off, m.end):
-		n.right = n.right.add(m)
-	default:
-		n.left = n.left.add(m)
 	}
+	side := n.side(m.off, m.end)
+	*side = (*side).insert(m)
 	return n.fix()
 }
 
@@ -196,14 +191,11 @@ func (n *span) split(off, end int64) (less, rest *span) {
 }
 
 func (n *span) remove(m *span) *span {
-	switch {
-	case n == m:
+	if n == m {
 		return n.left.merge(n.right)
-	case n.less(m.off, m.end):
-		n.right = n.right.remove(m)
-	default:
-		n.left = n.left.remove(m)
 	}
+	side := n.side(m.off, m.end)
+	*side = (*side).remove(m)
 	return n.fix()
 }
 
