@@ -1,6 +1,7 @@
 package stablewrite
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -115,7 +116,9 @@ func NewDevice(d Device, o Options) (*File, error) {
 // them.
 func newFile(d Device, key, diskKey any, o Options) (*File, error) {
 	halves := o.SegmentBytes == 0
-	o = o.withDefaults()
+	o.Pool = cmp.Or(o.Pool, &processPool)
+	o.SegmentBytes = cmp.Or(o.SegmentBytes, DefaultSegmentBytes)
+	o.Engine = cmp.Or(o.Engine, defaultEngine)
 	geo, err := d.Geometry().normal()
 	if err != nil {
 		return nil, err

@@ -149,11 +149,3 @@ func (o Options) Validate() error {
 
 // tracks reports whether writes are to be tracked.
 func (o Options) tracks() bool { return o.DetectBy == ByTracking && o.Strategy.Detects() }
-
-// withDefaults sets the fields that are zero.
-func (o Options) withDefaults() Options {
-	o.Pool = cmp.Or(o.Pool, &processPool)
-	o.SegmentBytes = cmp.Or(o.SegmentBytes, DefaultSegmentBytes)
-	o.Engine = cmp.Or(o.Engine, defaultEngine)
-	return o
-}

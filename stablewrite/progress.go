@@ -59,22 +59,8 @@ type progress struct {
 	link *Write // the next that ended in the Queue
 }
 
-// result is the outcome of a segment.
-type result struct {
-	sum     uint32
-	good    int
-	attempt int // 0: nothing was submitted
-	err     error
-}
-
 // windowSegments is how many segments of one write are under way at a time.
 const windowSegments = 4
-
-func newProgress(w *Write) *progress {
-	st := &progress{w: w}
-	st.wake.L = &st.mu
-	return st
-}
 
 // admit enters the File, checks the request and divides it. It returns false, and has
 // left the File, if there is nothing to write: w.Err says why, or the Write is empty. A
@@ -380,7 +366,7 @@ func (st *progress) done(s *segment) {
 	r.Submissions += s.counts.Submissions
 	r.Resubmitted += s.counts.Resubmitted
 	r.Refused += s.counts.Refused
-	st.results[s.index] = result{s.sum, s.good, s.attempt, s.err}
+	st.results[s.index] = s.result
 	r.Tracked = r.Tracked && s.guard.tracks()
 	s.guard.release()
 	if p, ok := s.err.(*PanicError); ok && st.panic == nil {

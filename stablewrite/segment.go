@@ -31,17 +31,22 @@ type segment struct {
 	memory  loan                                                   // for a resubmission
 
 	op      op
-	attempt int  // 1: first submission; 2: resubmissions; 0: none yet
 	stable  bool // private memory is submitted
 	kept    bool // until the segments before it went out
 	changed []Extent
 	again   []Extent // to be resubmitted
 
-	sums   []uint32 // of the bytes on the media, by block of the file
-	sum    uint32   // of the first good bytes
-	good   int      // bytes from the start that are on the media as summed
-	err    error
+	sums []uint32 // of the bytes on the media, by block of the file
+	result
 	counts Receipt
+}
+
+// result is the outcome of a segment, so far.
+type result struct {
+	sum     uint32 // of the first good bytes
+	good    int    // bytes from the start that are on the media as summed
+	attempt int    // 1: first submission; 2: resubmissions; 0: none yet
+	err     error
 }
 
 // op is one submission and its result.
@@ -79,8 +84,7 @@ type detector interface {
 // start takes the first step, and returns the first submission, or nil if the segment is
 // done.
 func (s *segment) start() *op {
-	s.attempt, s.stable, s.changed, s.again = 0, false, s.changed[:0], s.again[:0]
-	s.sum, s.good, s.err, s.counts = 0, 0, nil, Receipt{}
+	s.stable, s.changed, s.again, s.result, s.counts = false, s.changed[:0], s.again[:0], result{}, Receipt{}
 	if s.err = s.steps.begin(s); s.err != nil {
 		return nil
 	}
@@ -151,12 +155,11 @@ func (s *segment) bounce() error {
 		return nil
 	}
 	sum, err := s.copy(s.private, Extent{Off: 0, Len: s.n})
-	if err != nil {
-		return err
+	if err == nil {
+		s.sum = sum
+		s.submitPrivate(s.private[:s.n], s.off)
 	}
-	s.sum = sum
-	s.submitPrivate(s.private[:s.n], s.off)
-	return nil
+	return err
 }
 
 // resubmit copies the first extent of again, or as much of it as private memory holds,

@@ -21,9 +21,7 @@ type Resizer interface {
 }
 
 // Size returns the length of the file or block device, in bytes.
-func (f *File) Size() (n int64, err error) {
-	return f.sizeFor("size")
-}
+func (f *File) Size() (int64, error) { return f.sizeFor("size") }
 
 // sizeFor returns the size for a call, which an error names by op.
 func (f *File) sizeFor(op string) (n int64, err error) {

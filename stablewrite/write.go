@@ -47,7 +47,8 @@ func (w *Write) claim() error {
 		return ErrUnderWay
 	}
 	if w.state == nil || w.state.w != w {
-		w.state, w.Changed = newProgress(w), nil
+		w.state, w.Changed = &progress{w: w}, nil
+		w.state.wake.L = &w.state.mu
 	}
 	w.Receipt, w.Changed, w.Err = Receipt{}, w.Changed[:0], nil
 	return nil
