@@ -95,12 +95,14 @@
 // exceptions are io.EOF, [ErrUnderWay], an error of the reader given to
 // [Stream.ReadFrom], and errors of a File on a Device, which has no name.
 //
-// A write that began and failed returns a [WriteError]: it says how much of the write is
-// on the media. [errors.Is] tells the others, before which nothing was written:
+// A write that began and failed returns a [WriteError], which says how much of the write
+// is on the media. Under Detect its cause can be [ErrChanged]. The errors below refuse a
+// call before anything is written; [errors.Is] finds them:
 //
 //   - fs.ErrInvalid: Options or an argument that no file can take, a nil or zero File
 //   - [ErrUnaligned]: an offset, a length or, under Raw, memory that is not aligned
-//   - [ErrNotTracked]: Options.RequireTracking, and the buffer is not tracked
+//   - [ErrNotTracked]: Options.RequireTracking, and the buffer is not tracked. If it is
+//     tracked no longer when a segment of it begins, this is the cause of a WriteError.
 //   - [ErrNotDirect]: a file that the kernel does not write directly
 //   - [ErrUnderWay]: a Write that is under way already
 //   - fs.ErrPermission: a File opened for reading only, or for writing only

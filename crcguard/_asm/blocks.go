@@ -40,6 +40,9 @@ const (
 	streamingStores
 )
 
+// verb begins the names of functions.
+func (s stores) verb() string { return [...]string{"sum", "copy", "stream"}[s] }
+
 // tile is the position of the kernel.
 type tile struct {
 	stores   stores

@@ -12,10 +12,7 @@ type foldAVX512 struct {
 	pastTile, ones VecVirtual
 }
 
-func (k *foldAVX512) name(s stores) string {
-	return [...]string{"sumBlocks", "copyBlocks", "streamBlocks"}[s] + "AVX512"
-}
-
+func (k *foldAVX512) name(s stores) string  { return s.verb() + "BlocksAVX512" }
 func (k *foldAVX512) digests(s stores) bool { return s == noStores }
 func (k *foldAVX512) tile() int             { return 256 }
 func (k *foldAVX512) unroll() int           { return 3 }

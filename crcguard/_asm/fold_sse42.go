@@ -9,6 +9,7 @@ import (
 // foldSSE42 folds with eight accumulators of 16 bytes: SSE 4.2 and PCLMULQDQ. It is
 // slower than gapSSE42 and has digests.
 type foldSSE42 struct {
+	sse42
 	acc            [8]VecVirtual
 	pastTile, ones VecVirtual
 }
@@ -82,9 +83,10 @@ func reduceSSE42(x Register) GPVirtual {
 	return reduce(lo, hi)
 }
 
-func (k *foldSSE42) shift(sum GPVirtual, by Mem) Op { return shiftSSE42(sum, by) }
+// sse42 has the methods that the two kernels for SSE 4.2 share.
+type sse42 struct{}
 
-func shiftSSE42(sum GPVirtual, by Mem) Op {
+func (sse42) shift(sum GPVirtual, by Mem) Op {
 	x, constant, moved := XMM(), XMM(), GP64()
 	MOVD(sum.As32(), x)
 	MOVOU(by, constant)
@@ -93,4 +95,4 @@ func shiftSSE42(sum GPVirtual, by Mem) Op {
 	return moved
 }
 
-func (k *foldSSE42) end() {}
+func (sse42) end() {}

@@ -11,6 +11,7 @@ import (
 // 80, whose sum is added to the bytes that follow it. Sums of gaps have only 32 bits, so
 // it has no digests.
 type gapSSE42 struct {
+	sse42
 	acc      [groups * folded / 16]VecVirtual
 	pastTile VecVirtual
 	gap      GPVirtual // the CRC register after the last gap
@@ -23,13 +24,10 @@ const (
 	group  = folded + gap
 )
 
-func (k *gapSSE42) name(s stores) string {
-	return [...]string{"sumBlocks", "copyBlocks", "streamBlocks"}[s] + "SSE42"
-}
-
-func (k *gapSSE42) digests(stores) bool { return false }
-func (k *gapSSE42) tile() int           { return groups * group }
-func (k *gapSSE42) unroll() int         { return 1 }
+func (k *gapSSE42) name(s stores) string { return s.verb() + "BlocksSSE42" }
+func (k *gapSSE42) digests(stores) bool  { return false }
+func (k *gapSSE42) tile() int            { return groups * group }
+func (k *gapSSE42) unroll() int          { return 1 }
 
 // ahead: short copies were slower when they fetched by pages.
 func (k *gapSSE42) ahead(s stores) ahead {
@@ -52,9 +50,7 @@ func (k *gapSSE42) first(t *tile) {
 	k.add(t, 0, true)
 }
 
-func (k *gapSSE42) next(t *tile, skip int) {
-	k.add(t, skip, false)
-}
+func (k *gapSSE42) next(t *tile, skip int) { k.add(t, skip, false) }
 
 // add adds a tile. It loads every byte once, in order, and stores the loaded bytes.
 func (k *gapSSE42) add(t *tile, skip int, first bool) {
@@ -114,12 +110,9 @@ func (k *gapSSE42) finish(Register) GPVirtual {
 		}
 	}
 	sum := reduceSSE42(addUp(k.acc[:], data("past416to16", pairs...)))
-	moved := shiftSSE42(sum, data("past80", pastSum(gap)))
+	moved := k.shift(sum, data("past80", pastSum(gap)))
 	XORL(sum.As32(), sum.As32())
 	CRC32Q(moved, sum)
 	XORL(k.gap.As32(), sum.As32())
 	return sum
 }
-
-func (k *gapSSE42) shift(sum GPVirtual, by Mem) Op { return shiftSSE42(sum, by) }
-func (k *gapSSE42) end()                           {}
