@@ -6,10 +6,12 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"testing"
 )
 
@@ -22,6 +24,10 @@ const (
 	childNotes  = 3
 	childMemory = 4
 )
+
+// beside is how many tests run at a time, unless -parallel sets it: they wait for
+// the disk and for sleeping processes more than they calculate.
+const beside = 4
 
 // STABLEPAGES_ENGINE=calls runs the tests without rings.
 func TestMain(m *testing.M) {
@@ -39,6 +45,10 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if err := flag.Set("test.parallel", fmt.Sprint(max(beside, runtime.GOMAXPROCS(0)))); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
