@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,7 +96,7 @@ func TestKernelBtrfs(t *testing.T) {
 	testenv.Kernels(t)
 	t.Parallel()
 	recs := proof(t, program(t), "--kernels", "6.1", "--victims", "btrfs", "--scenarios", "race,read,program,crash,replay", "--programs", "modify-dio-in-flight,dio-race", "--strategies", "verify,bounce", "--mutators", "storm,aba,crcpage", "--until", "3m")
-	race := races(t, recs, "btrfs")
+	race := races(t, recs, "btrfs", mutator.Storm)
 	if c := race("raw", mutator.Storm); c.ReadErrors == 0 || c.mismatches == 0 || c.evidence == 0 {
 		t.Errorf("raw against storm: %d of %d reads fail, the file system counts %d and logs %d lines", c.ReadErrors, c.Writes, c.mismatches, c.evidence)
 	}
@@ -158,15 +159,15 @@ func ranOf(t *testing.T, recs []record.Prove, program string) (changed int64) {
 }
 
 // races returns the races of recs on a victim. It requires that those of verify and bounce
-// against storm are clean, and that verify resubmitted.
-func races(t *testing.T, recs []record.Prove, victim string) func(writer string, k mutator.Kind) counts {
+// against a mutator are clean, and that verify resubmitted.
+func races(t *testing.T, recs []record.Prove, victim string, k mutator.Kind) func(writer string, k mutator.Kind) counts {
 	t.Helper()
 	race := func(writer string, k mutator.Kind) counts { return of(t, recs, record.Race, victim, writer, k) }
 	for _, writer := range []string{"verify", "bounce"} {
-		race(writer, mutator.Storm).clean(t, writer+" against storm")
+		race(writer, k).clean(t, fmt.Sprintf("%s against %v", writer, k))
 	}
-	if race("verify", mutator.Storm).Resubmitted == 0 {
-		t.Error("verify against storm resubmitted nothing")
+	if race("verify", k).Resubmitted == 0 {
+		t.Errorf("verify against %v resubmitted nothing", k)
 	}
 	return race
 }
@@ -175,7 +176,7 @@ func TestKernelMirror(t *testing.T) {
 	testenv.Kernels(t)
 	t.Parallel()
 	recs := proof(t, program(t), "--kernels", "6.1", "--victims", "md-raid1", "--scenarios", "race", "--mutators", "storm")
-	if c := races(t, recs, "md-raid1")("raw", mutator.Storm); c.Diverged == 0 || c.mismatches == 0 {
+	if c := races(t, recs, "md-raid1", mutator.Storm)("raw", mutator.Storm); c.Diverged == 0 || c.mismatches == 0 {
 		t.Errorf("the legs differ after %d of %d writes, mismatch_cnt is %d", c.Diverged, c.Writes, c.mismatches)
 	}
 }
@@ -183,17 +184,16 @@ func TestKernelMirror(t *testing.T) {
 func TestKernelProtectionInformation(t *testing.T) {
 	testenv.Kernels(t)
 	t.Parallel()
-	recs := proof(t, program(t), "--kernels", "6.1", "--victims", "t10-pi", "--scenarios", "race,faults", "--mutators", "storm,hint")
-	race := races(t, recs, "t10-pi")
+	recs := proof(t, program(t), "--kernels", "6.1", "--victims", "t10-pi", "--scenarios", "race,faults", "--mutators", "hint")
+	// Hint changes every other block. The others would be lost if only the changed blocks
+	// went out again after a refusal.
+	race := races(t, recs, "t10-pi", mutator.Hint)
 	if c := race("raw", mutator.Storm); c.WriteErrors+c.ReadErrors == 0 || c.evidence == 0 {
 		t.Errorf("of %d raw writes %d are refused and %d unreadable; the kernel logs %d lines", c.Writes, c.WriteErrors, c.ReadErrors, c.evidence)
 	}
-	// Hint changes every other block. The others would be lost if only the changed blocks
-	// went out again after a refusal.
 	if c := race("raw", mutator.Hint); c.WriteErrors == 0 {
 		t.Errorf("0 of %d raw writes against hint are refused", c.Writes)
 	}
-	race("verify", mutator.Hint).clean(t, "verify against hint")
 	for _, writer := range []string{"raw", "verify", "bounce"} {
 		c := of(t, recs, record.Faults, "t10-pi", writer, mutator.None)
 		if c.Torn != 0 || c.WriteErrors+c.Resubmitted == 0 {
@@ -265,7 +265,7 @@ func TestKernelNewestOnStacks(t *testing.T) {
 	t.Parallel()
 	recs := proof(t, program(t), "--kernels", "newest", "--victims", "xfs-on-t10-pi,ext4-on-md-raid1", "--scenarios", "race", "--mutators", "storm")
 	closed(t, recs, "xfs-on-t10-pi", stablewrite.DirectBounced)
-	if c := races(t, recs, "ext4-on-md-raid1")("raw", mutator.Storm); c.Diverged == 0 || c.Written != stablewrite.DirectYes {
+	if c := races(t, recs, "ext4-on-md-raid1", mutator.Storm)("raw", mutator.Storm); c.Diverged == 0 || c.Written != stablewrite.DirectYes {
 		t.Errorf("the legs differ after %d of %d writes, which are %v", c.Diverged, c.Writes, c.Written)
 	}
 	if said := answer(t, recs, "ext4-on-md-raid1"); said == "closed" {
