@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/spf13/pflag"
 )
 
 // values is a flag with several values, separated by commas or given one by one.
@@ -15,6 +17,8 @@ type values[T any] struct {
 	what  string // shown as the type of the flag
 	given []string
 }
+
+var _ pflag.Value = (*values[int])(nil)
 
 func newValues[T any](to *[]T, parse func(string) (T, error), what string) *values[T] {
 	return &values[T]{to: to, parse: parse, what: what}
