@@ -92,9 +92,8 @@ func alone(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("PATH", filepath.SplitList(ts.Getenv("PATH"))[0])
 }
 
-// scripts runs the scripts of a directory beside other tests.
+// scripts runs the scripts of a directory side by side.
 func scripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
-	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: dir, WorkdirRoot: testenv.DirectDir(t), RequireUniqueNames: true, Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
