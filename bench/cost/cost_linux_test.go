@@ -168,6 +168,7 @@ func TestThePlannedShareChangesAndIsSeen(t *testing.T) {
 }
 
 func TestChangedWritesAreReadBack(t *testing.T) {
+	t.Parallel()
 	p := filePlan(t)
 	p.Sizes, p.Mutated, p.Variants = []int{4096, 1 << 20}, []float64{0, 0.5}, []record.Variant{record.Again}
 	p.Strategies = []stablewrite.Strategy{stablewrite.Raw, stablewrite.Verify, stablewrite.Bounce, stablewrite.Buffered}
@@ -311,6 +312,7 @@ func TestPlansThatMeanNothingAreRefused(t *testing.T) {
 
 // GOMAXPROCS does not matter. The latency is so long that a busy machine keeps up.
 func TestAsManyWritesAreInFlightAsTheDepthSays(t *testing.T) {
+	t.Parallel()
 	const depth = 64
 	p := nullPlan()
 	p.On, p.Latency, p.Bandwidth, p.Sizes, p.Depths = record.OnDelay, 50*time.Millisecond, 1e12, []int{4096}, []int{depth}

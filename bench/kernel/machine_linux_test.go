@@ -48,14 +48,14 @@ func TestEveryEndOfAMachineIsTold(t *testing.T) {
 		want         []string // parts of the error; none: no error
 		cut          bool
 	}{
-		{name: "done", script: `echo '{"up":true}' >&5; printf '{"sa' >&5; sleep 0.1; echo 'y":7}' >&5; echo '{"done":true}' >&5; sleep 100`},
-		{name: "cut", script: `echo '{"up":true}' >&5; echo '{"cut":true}' >&5; sleep 100`, cut: true},
-		{name: "failed", script: `echo '{"up":true}' >&5; echo '{"failed":"no disk"}' >&5; sleep 100`, want: []string{"in the guest: no disk"}},
+		{name: "done", script: `echo '{"up":true}' >&5; printf '{"sa' >&5; sleep 0.1; echo 'y":7}' >&5; echo '{"done":true}' >&5; exec sleep 100`},
+		{name: "cut", script: `echo '{"up":true}' >&5; echo '{"cut":true}' >&5; exec sleep 100`, cut: true},
+		{name: "failed", script: `echo '{"up":true}' >&5; echo '{"failed":"no disk"}' >&5; exec sleep 100`, want: []string{"in the guest: no disk"}},
 		{name: "QEMU refuses", script: `echo 'qemu: no such machine' >&2; exit 1`, want: []string{"before the guest came up", "no such machine"}},
-		{name: "never up", script: `echo 'booting'; sleep 100`, want: []string{"did not come up", "booting"}},
-		{name: "hangs", script: `echo '{"up":true}' >&5; sleep 100`, want: []string{"said nothing for 100ms: it hangs"}},
+		{name: "never up", script: `echo 'booting'; exec sleep 100`, want: []string{"did not come up", "booting"}},
+		{name: "hangs", script: `echo '{"up":true}' >&5; exec sleep 100`, want: []string{"said nothing for 100ms: it hangs"}},
 		{name: "panics", script: `echo '{"up":true}' >&5; echo 'Kernel panic - not syncing'; exit 0`, want: []string{"before the guest was done", "Kernel panic"}},
-		{name: "garbage", script: `echo '{"up":true}' >&5; echo 'hello' >&5; sleep 100`, want: []string{`the guest said "hello"`}},
+		{name: "garbage", script: `echo '{"up":true}' >&5; echo 'hello' >&5; exec sleep 100`, want: []string{`the guest said "hello"`}},
 		{name: "no end of a line", script: `yes xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx | tr -d '\n' >&5`, want: []string{"a line of more than"}},
 		{name: "terminal codes", script: `printf '\033[31mred\n'; exit 1`, want: []string{"\n[31mred"}},
 	} {
@@ -107,7 +107,7 @@ func TestAMachineEndsWithItsContext(t *testing.T) {
 
 func TestWhatTheListenerSaysEndsTheMachine(t *testing.T) {
 	full := errors.New("disk full")
-	m := machine(t, `echo '{"up":true}' >&5; echo '{"say":1}' >&5; sleep 100`)
+	m := machine(t, `echo '{"up":true}' >&5; echo '{"say":1}' >&5; exec sleep 100`)
 	if err := m.Run(context.Background(), func(json.RawMessage) error { return full }); !errors.Is(err, full) {
 		t.Error(err)
 	}
@@ -115,7 +115,7 @@ func TestWhatTheListenerSaysEndsTheMachine(t *testing.T) {
 
 // A machine may have a KVM device that hangs every guest.
 func TestKVMHasLessTimeAndAnAdvice(t *testing.T) {
-	m := machine(t, `sleep 100`)
+	m := machine(t, `exec sleep 100`)
 	m.Accel, m.Up = KVM, 100*time.Millisecond
 	if err := m.Run(context.Background(), nil); err == nil || !strings.Contains(err.Error(), "under KVM") {
 		t.Error(err)
