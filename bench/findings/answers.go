@@ -47,20 +47,17 @@ var questions = [...]string{"Is this stack affected?", "Does the fix hold?", "Wh
 type sentences [len(questions)][]string
 
 // answers leaves out questions about which nothing was measured. The long names of
-// systems come last, and only where systems differ.
+// systems come after the finding; after all but the first only where systems differ.
 func answers(f Findings) (all []Answer) {
 	sum := proofAnswers(f.Results.Proofs)
 	for i, question := range questions {
 		var here []string
-		parts := parted(f.On, func(on System) string { return strings.Join(on.answers()[i], " ") })
+		parts := parted(f.On, func(on System) string { return strings.Join(on.answers("")[i], " ") })
 		for _, same := range parts {
-			said := same[0].answers()[i]
-			if len(said) > 0 && len(parts) > 1 {
-				var names []string
-				for _, on := range same {
-					names = append(names, on.short())
-				}
-				said[len(said)-1] += " (" + strings.Join(names, "; ") + ")"
+			where := stacks(same)
+			said := same[0].answers(where)[i]
+			if i > 0 && len(said) > 0 && len(parts) > 1 {
+				said[len(said)-1] += where
 			}
 			here = append(here, said...)
 		}
@@ -71,15 +68,24 @@ func answers(f Findings) (all []Answer) {
 	return all
 }
 
-// short names on without its processors.
-func (on System) short() string {
-	s := *on.System
-	s.CPU, s.CPUs, s.Go = "", 0, ""
-	return s.String()
+// stacks is " (Linux 6.1, ext4 on vda; Linux 6.12, ext4 on vda)", or "" if nothing is
+// known of all.
+func stacks(all []System) string {
+	var names []string
+	for _, on := range all {
+		s := *on.System
+		if s.CPU, s.CPUs, s.Go = "", 0, ""; s.Kernel+s.Place() != "" {
+			names = append(names, s.String())
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return " (" + strings.Join(names, "; ") + ")"
 }
 
-// answers come from the measurements on one system.
-func (on System) answers() (all sentences) {
+// answers come from the measurements on one system, which the first of them names as where.
+func (on System) answers(where string) (all sentences) {
 	affected, holds, costs, choose := &all[0], &all[1], &all[2], &all[3]
 	say := func(to *[]string, format string, args ...any) { *to = append(*to, fmt.Sprintf(format, args...)) }
 	if r := on.races.standings[raw].all(); r.n > 0 {
@@ -90,7 +96,7 @@ func (on System) answers() (all sentences) {
 		if r.k > 0 {
 			verdict = "Yes"
 		}
-		say(affected, "%s: %v plain direct writes were torn %s.", verdict, r, how)
+		say(affected, "%s: %v plain direct writes%s were torn %s.", verdict, r, where, how)
 	}
 	fix, copied := on.races.standings[verify], on.races.standings[bounce].all()
 	switch {

@@ -100,19 +100,34 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// The name of a system is long, so it comes after the finding.
-func TestAnswersComeBeforeTheNamesOfSystems(t *testing.T) {
-	raw := record.Repro{Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true, Size: 4096, Writes: 9, Overlapped: 9, Torn: 9, System: &record.System{Kernel: "1"}}
+// The name of a system is long, so it comes after the finding. A reader asks first which
+// stack was tested.
+func TestAnswersNameTheirSystems(t *testing.T) {
+	raw := record.Repro{Strategy: stablewrite.Raw, Mutator: mutator.Storm, Gate: true, Size: 4096, Writes: 9, Overlapped: 9, Torn: 9,
+		System: &record.System{CPUs: 2, Kernel: "1", FileSystem: "ext4", Device: "sdx"}}
 	other := raw
 	other.Torn, other.System = 0, &record.System{Kernel: "2"}
-	const want = "Yes: 9 of 9 plain direct writes were torn when their buffers changed in flight. (Linux 1) " +
-		"Not seen: 0 of 9 plain direct writes were torn when their buffers changed in flight. (Linux 2)"
-	if got := strings.Join(Of(resultsOf(raw, other)).Answers[0].Said, " "); got != want {
-		t.Errorf("%q, want %q", got, want)
+	bounced, copied := raw, other
+	bounced.Strategy, copied.Strategy, bounced.Torn = stablewrite.Bounce, stablewrite.Bounce, 0
+	for want, recs := range map[string][]any{
+		"Yes: 9 of 9 plain direct writes (Linux 1, ext4 on sdx) were torn when their buffers changed in flight.": {raw},
+		"Yes: 9 of 9 plain direct writes (Linux 1, ext4 on sdx) were torn when their buffers changed in flight. " +
+			"Not seen: 0 of 9 plain direct writes (Linux 2) were torn when their buffers changed in flight.": {raw, other},
+	} {
+		if got := strings.Join(Of(resultsOf(recs...)).Answers[0].Said, " "); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 	other.Torn = raw.Torn
-	if got := Of(resultsOf(raw, other)).Answers[0].Said; len(got) != 1 || strings.Contains(got[0], "Linux") {
+	if got := Of(resultsOf(raw, other)).Answers[0].Said; len(got) != 1 || !strings.Contains(got[0], "(Linux 1, ext4 on sdx; Linux 2)") {
 		t.Errorf("equal answers of two systems: %q", got)
+	}
+	if got := Of(resultsOf(bounced, copied)).Answers[0].Said; len(got) != 1 || strings.Contains(got[0], "Linux") {
+		t.Errorf("equal answers of two systems to another question: %q", got)
+	}
+	copied.Torn = 9
+	if got := Of(resultsOf(bounced, copied)).Answers[0].Said; len(got) != 2 || !strings.HasSuffix(got[0], ". (Linux 1, ext4 on sdx)") || !strings.HasSuffix(got[1], ". (Linux 2)") {
+		t.Errorf("answers to another question that differ: %q", got)
 	}
 }
 

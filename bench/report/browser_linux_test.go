@@ -14,23 +14,27 @@ import (
 	"stablepages/bench/testenv"
 )
 
-// frame shows a page of a width, with everything that is folded opened, and says by
-// how much it is too wide, which texts of figures are cut off, which texts are too
-// small to be read, and whether the paper is dark, and its ink light.
+// frame shows a page of a width, with everything that is folded opened and every wide
+// table scrolled to its end, and says by how much it is too wide, which texts of figures
+// or over tables are cut off, which rows have lost sight of their names, which cells with
+// a mark have a second line, which texts are too small to be read, and whether the paper
+// is dark, and its ink light.
 const frame = `<!DOCTYPE html><iframe width=%d height=800 style="border:0" srcdoc="%s"></iframe><script>
 onload = () => {
-	const frame = document.querySelector("iframe"), page = frame.contentDocument;
+	const frame = document.querySelector("iframe"), page = frame.contentDocument, root = page.documentElement;
 	page.querySelectorAll("details").forEach(d => d.open = true);
-	const texts = [...page.querySelectorAll("svg text")].filter(t => {
-		const text = t.getBoundingClientRect(), image = t.ownerSVGElement.getBoundingClientRect();
-		return text.left < image.left - 1 || text.right > image.right + 1;
-	}).map(t => t.textContent);
-	const pixels = e => parseFloat(frame.contentWindow.getComputedStyle(e).fontSize) * (e.ownerSVGElement ? e.getScreenCTM().a : 1);
-	const small = [...page.querySelectorAll("p, li, th, td, caption, figcaption, summary, svg text")].filter(e => e.textContent && !(pixels(e) >= 10 && pixels(e) <= 24));
+	page.querySelectorAll(".scroll").forEach(e => e.scrollLeft = e.scrollWidth);
+	const named = (selector, so) => [...page.querySelectorAll(selector)].filter(so).map(e => e.textContent).join("|");
+	const box = e => e.getBoundingClientRect(), style = e => frame.contentWindow.getComputedStyle(e);
+	const outside = (e, around) => box(e).left < box(around).left - 1 || box(e).right > box(around).right + 1;
+	const pixels = e => parseFloat(style(e).fontSize) * (e.ownerSVGElement ? e.getScreenCTM().a : 1);
 	const light = color => color.match(/\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0) > 3 * 127;
-	const body = frame.contentWindow.getComputedStyle(page.body);
-	document.title = page.querySelectorAll("h2").length + " sections, " + (page.documentElement.scrollWidth - page.documentElement.clientWidth) + " too wide, cut: " + texts.join("|") +
-		", no size to read: " + small.map(e => e.textContent).join("|") + ", " + (light(body.color) ? "light" : "dark") + " on " + (light(body.backgroundColor) ? "light" : "dark") + ".";
+	document.title = page.querySelectorAll("h2").length + " sections, " + (root.scrollWidth - root.clientWidth) + " too wide" +
+		", cut: " + named("svg text", e => outside(e, e.ownerSVGElement)) + named(".caption, h2", e => outside(e, page.body)) +
+		", out of sight: " + named(".scroll tbody th", e => outside(e, e.closest(".scroll"))) +
+		", in two lines: " + named(".standings td[class]", e => style(e).display == "grid" && box(e).height > 2.5 * pixels(e)) +
+		", no size to read: " + named("p, li, th, td, caption, figcaption, summary, svg text", e => e.textContent && !(pixels(e) >= 10 && pixels(e) <= 24)) +
+		", " + (light(style(page.body).color) ? "light" : "dark") + " on " + (light(style(page.body).backgroundColor) ? "light" : "dark") + ".";
 };
 </script>`
 
@@ -44,7 +48,7 @@ func TestThePageFitsAPhoneAndADesk(t *testing.T) {
 			wide         int
 			scheme, said string
 		}{{390, "1", "dark on light"}, {1280, "0", "light on dark"}} {
-			want := fmt.Sprintf("%d sections, 0 too wide, cut: , no size to read: , %s.", strings.Count(text, "<h2>"), tc.said)
+			want := fmt.Sprintf("%d sections, 0 too wide, cut: , out of sight: , in two lines: , no size to read: , %s.", strings.Count(text, "<h2>"), tc.said)
 			if said := inBrowser(t, text, tc.wide, tc.scheme); said != want {
 				t.Errorf("%s, %d px wide: %q, want %q", name, tc.wide, said, want)
 			}
