@@ -114,12 +114,12 @@ func (on System) answers(where string) (all sentences) {
 	}
 	if rest := on.atRest(); rest != nil {
 		switch v, b := rest.cost(verify), rest.cost(bounce); {
-		case v.ratios == nil || b.ratios == nil:
+		case !v.timed || !b.timed:
 		case rest.noisy():
 			say(costs, "%s", noise)
 		default:
-			say(costs, "With nothing changing, throughput relative to raw: verify %s, bounce %s.", v.throughput(), b.throughput())
-			say(costs, "Processor time on top of raw, seconds per GiB in writes of %s: verify %s, bounce %s.", Size(rest.largest()), v.added(), b.added())
+			say(costs, "With nothing changing, throughput relative to raw: verify %s, bounce %s.", v.throughput, b.throughput)
+			say(costs, "Processor time on top of raw, seconds per GiB in writes of %s: verify %s, bounce %s.", Size(rest.largest()), v.added, b.added)
 		}
 	}
 	return all

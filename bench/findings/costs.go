@@ -76,8 +76,8 @@ func unchanged(k record.CostKey) record.CostKey {
 // where is "a file, hot buffers of 4k pages".
 func (s costSet) where() string {
 	text := s.On() + ", " + s.Memory() + " buffers"
-	rows := slices.DeleteFunc(s.rows(), func(c Comparison) bool { return c.Variant.Peer() || c.Variant == record.Huge }) // these choose other pages
-	if len(rows) > 0 && rows[0].Backing != "" && !slices.ContainsFunc(rows, func(c Comparison) bool { return c.Backing != rows[0].Backing }) {
+	rows := which(s.rows(), func(c Comparison) bool { return !c.Variant.Peer() && c.Variant != record.Huge }) // these choose other pages
+	if same := parted(rows, func(c Comparison) string { return c.Backing }); len(same) == 1 && rows[0].Backing != "" {
 		text += " of " + rows[0].Backing + " pages"
 	}
 	return text
@@ -138,26 +138,32 @@ func perWrite(c Comparison) float64 {
 
 // cost is the cost of a writer relative to raw, over all sizes and depths of a set.
 type cost struct {
-	ratios []float64
-	// cpu are s/GiB on top of raw, of writes of the largest size: in small writes the
-	// noise of a system call hides it.
-	cpu   []float64
-	noisy bool
+	timed      bool
+	throughput string // "0.91 to 1.01"
+	// added is s/GiB on top of raw, "+0.06 to +0.09", of writes of the largest size: in
+	// small writes the noise of a system call hides it.
+	added string
 }
 
 func (s costSet) cost(writer string) cost {
-	found, largest := cost{noisy: s.noisy()}, s.largest()
+	var ratios, cpu []float64
+	largest := s.largest()
 	for _, k := range s.kinds {
 		raw, c := k.row(raw), k.row(writer)
 		if raw == nil || c == nil || c.Ratio == 0 {
 			continue
 		}
-		found.ratios = append(found.ratios, c.Ratio)
+		ratios = append(ratios, c.Ratio)
 		if k.Size == largest {
-			found.cpu = append(found.cpu, c.CPU-raw.CPU)
+			cpu = append(cpu, c.CPU-raw.CPU)
 		}
 	}
-	return found
+	ratio, added := ratioText, func(v float64) string { return fmt.Sprintf("%+.2f", v) }
+	if s.noisy() {
+		ratio = func(float64) string { return "noise" }
+		added = ratio
+	}
+	return cost{ratios != nil, extent(ratio, ratios), extent(added, cpu)}
 }
 
 // largest returns the size in bytes of the largest raw writes; 0 without raw writes.
@@ -180,21 +186,6 @@ func (on System) atRest() *costSet {
 	return &on.sets[i]
 }
 
-// throughput is "0.91 to 1.01".
-func (c cost) throughput() string { return c.text(ratioText, c.ratios) }
-
-// added is "+0.06 to +0.09".
-func (c cost) added() string {
-	return c.text(func(v float64) string { return fmt.Sprintf("%+.2f", v) }, c.cpu)
-}
-
-func (c cost) text(one func(float64) string, values []float64) string {
-	if c.noisy && values != nil {
-		return "noise"
-	}
-	return extent(one, values)
-}
-
 // costPlace is the timings of one place.
 type costPlace struct {
 	sets       []costSet
@@ -204,13 +195,9 @@ type costPlace struct {
 // costPlaces groups the timings of one system by place.
 func costPlaces(on System) (all []costPlace) {
 	place := func(k record.CostKey) record.CostKey { return unchanged(wayOf(k)) }
-	at := map[record.CostKey]int{}
-	for i, sets := range parted(on.sets, func(s costSet) record.CostKey { return place(s.CostKey) }) {
-		all, at[place(sets[0].CostKey)] = append(all, costPlace{sets: sets}), i
-	}
-	for _, x := range crossoversOf(on.Timings) {
-		p := &all[at[place(x.Of)]]
-		p.crossovers = append(p.crossovers, x)
+	for _, sets := range parted(on.sets, func(s costSet) record.CostKey { return place(s.CostKey) }) {
+		here := which(on.Timings, func(r record.Cost) bool { return place(r.Key()) == place(sets[0].CostKey) })
+		all = append(all, costPlace{sets, crossoversOf(here)})
 	}
 	return all
 }
@@ -226,13 +213,13 @@ func (p costPlace) sentences() (said []string) {
 		var parts []string
 		for _, set := range p.sets {
 			switch cost := set.cost(name); {
-			case cost.ratios == nil || !set.resting() && (set.Mutated < 1 || set.Target == record.OnNull):
+			case !cost.timed || !set.resting() && (set.Mutated < 1 || set.Target == record.OnNull):
 			case set.Target == record.OnNull:
 				parts = append(parts, "adds to a write with nothing changing: "+set.adds(name))
 			case set.resting():
-				parts = append(parts, cost.throughput()+" of the throughput of raw with nothing changing")
+				parts = append(parts, cost.throughput+" of the throughput of raw with nothing changing")
 			default:
-				parts = append(parts, cost.throughput()+" with every write changed in flight")
+				parts = append(parts, cost.throughput+" with every write changed in flight")
 			}
 		}
 		if len(parts) > 0 {

@@ -77,7 +77,7 @@ func doubts(f Findings) (texts []string) {
 // no change.
 func (f Findings) unchanged() bool {
 	return slices.ContainsFunc(f.On, func(on System) bool {
-		all := slices.DeleteFunc(slices.Clone(on.Timings), func(c record.Cost) bool { return c.Mutated == 0 || c.Writes == 0 })
+		all := which(on.Timings, func(c record.Cost) bool { return c.Mutated > 0 && c.Writes > 0 })
 		return slices.ContainsFunc(parted(all, func(c record.Cost) record.CostKey { return c.Key().Base() }), func(kind []record.Cost) bool {
 			return !slices.ContainsFunc(kind, func(c record.Cost) bool { return c.Overlapped+c.Changed > 0 })
 		})

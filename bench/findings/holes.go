@@ -11,57 +11,49 @@ import (
 	"stablepages/stablewrite"
 )
 
-// holdWay has the fields that all races of one curve share.
-type holdWay struct {
-	free   bool
-	size   int
-	detect stablewrite.Detection
-}
-
 // holdPoint is the share of writes torn under verify where changes are restored after
 // a hold.
 type holdPoint struct {
-	holdWay
-	hold time.Duration
-	torn tally
+	curve string // "1M", "1M, free-running", "1M by tracking"
+	free  bool
+	hold  time.Duration
+	torn  tally
+}
+
+// holdPointOf is the point that r counts for.
+func holdPointOf(r record.Repro) holdPoint {
+	p := holdPoint{curve: Size(r.Size), free: !r.Gate, hold: time.Duration(r.HoldNS)}
+	if r.Detect != stablewrite.ByDigest {
+		p.curve += " by " + r.Detect.String()
+	}
+	if p.free {
+		p.curve += ", free-running"
+	}
+	return p
 }
 
 // holdPoints come from races with several holds or sizes, in the order of curves and
 // holds.
 func holdPoints(recs []record.Repro) (all []holdPoint) {
-	at := map[holdPoint]int{}
-	for _, r := range recs {
-		if r.Strategy != stablewrite.Verify || r.Detect == stablewrite.BySum || !r.Mutator.Restores() || untracked(r) {
-			continue
+	recs = which(recs, func(r record.Repro) bool {
+		return r.Strategy == stablewrite.Verify && r.Detect != stablewrite.BySum && r.Mutator.Restores() && !untracked(r)
+	})
+	slices.SortStableFunc(recs, func(a, b record.Repro) int {
+		return cmp.Or(compareBool(b.Gate, a.Gate), a.Size-b.Size, cmp.Compare(a.Detect, b.Detect), cmp.Compare(a.HoldNS, b.HoldNS))
+	})
+	for _, same := range parted(recs, holdPointOf) {
+		p := holdPointOf(same[0])
+		for _, r := range same {
+			p.torn.add(r)
 		}
-		p := holdPoint{holdWay: holdWay{!r.Gate, r.Size, r.Detect}, hold: time.Duration(r.HoldNS)}
-		i, ok := at[p]
-		if !ok {
-			i, at[p] = len(all), len(all)
+		if p.torn.n > 0 {
 			all = append(all, p)
 		}
-		all[i].torn.add(r)
 	}
-	all = slices.DeleteFunc(all, func(p holdPoint) bool { return p.torn.n == 0 })
-	slices.SortFunc(all, func(a, b holdPoint) int {
-		return cmp.Or(compareBool(a.free, b.free), a.size-b.size, cmp.Compare(a.detect, b.detect), cmp.Compare(a.hold, b.hold))
-	})
 	if len(all) == 1 {
 		return nil
 	}
 	return all
-}
-
-// String is "1M", "1M, free-running", "1M by tracking".
-func (w holdWay) String() string {
-	name := Size(w.size)
-	if w.detect != stablewrite.ByDigest {
-		name += " by " + w.detect.String()
-	}
-	if w.free {
-		name += ", free-running"
-	}
-	return name
 }
 
 // holesSection shows what verify does not see, and how precise its detection is.
@@ -70,7 +62,7 @@ func holesSection(on System) Section {
 	if points := holdPoints(on.Races); points != nil {
 		t := Table{Title: "Torn under verify where a block is changed and restored (A-B-A), by size and hold", Head: []string{"", "torn", "share", "95% interval"}}
 		for _, p := range points {
-			t.add(fmt.Sprintf("%v, %v", p.holdWay, p.hold), fmt.Sprintf("%d/%d", p.torn.k, p.torn.n), p.torn.percent(), p.torn.bounds())
+			t.add(p.curve+", "+p.hold.String(), fmt.Sprintf("%d/%d", p.torn.k, p.torn.n), p.torn.percent(), p.torn.bounds())
 		}
 		s.Tables = append(s.Tables, t)
 		s.Figures = append(s.Figures, holdFigure(points))
@@ -96,18 +88,13 @@ func holesSection(on System) Section {
 
 // holdFigure draws the share of torn writes by hold, in equal steps from hold to hold.
 func holdFigure(points []holdPoint) Figure {
-	var holds []time.Duration
-	for _, p := range points {
-		holds = append(holds, p.hold)
-	}
-	slices.Sort(holds)
-	holds = slices.Compact(holds)
+	holds := slices.Compact(slices.Sorted(slices.Values(each(points, func(p holdPoint) time.Duration { return p.hold }))))
 	lines := chart.Lines{X: chart.Axis{Max: max(1, float64(len(holds)-1))}, Y: chart.Shares()}
 	for i, h := range holds {
 		lines.X.Ticks = append(lines.X.Ticks, chart.Tick{At: float64(i), Text: h.String()})
 	}
-	for _, curve := range parted(points, func(p holdPoint) holdWay { return p.holdWay }) {
-		s := chart.Series{Name: curve[0].holdWay.String()}
+	for _, curve := range parted(points, func(p holdPoint) string { return p.curve }) {
+		s := chart.Series{Name: curve[0].curve}
 		for _, p := range curve {
 			lo, hi := p.torn.interval()
 			step, _ := slices.BinarySearch(holds, p.hold)

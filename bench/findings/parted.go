@@ -1,6 +1,22 @@
 package findings
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
+
+// each is f of all.
+func each[V, R any](all []V, f func(V) R) (found []R) {
+	for _, v := range all {
+		found = append(found, f(v))
+	}
+	return found
+}
+
+// which are those of all for which so holds.
+func which[V any](all []V, so func(V) bool) []V {
+	return slices.DeleteFunc(slices.Clone(all), func(v V) bool { return !so(v) })
+}
 
 // parted groups all by key, in order of first appearance.
 func parted[K comparable, V any](all []V, key func(V) K) (parts [][]V) {
@@ -22,10 +38,7 @@ type said struct{ name, text string }
 // together says each text once, in a format of all its names and of the text.
 func together(all []said, format string) (lines []string) {
 	for _, same := range parted(all, func(s said) string { return s.text }) {
-		var names []string
-		for _, s := range same {
-			names = append(names, s.name)
-		}
+		names := each(same, func(s said) string { return s.name })
 		lines = append(lines, fmt.Sprintf(format, series(names), same[0].text))
 	}
 	return lines

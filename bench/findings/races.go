@@ -178,7 +178,7 @@ func strategiesSection(on System) Section {
 		if rest != nil {
 			cost = rest.cost(cmp.Or(timedAs[w.name], w.name))
 		}
-		if !tried && cost.ratios == nil {
+		if !tried && !cost.timed {
 			continue
 		}
 		row := Row{Name: w.name, About: w.about}
@@ -190,7 +190,7 @@ func strategiesSection(on System) Section {
 			row.Cells = append(row.Cells, raced.stays.cell(w.promise.Changed), raced.restored.cell(w.promise.Restored), crash)
 		}
 		if rest != nil {
-			row.Cells = append(row.Cells, Texts(cost.throughput(), cost.added())...)
+			row.Cells = append(row.Cells, Texts(cost.throughput, cost.added)...)
 		}
 		t.Rows = append(t.Rows, row)
 	}

@@ -8,30 +8,18 @@ import (
 
 // systems groups res by system, in order of appearance.
 func systems(res record.Results) (all []System) {
-	at, home := map[*record.System]int{}, homes(res)
-	on := func(s *record.System) *System {
-		s = home(s)
-		i, ok := at[s]
-		if !ok {
-			i, at[s] = len(all), len(all)
-			all = append(all, System{Name: s.String(), System: s})
+	home := homes(res)
+	for _, s := range res.Systems {
+		on := System{
+			Name: s.String(), System: s,
+			Races:      which(res.Races, func(r record.Repro) bool { return home(r.System) == s }),
+			Timings:    which(res.Costs, func(r record.Cost) bool { return home(r.System) == s }),
+			Precisions: which(res.Precisions, func(r record.Precision) bool { return home(r.System) == s }),
 		}
-		return &all[i]
-	}
-	for _, r := range res.Races {
-		s := on(r.System)
-		s.Races = append(s.Races, r)
-	}
-	for _, r := range res.Costs {
-		s := on(r.System)
-		s.Timings = append(s.Timings, r)
-	}
-	for _, r := range res.Precisions {
-		s := on(r.System)
-		s.Precisions = append(s.Precisions, r)
-	}
-	for i := range all {
-		all[i].sets, all[i].races = costSets(all[i].Timings), judge(all[i].Races)
+		if len(on.Races)+len(on.Timings)+len(on.Precisions) > 0 {
+			on.sets, on.races = costSets(on.Timings), judge(on.Races)
+			all = append(all, on)
+		}
 	}
 	return all
 }
