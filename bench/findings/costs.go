@@ -31,11 +31,7 @@ type Kind struct {
 }
 
 func (k Kind) row(writer string) *Comparison {
-	i := slices.IndexFunc(k.Rows, func(c Comparison) bool { return c.Writer() == writer })
-	if i < 0 {
-		return nil
-	}
-	return &k.Rows[i]
+	return first(k.Rows, func(c Comparison) bool { return c.Writer() == writer })
 }
 
 // costSet is timings that differ only by writer, size and depth.
@@ -179,11 +175,7 @@ func (s costSet) largest() (bytes int) {
 // atRest is the first set with nothing changing in which raw was timed, or nil. A ratio
 // on null, where raw does nothing, means nothing.
 func (on System) atRest() *costSet {
-	i := slices.IndexFunc(on.sets, func(s costSet) bool { return s.resting() && s.Target != record.OnNull && s.largest() > 0 })
-	if i < 0 {
-		return nil
-	}
-	return &on.sets[i]
+	return first(on.sets, func(s costSet) bool { return s.resting() && s.Target != record.OnNull && s.largest() > 0 })
 }
 
 // costPlace is the timings of one place.

@@ -16,17 +16,13 @@ import (
 // of changed writes from which bounce is cheaper than verify.
 func costSection(p costPlace) Section {
 	s := Section{Title: "What it costs on " + p.sets[0].where(), Text: p.sentences()}
-	i := slices.IndexFunc(p.sets, costSet.resting)
-	if i >= 0 && p.sets[0].Target != record.OnNull {
-		set := p.sets[i]
-		first := func(c Comparison) bool {
+	if set := first(p.sets, costSet.resting); set != nil && set.Target != record.OnNull {
+		main := func(c Comparison) bool {
 			return c.Variant == "" && (c.Strategy == stablewrite.Verify || c.Strategy == stablewrite.Bounce) || c.Variant == record.Huge
 		}
 		const what = "Throughput relative to raw in the same round, median and 95% interval"
-		columns := []column{about(raw, "raw MB/s", Comparison.megabytes)}
-		for _, name := range set.writers(first) {
-			columns = append(columns, about(name, name, Comparison.brief))
-		}
+		relative := func(name string) column { return about(name, name, Comparison.brief) }
+		columns := append([]column{about(raw, "raw MB/s", Comparison.megabytes)}, each(set.writers(main), relative)...)
 		for _, name := range []string{raw, verify, bounce} {
 			columns = append(columns, about(name, name+" CPU", Comparison.processor))
 		}
@@ -35,12 +31,8 @@ func costSection(p costPlace) Section {
 			s.Notes = append(s.Notes, "bounce cheaper: from this share of changed writes on, by the line between none and all.")
 		}
 		s.Tables = []Table{set.table(what+"; CPU, user + system, s/GiB: nothing changing", columns)}
-		var others []column
-		for _, name := range set.writers(func(c Comparison) bool { return c.Writer() != raw && !first(c) }) {
-			others = append(others, about(name, name, Comparison.brief))
-		}
-		if others != nil {
-			s.Tables = append(s.Tables, set.table(what+": other writers", others))
+		if others := set.writers(func(c Comparison) bool { return c.Writer() != raw && !main(c) }); others != nil {
+			s.Tables = append(s.Tables, set.table(what+": other writers", each(others, relative)))
 		}
 		if set.has(func(c Comparison) bool { return strings.HasPrefix(c.brief(), "~") }) {
 			s.Notes = append(s.Notes, "~ may be noise: the interval contains 1, or lies within that of raw against raw (raw, again).")
@@ -56,10 +48,7 @@ func costSection(p costPlace) Section {
 }
 
 func timedSection(p costPlace) Section {
-	s := Section{Title: "All timings on " + p.sets[0].where(), Detail: true}
-	for _, set := range p.sets {
-		s.Tables = append(s.Tables, set.all())
-	}
+	s := Section{Title: "All timings on " + p.sets[0].where(), Detail: true, Tables: each(p.sets, costSet.all)}
 	s.Notes = []string{"p50, p99, p99.9: latency of a write, without the Syncs between writes, median of the rounds; - if a round had too few writes. CPU: user + system, s/GiB. n: rounds."}
 	if p.sets[0].Target == record.OnNull {
 		s.Notes = append(s.Notes, fmt.Sprintf("Strategies write more than %s in segments, several at a time on several processors: the added time is elapsed time, not the sum of all work.", Size(stablewrite.DefaultSegmentBytes)))
@@ -84,16 +73,9 @@ func about(writer, head string, text func(Comparison) string) column {
 
 // table has a row for each size and depth.
 func (s costSet) table(title string, columns []column) Table {
-	t := Table{Title: title, Head: []string{""}}
-	for _, c := range columns {
-		t.Head = append(t.Head, c.head)
-	}
+	t := Table{Title: title, Head: append([]string{""}, each(columns, func(c column) string { return c.head })...)}
 	for _, k := range s.kinds {
-		var texts []string
-		for _, c := range columns {
-			texts = append(texts, c.text(k))
-		}
-		t.add(kindName(k.CostKey), texts...)
+		t.add(kindName(k.CostKey), each(columns, func(c column) string { return c.text(k) })...)
 	}
 	return t
 }

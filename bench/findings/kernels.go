@@ -48,34 +48,33 @@ func kernelSections(recs []record.Prove) (all []Section) {
 
 // sentence says what became of raw writes under k, on the layers that need stable pages.
 func (k kernel) sentence() string {
-	var bounces, cached, open, rest []string
-	var bounced, buffered int // changed writes
+	const bounced, cached, open, rest = 0, 1, 2, 3
+	var victims [4][]string
+	var changed [4]int // writes
 	for _, s := range k {
-		found := s.shown()
+		found, name, way := s.shown(), s.victim(), cached
 		switch {
 		case !found.needs || found.changed.n == 0:
+			continue
 		case found.state == probe.Open:
-			open = append(open, fmt.Sprintf("%s (%v)", s.victim(), found.changed))
+			name, way = fmt.Sprintf("%s (%v)", name, found.changed), open
 		case found.state != probe.Closed:
-			rest = append(rest, s.victim())
+			way = rest
 		case found.written == stablewrite.DirectBounced:
-			bounces, bounced = append(bounces, s.victim()), bounced+found.changed.n
-		default:
-			cached, buffered = append(cached, s.victim()), buffered+found.changed.n
+			way = bounced
 		}
+		victims[way], changed[way] = append(victims[way], name), changed[way]+found.changed.n
 	}
 	var said []string
-	if bounces != nil {
-		said = append(said, fmt.Sprintf("it bounces direct writes to %s, and none of %d changed writes failed", series(bounces), bounced))
-	}
-	if cached != nil {
-		said = append(said, fmt.Sprintf("it sends direct writes to %s through the page cache, and none of %d changed writes failed", series(cached), buffered))
-	}
-	if open != nil {
-		said = append(said, "the device reads the caller's memory, so changed writes were refused, cannot be read back, or left mirrors different: "+series(open))
-	}
-	if rest != nil {
-		said = append(said, "nothing was shown on "+series(rest))
+	for way, format := range [...]string{
+		bounced: "it bounces direct writes to %[1]s, and none of %[2]d changed writes failed",
+		cached:  "it sends direct writes to %[1]s through the page cache, and none of %[2]d changed writes failed",
+		open:    "the device reads the caller's memory, so changed writes were refused, cannot be read back, or left mirrors different: %[1]s",
+		rest:    "nothing was shown on %[1]s",
+	} {
+		if victims[way] != nil {
+			said = append(said, fmt.Sprintf(format, series(victims[way]), changed[way]))
+		}
 	}
 	if said == nil {
 		return ""
@@ -109,42 +108,33 @@ func (o *outcome) addProof(r record.Prove) {
 // matrix has, for each victim and kernel, how the kernel writes there, and what became
 // of writes by raw, verify, bounce and unmodified programs.
 func matrix(all []kernel) Table {
-	t := Table{Title: "Open or closed: writes that failed (e), or whose receipt is false (t), of all writes, by any mutator, gated or free", Head: []string{""}}
 	all = all[:min(len(all), mostColumns)]
-	for _, k := range all {
-		t.Head = append(t.Head, k.short())
+	t := Table{
+		Title: "Open or closed: writes that failed (e), or whose receipt is false (t), of all writes, by any mutator, gated or free",
+		Head:  append([]string{""}, each(all, kernel.short)...),
 	}
 	for _, same := range parted(slices.Concat(all...), stage.victim) {
 		victim := same[0].victim()
-		// row has a cell for each kernel, of its stage, which is nil if it has none.
-		row := func(name string, cell func(stage) Cell) Row {
-			r := Row{Name: name}
-			for _, k := range all {
-				var s stage
-				if i := slices.IndexFunc(k, func(s stage) bool { return s.victim() == victim }); i >= 0 {
-					s = k[i]
+		stages := each(all, func(k kernel) stage { // nil under a kernel without the victim
+			return slices.Concat(which(k, func(s stage) bool { return s.victim() == victim })...)
+		})
+		row := func(name string, cell func(stage) Cell) Row { return Row{Name: name, Cells: each(stages, cell)} }
+		rows := which([]Row{
+			row(raw, func(s stage) Cell { return s.cell(raw) }),
+			row(verify, func(s stage) Cell { return s.cell(verify) }),
+			row(bounce, func(s stage) Cell { return s.cell(bounce) }),
+			row("program", func(s stage) Cell { return s.programCell(false) }),
+			row("under run", func(s stage) Cell { return s.programCell(true) }),
+		}, func(r Row) bool { return slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Text != "" }) })
+		if len(rows) > 0 {
+			head := row(victim, func(s stage) Cell {
+				if found := s.shown(); found.changed.n > 0 {
+					return Cell{Text: found.written.String()}
 				}
-				r.Cells = append(r.Cells, cell(s))
-			}
-			return r
-		}
-		head := row(victim, func(s stage) Cell {
-			if found := s.shown(); found.changed.n > 0 {
-				return Cell{Text: found.written.String()}
-			}
-			return Cell{}
-		})
-		head.Group = true
-		rows := []Row{head}
-		for _, name := range []string{raw, verify, bounce} {
-			rows = append(rows, row(name, func(s stage) Cell { return s.cell(name) }))
-		}
-		rows = append(rows, row("program", func(s stage) Cell { return s.programCell(false) }), row("under run", func(s stage) Cell { return s.programCell(true) }))
-		rows = slices.DeleteFunc(rows, func(r Row) bool {
-			return !r.Group && !slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.Text != "" })
-		})
-		if len(rows) > 1 {
-			t.Rows = append(t.Rows, rows...)
+				return Cell{}
+			})
+			head.Group = true
+			t.Rows = append(append(t.Rows, head), rows...)
 		}
 	}
 	return t
@@ -176,15 +166,12 @@ func (k kernel) section() Section {
 	if head.Origin != "" {
 		s.Title += ", Debian's " + head.Origin
 	}
-	var columns []mutator.Kind
+	columns := which(mutator.Kinds(), func(m mutator.Kind) bool {
+		return slices.ContainsFunc(slices.Concat(k...), func(r record.Prove) bool { return r.Scenario == record.Race && r.Mutator == m })
+	})
 	var covered []string
 	var notes []said
 	for _, stage := range k {
-		for _, r := range stage {
-			if r.Scenario == record.Race && !slices.Contains(columns, r.Mutator) {
-				columns = append(columns, r.Mutator)
-			}
-		}
 		if kept := stage.covered(); kept.n > 0 {
 			covered = append(covered, fmt.Sprintf("%s %v", stage.victim(), kept))
 		}
@@ -196,12 +183,7 @@ func (k kernel) section() Section {
 		s.Notes = append(s.Notes, "Torn, of the changed writes that a promise covers: "+series(covered)+". 0 of n bounds the rate below 3/n (95%).")
 	}
 	s.Notes = append(s.Notes, together(notes, "%s: %s")...)
-	slices.Sort(columns)
-	t := Table{Head: []string{""}}
-	for _, c := range columns {
-		t.Head = append(t.Head, c.String())
-	}
-	t.Head = append(t.Head, "crash", "first")
+	t := Table{Head: slices.Concat([]string{""}, each(columns, mutator.Kind.String), []string{"crash", "first"})}
 	for _, stage := range k {
 		if rows := stage.rows(columns); len(rows) > 0 {
 			t.Rows = append(append(t.Rows, Row{Name: stage.victim(), Group: true}), rows...)
@@ -234,7 +216,7 @@ func (s stage) rows(columns []mutator.Kind) (all []Row) {
 			last.Text = fmt.Sprintf("%.2f", first)
 		}
 		if tried {
-			all = append(all, Row{Name: writerOf(recs[0].Repro), Cells: append(outcomes(sums, "t"), last)})
+			all = append(all, Row{Name: writerOf(recs[0].Repro), Cells: append(each(sums, func(o outcome) Cell { return o.cell("t") }), last)})
 		}
 	}
 	return all
@@ -262,21 +244,8 @@ func (s stage) notes() (said []string) {
 	note := func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
 	var told share // errors, of writes with faults below
 	healed, wrong := 0, 0
-	var written, read, log *record.Prove
-	for i := range s {
-		switch r := &s[i]; r.Scenario {
-		case record.Race:
-			if written == nil && prove.Copied(r.Written) {
-				written = r
-			}
-			if log == nil && len(r.Evidence) > 0 {
-				log = r
-			}
-		case record.SameBase:
-			if read == nil && (r.Needs || r.ReadErrors > 0) {
-				read = r
-			}
-		case record.Faults:
+	for _, r := range s {
+		if r.Scenario == record.Faults {
 			told.add(r.WriteErrors, r.Writes)
 			wrong += r.Torn
 			if r.Mutator == mutator.None { // else the mutator causes resubmissions, too
@@ -284,6 +253,9 @@ func (s stage) notes() (said []string) {
 			}
 		}
 	}
+	written := first(s, func(r record.Prove) bool { return r.Scenario == record.Race && prove.Copied(r.Written) })
+	read := first(s, func(r record.Prove) bool { return r.Scenario == record.SameBase && (r.Needs || r.ReadErrors > 0) })
+	log := first(s, func(r record.Prove) bool { return r.Scenario == record.Race && len(r.Evidence) > 0 })
 	switch {
 	case written == nil:
 	case written.WrittenBy == "":

@@ -18,6 +18,14 @@ func which[V any](all []V, so func(V) bool) []V {
 	return slices.DeleteFunc(slices.Clone(all), func(v V) bool { return !so(v) })
 }
 
+// first is the first of all for which so holds, or nil.
+func first[V any](all []V, so func(V) bool) *V {
+	if i := slices.IndexFunc(all, so); i >= 0 {
+		return &all[i]
+	}
+	return nil
+}
+
 // parted groups all by key, in order of first appearance.
 func parted[K comparable, V any](all []V, key func(V) K) (parts [][]V) {
 	at := map[K]int{}

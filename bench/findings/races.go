@@ -210,32 +210,28 @@ func matrixSection(on System, gated bool) Section {
 	if !gated {
 		s = Section{Title: "Writers against mutators that run free", Text: []string{"Torn writes of all writes. The mutator changed the buffer at any time, as in 2011. " + marks}}
 	}
-	t := Table{Head: []string{""}}
-	column := map[mutator.Kind]int{}
-	for _, k := range mutator.Kinds() {
-		if slices.ContainsFunc(on.Races, func(r record.Repro) bool { return r.Gate == gated && r.Mutator == k }) {
-			column[k] = len(column)
-			t.Head = append(t.Head, k.String())
-			s.Notes = append(s.Notes, k.String()+": "+k.About())
-		}
-	}
+	columns := which(mutator.Kinds(), func(k mutator.Kind) bool {
+		return slices.ContainsFunc(on.Races, func(r record.Repro) bool { return r.Gate == gated && r.Mutator == k })
+	})
+	t := Table{Head: append([]string{""}, each(columns, mutator.Kind.String)...)}
+	s.Notes = each(columns, func(k mutator.Kind) string { return k.String() + ": " + k.About() })
 	for _, recs := range parted(on.races.alike, writerOf) {
-		sums, tried, asked := make([]outcome, len(column)), false, share{}
+		sums, tried, asked := make([]outcome, len(columns)), false, share{}
 		for _, r := range recs {
 			if r.Gate == gated {
-				sums[column[r.Mutator]].add(r, r.Torn, 0, repro.Promised(r))
+				sums[slices.Index(columns, r.Mutator)].add(r, r.Torn, 0, repro.Promised(r))
 				asked.add(r.Writes-r.Tracked, r.Writes)
 				tried = true
 			}
 		}
 		if tried {
-			t.put(writerOf(recs[0]), outcomes(sums, ""))
+			t.put(writerOf(recs[0]), each(sums, func(o outcome) Cell { return o.cell("") }))
 			if untracked(recs[0]) {
 				s.Notes = append(s.Notes, fmt.Sprintf("%s: tracking was asked for, but %v writes fell back to the digest, as verify uses it, because the kernel did not track their memory; it cannot track memory shared with another process.", writerOf(recs[0]), asked))
 			}
 		}
 	}
-	if s.Tables = some(t); s.Tables == nil {
+	if s.Tables = some(t); len(s.Tables) == 0 {
 		return Section{}
 	}
 	return s
@@ -278,13 +274,6 @@ func (o outcome) counts(unit string) string {
 		tail = "r"
 	}
 	return fmt.Sprintf("%s/%d%s", cmp.Or(counts, "0"), o.writes, tail)
-}
-
-func outcomes(all []outcome, unit string) (row []Cell) {
-	for _, o := range all {
-		row = append(row, o.cell(unit))
-	}
-	return row
 }
 
 // cell is counts and their mark; * and ! are for readers who see no colours.

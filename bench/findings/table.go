@@ -37,11 +37,8 @@ const (
 const mostColumns = 100
 
 // Texts are cells without marks.
-func Texts(texts ...string) (all []Cell) {
-	for _, text := range texts {
-		all = append(all, Cell{Text: text})
-	}
-	return all
+func Texts(texts ...string) []Cell {
+	return each(texts, func(text string) Cell { return Cell{Text: text} })
 }
 
 // add adds a row of texts without marks.
@@ -49,14 +46,8 @@ func (t *Table) add(name string, texts ...string) { t.put(name, Texts(texts...))
 
 func (t *Table) put(name string, row []Cell) { t.Rows = append(t.Rows, Row{Name: name, Cells: row}) }
 
-func some(all ...Table) (kept []Table) {
-	for _, t := range all {
-		if len(t.Rows) > 0 {
-			kept = append(kept, t)
-		}
-	}
-	return kept
-}
+// some are the tables with rows.
+func some(all ...Table) []Table { return which(all, func(t Table) bool { return len(t.Rows) > 0 }) }
 
 // Columns are the heads over the cells of rows.
 func (t Table) Columns() []string { return t.Head[min(1, len(t.Head)):] }
