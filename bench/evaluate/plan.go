@@ -31,18 +31,13 @@ func NewPlan(target *os.File, quick bool, note func(string)) Plan {
 	if err != nil {
 		note(fmt.Sprintf("there are no races by tracking: %v", err))
 	}
-	p := Plan{races(target, quick, err == nil)}
 	installed, _ := cost.Peers()
 	// The peers that differ most: each takes a second to start in each round.
 	peers := slices.DeleteFunc(installed, func(v record.Variant) bool { return v != record.FioPsync && v != record.FioUring })
 	if len(peers) == 0 && !quick {
 		note("fio is not installed: its rows are left out")
 	}
-	for _, t := range timings(target, quick, peers) {
-		t.plan.Note = func(text string) { note(fmt.Sprintf("%s: %s", t.what, text)) }
-		p.parts = append(p.parts, t.part())
-	}
-	return p
+	return Plan{append(races(target, quick, err == nil), timings(target, quick, peers, note)...)}
 }
 
 // Run runs p. It calls emit with each Record, ended after each part, and progress before
