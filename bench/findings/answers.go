@@ -153,16 +153,17 @@ func proofAnswers(recs []record.Prove) (all sentences) {
 		if !r.Needs || r.Scenario != record.Race || prove.Copied(r.Written) || r.Mutator == mutator.None {
 			continue
 		}
+		changed := max(r.Overlapped, r.Torn+r.WriteErrors)
 		switch {
 		case r.Strategy == stablewrite.Raw:
 			plain.add(prove.Failed(r), r.Overlapped)
 		case r.Strategy == stablewrite.Bounce:
 			bounced.add(prove.Failed(r), r.Overlapped)
-			copied.addChanged(r.Repro)
+			copied.add(r.Repro, changed)
 		case r.Strategy == stablewrite.Verify && r.Detect == stablewrite.ByDigest && r.Mutator.Restores():
-			restored.addChanged(r.Repro)
+			restored.add(r.Repro, changed)
 		case r.Strategy == stablewrite.Verify && r.Detect == stablewrite.ByDigest:
-			stays.addChanged(r.Repro)
+			stays.add(r.Repro, changed)
 		}
 	}
 	if plain.n > 0 {

@@ -2,6 +2,7 @@ package findings
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 
@@ -15,16 +16,15 @@ import (
 // in the same rounds. Times are medians of the rounds.
 type Comparison struct {
 	record.CostKey
-	N             int     // rounds
-	Throughput    float64 // bytes per second
-	CPU           float64 // seconds per GiB, user and system
-	CPUUser       float64
-	CPUSystem     float64
-	P50           float64 // ns, as P99 and P999
-	P99           float64 // 0 if a round had fewer than 100 writes: it would be the slowest of them
-	P999          float64 // 0 if a round had fewer than 1000
-	Amplification float64
-	PoolPeak      int // bytes, the largest
+	N          int     // rounds
+	Throughput float64 // bytes per second
+
+	CPU, CPUUser, CPUSystem float64 // seconds per GiB; CPU is user and system
+	// Latencies in ns. P99 is 0 if a round had fewer than 100 writes, because it would be
+	// the slowest of them, and P999 if a round had fewer than 1000.
+	P50, P99, P999 float64
+	Amplification  float64
+	PoolPeak       int // bytes, the largest
 	// As in record.Cost; "" if rounds differ.
 	Backing, Private, Engine string
 	Extents                  int                    // of the file, the most; 0 if the file system cannot tell
@@ -119,13 +119,8 @@ func ratios(rounds, raw map[int]record.Cost) (all []float64) {
 }
 
 func compare(k record.CostKey, rounds, raw map[int]record.Cost) Comparison {
-	median := func(value func(record.Cost) float64) float64 {
-		var values []float64
-		for _, r := range rounds {
-			values = append(values, value(r))
-		}
-		return summarize(values).Center
-	}
+	all := slices.Collect(maps.Values(rounds))
+	median := func(value func(record.Cost) float64) float64 { return summarize(each(all, value)).Center }
 	perGiB := func(r record.Cost, seconds float64) float64 { return seconds / float64(r.Bytes) * (1 << 30) }
 	c := Comparison{
 		CostKey: k, N: len(rounds),
@@ -137,12 +132,12 @@ func compare(k record.CostKey, rounds, raw map[int]record.Cost) Comparison {
 		P99:           median(func(r record.Cost) float64 { return float64(r.P99NS) }),
 		P999:          median(func(r record.Cost) float64 { return float64(r.P999NS) }),
 		Amplification: median(func(r record.Cost) float64 { return r.Amplification }),
-		Written:       common(rounds, func(r record.Cost) stablewrite.Directness { return r.Written }),
-		Backing:       common(rounds, func(r record.Cost) string { return r.Backing }),
-		Private:       common(rounds, func(r record.Cost) string { return r.Private }),
-		Engine:        common(rounds, func(r record.Cost) string { return r.Engine }),
+		Written:       common(all, func(r record.Cost) stablewrite.Directness { return r.Written }),
+		Backing:       common(all, func(r record.Cost) string { return r.Backing }),
+		Private:       common(all, func(r record.Cost) string { return r.Private }),
+		Engine:        common(all, func(r record.Cost) string { return r.Engine }),
 	}
-	for _, r := range rounds {
+	for _, r := range all {
 		n := max(r.Writes, r.Bytes/int64(r.Size)) // old Records have no Writes
 		if n < 100 {
 			c.P99 = 0
@@ -157,22 +152,17 @@ func compare(k record.CostKey, rounds, raw map[int]record.Cost) Comparison {
 		c.Checked += r.Checked
 		c.Torn += r.Torn
 	}
-	if all := ratios(rounds, raw); len(all) > 0 {
-		s := summarize(all)
+	if of := ratios(rounds, raw); len(of) > 0 {
+		s := summarize(of)
 		c.Ratio, c.Lo, c.Hi = s.Center, s.Lo, s.Hi
 	}
 	return c
 }
 
 // common is the value that all rounds have, or the zero value.
-func common[V comparable](rounds map[int]record.Cost, value func(record.Cost) V) (v V) {
-	first := true
-	for _, r := range rounds {
-		if first {
-			v, first = value(r), false
-		} else if v != value(r) {
-			return *new(V)
-		}
+func common[V comparable](rounds []record.Cost, value func(record.Cost) V) (v V) {
+	if len(parted(rounds, value)) == 1 {
+		v = value(rounds[0])
 	}
 	return v
 }

@@ -97,11 +97,8 @@ func (s costSet) changing() string {
 	return text
 }
 
-func (s costSet) rows() (all []Comparison) {
-	for _, k := range s.kinds {
-		all = append(all, k.Rows...)
-	}
-	return all
+func (s costSet) rows() []Comparison {
+	return slices.Concat(each(s.kinds, func(k Kind) []Comparison { return k.Rows })...)
 }
 
 func (s costSet) has(so func(Comparison) bool) bool { return slices.ContainsFunc(s.rows(), so) }

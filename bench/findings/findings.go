@@ -2,6 +2,7 @@ package findings
 
 import (
 	"cmp"
+	"slices"
 
 	"stablepages/bench/chart"
 	"stablepages/bench/record"
@@ -40,11 +41,8 @@ type System struct {
 }
 
 // Kinds are the timings of s, summarized over their rounds, in order.
-func (s System) Kinds() (all []Kind) {
-	for _, set := range s.sets {
-		all = append(all, set.kinds...)
-	}
-	return all
+func (s System) Kinds() []Kind {
+	return slices.Concat(each(s.sets, func(set costSet) []Kind { return set.kinds })...)
 }
 
 // Answer answers a question that a reader begins with.
@@ -99,14 +97,8 @@ func Of(res record.Results) Findings {
 	}
 	f.Verdict.add(judgeProofs(res.Proofs))
 	f.Sections = append(f.Sections, kernelSections(res.Proofs)...)
-	for _, p := range res.Probes {
-		f.Sections = append(f.Sections, probeSection(p))
-	}
-	f.Sections = append(f.Sections, guardSections(res.Guards)...)
-	for _, run := range watched(res.Watches) {
-		f.Sections = append(f.Sections, watchSection(run))
-	}
-	f.Sections = append(f.Sections, details...)
+	f.Sections = slices.Concat(f.Sections, each(res.Probes, probeSection), guardSections(res.Guards),
+		each(watched(res.Watches), watchSection), details)
 	f.Headline, f.State = headline(f)
 	f.Answers = answers(f)
 	return f

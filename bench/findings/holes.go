@@ -44,7 +44,7 @@ func holdPoints(recs []record.Repro) (all []holdPoint) {
 	for _, same := range parted(recs, holdPointOf) {
 		p := holdPointOf(same[0])
 		for _, r := range same {
-			p.torn.add(r)
+			p.torn.add(r, exposed(r))
 		}
 		if p.torn.n > 0 {
 			all = append(all, p)

@@ -112,19 +112,19 @@ func judge(recs []record.Repro) (found races) {
 	}
 	found.alike, found.standings = alike(recs), map[string]standing{}
 	for _, s := range writers() {
-		raced := false
+		tried := false
 		for _, r := range found.alike {
 			if r.Mutator == mutator.None || r.Gate != found.gated || !s.counts(r) {
 				continue
 			}
-			raced = true
+			tried = true
 			if r.Mutator.Restores() {
-				s.restored.add(r)
+				s.restored.add(r, exposed(r))
 			} else {
-				s.stays.add(r)
+				s.stays.add(r, exposed(r))
 			}
 		}
-		if s.name == raw && raced && s.all().k == 0 {
+		if s.name == raw && tried && s.all().k == 0 {
 			found.Inconclusive = append(found.Inconclusive, fmt.Sprintf("raw: %v writes torn; the race does not happen here, so nothing shows that a strategy protects; try --dir on ext4 or xfs", s.all()))
 		}
 		if s.all().tried() {

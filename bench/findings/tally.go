@@ -53,24 +53,19 @@ type tally struct {
 	refused int
 }
 
-// add adds r. Gated, only the writes that were changed count. A mutator that runs free
-// may tear a write by a change before its submission, so all writes count.
-func (t *tally) add(r record.Repro) {
-	n := r.Writes
-	if r.Gate {
-		n = r.Overlapped
-	}
-	t.addOf(r, n)
-}
-
-// addChanged adds r, of which only the writes that were changed in flight count.
-func (t *tally) addChanged(r record.Repro) {
-	t.addOf(r, max(r.Overlapped, r.Torn+r.WriteErrors))
-}
-
-func (t *tally) addOf(r record.Repro, n int) {
+// add adds r, of which n writes count.
+func (t *tally) add(r record.Repro, n int) {
 	t.share.add(r.Torn, max(0, n-r.WriteErrors))
 	t.refused += r.Refused
+}
+
+// exposed counts the writes of r that may be torn. Gated, only those that were changed are.
+// A mutator that runs free may tear a write by a change before its submission, so all are.
+func exposed(r record.Repro) int {
+	if r.Gate {
+		return r.Overlapped
+	}
+	return r.Writes
 }
 
 func (t tally) tried() bool { return t.n+t.refused > 0 }
