@@ -17,14 +17,21 @@ type ran struct {
 	watched record.Watched
 }
 
-func (r *ran) add(rec record.Prove) {
-	r.blocks.add(rec.ReadErrors+rec.Diverged, rec.Writes)
-	r.failure = cmp.Or(r.failure, rec.Failure)
-	if w := rec.Watched; w != nil {
-		r.watched.Writes += w.Writes
-		r.watched.Changed += w.Changed
-		r.watched.Comm = cmp.Or(w.Comm, r.watched.Comm)
+// ran adds up the runs on s of the programs for which so holds.
+func (s stage) ran(guarded bool, so func(program string) bool) (sum ran) {
+	for _, r := range s {
+		if r.Scenario != record.Unmodified || r.Guarded != guarded || !so(r.Program) {
+			continue
+		}
+		sum.blocks.add(r.ReadErrors+r.Diverged, r.Writes)
+		sum.failure = cmp.Or(sum.failure, r.Failure)
+		if w := r.Watched; w != nil {
+			sum.watched.Writes += w.Writes
+			sum.watched.Changed += w.Changed
+			sum.watched.Comm = cmp.Or(w.Comm, sum.watched.Comm)
+		}
 	}
+	return sum
 }
 
 // failed reports whether the program, or a reader of its blocks, met an error.
@@ -58,16 +65,9 @@ func changes(program string) bool {
 // programs are the unmodified programs on s, in order of appearance.
 func (s stage) programs() (all []programRun) {
 	for _, recs := range parted(s, func(r record.Prove) string { return r.Program }) {
-		run := programRun{name: recs[0].Program, changes: changes(recs[0].Program)}
-		for _, r := range recs {
-			switch {
-			case r.Scenario != record.Unmodified:
-			case r.Guarded:
-				run.guarded.add(r)
-			default:
-				run.plain.add(r)
-			}
-		}
+		name := recs[0].Program
+		this := func(program string) bool { return program == name }
+		run := programRun{name, changes(name), s.ran(false, this), s.ran(true, this)}
 		if run.plain.String()+run.guarded.String() != "" {
 			all = append(all, run)
 		}
@@ -77,12 +77,7 @@ func (s stage) programs() (all []programRun) {
 
 // programCell adds up the programs on s that change what they write.
 func (s stage) programCell(guarded bool) Cell {
-	var sum ran
-	for _, r := range s {
-		if r.Scenario == record.Unmodified && r.Guarded == guarded && changes(r.Program) {
-			sum.add(r)
-		}
-	}
+	sum := s.ran(guarded, changes)
 	state, mark := probe.NotShown, Plain
 	switch {
 	case sum.String() == "":
