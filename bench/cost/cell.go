@@ -8,6 +8,8 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"stablepages/bench/record"
+	"stablepages/bench/repro"
+	"stablepages/crcguard"
 	"stablepages/stablewrite"
 )
 
@@ -19,7 +21,8 @@ type cell struct {
 	f       *stablewrite.File
 	queue   *stablewrite.Queue // nil at depth 1
 	changes *changes           // nil: nothing changes
-	media   *media             // nil: nothing is read back
+	oracle  *repro.Oracle      // nil: nothing is read back
+	sums    []uint32           // of the last receipt of each slot, if there is an oracle
 	buffers [][][]byte         // of each lane
 	slots   int64              // of each lane
 	untrack func()             // nil: no memory is tracked
@@ -60,7 +63,8 @@ func newCell(r *run, g group, w writer) (c *cell, err error) {
 	}
 	promised := w.strategy.Promise()
 	if g.mutated > 0 && r.Target != nil && promised.Changed && !promised.Refuses {
-		c.media, err = newMedia(r.Target, g.size, c.slots*int64(g.depth))
+		c.sums = make([]uint32, c.slots*int64(g.depth)*int64(crcguard.Blocks(g.size)))
+		c.oracle, err = repro.NewOracle(r.Target, g.size)
 	}
 	return c, err
 }
@@ -76,8 +80,8 @@ func (c *cell) close() {
 		c.untrack()
 	}
 	runtime.GC() // unmaps the Pools of earlier cells, whose size the collector does not know
-	if c.media != nil {
-		c.media.f.Close()
+	if c.oracle != nil {
+		c.oracle.Close()
 	}
 }
 
@@ -126,7 +130,7 @@ func (c *cell) time(ctx context.Context, round int) (rec record.Cost, err error)
 	if after.PoolPeak > 0 && after.PoolHuge >= 0 {
 		rec.Private = backing(int64(after.PoolMapped), int64(after.PoolHuge))
 	}
-	if c.media != nil {
+	if c.oracle != nil {
 		rec.Checked, rec.Torn, err = c.check()
 	}
 	return rec, err

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"stablepages/bench/record"
+	"stablepages/bench/repro"
 	"stablepages/bench/testenv"
+	"stablepages/crcguard"
 	"stablepages/stablewrite"
 )
 
@@ -182,7 +184,6 @@ func TestChangedWritesAreReadBack(t *testing.T) {
 	}
 }
 
-// cell.check relies on this.
 func TestTornMediaAreFound(t *testing.T) {
 	const size = 16 << 10
 	target := filePlan(t).Target
@@ -191,28 +192,29 @@ func TestTornMediaAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	m, err := newMedia(target, size, 3)
-	if err != nil {
+	c := cell{g: group{size: size, depth: 1}, slots: 3, lanes: []*lane{{writes: 2}}, sums: make([]uint32, 3*crcguard.Blocks(size))}
+	if c.oracle, err = repro.NewOracle(target, size); err != nil {
 		t.Fatal(err)
 	}
-	defer m.f.Close()
+	defer c.oracle.Close()
 	for slot := range int64(2) {
-		if err := f.Do(&stablewrite.Write{Buf: pattern(size), Off: slot * size, Sums: m.of(slot)}); err != nil {
+		if err := f.Do(&stablewrite.Write{Buf: pattern(size), Off: slot * size, Sums: c.receipt(slot)}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := f.Sync(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := target.WriteAt([]byte("x"), size+5000); err != nil {
-		t.Fatal(err)
-	}
-	for slot, want := range []bool{false, true} {
-		if got, err := m.torn(int64(slot)); got != want || err != nil {
-			t.Errorf("slot %d: torn %v, %v", slot, got, err)
+	for want := range int64(2) {
+		if checked, torn, err := c.check(); checked != 2 || torn != want || err != nil {
+			t.Errorf("of %d writes %d are torn, not %d of 2: %v", checked, torn, want, err)
+		}
+		if _, err := target.WriteAt([]byte("x"), size+5000); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if _, err := m.torn(2); err == nil {
+	c.lanes[0].writes++
+	if _, _, err := c.check(); err == nil {
 		t.Error("the end of the file is no error")
 	}
 }

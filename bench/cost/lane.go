@@ -93,8 +93,8 @@ func (c *cell) begin(l *lane) error {
 		copy(l.copy, l.w.Buf)
 		l.w.Buf = l.copy
 	}
-	if c.media != nil {
-		l.w.Sums = c.media.of(l.slot)
+	if c.oracle != nil {
+		l.w.Sums = c.receipt(l.slot)
 	}
 	if c.changes != nil {
 		c.changes.begin(l.slot, l.w.Buf)

@@ -5,9 +5,10 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"stablepages/bench/scratch"
 )
 
 // cpuTime is the processor time of this process. Threads of the kernel, which write back
@@ -54,21 +55,15 @@ func mapPages(n int, huge bool) (p []byte, unmap func(), err error) {
 	return p, func() { _ = unix.Munmap(all) }, nil
 }
 
-// fiemap is the head of the kernel's struct fiemap, include/uapi/linux/fiemap.h.
-type fiemap struct {
-	start, length   uint64
-	flags, mapped   uint32
-	count, reserved uint32 // count 0: only count
-}
-
-const fiemapIoctl = 0xc020660b // FS_IOC_FIEMAP, _IOWR('f', 11, struct fiemap)
-
 // extents is the number of extents of a file; nil for block devices and on file systems
 // without FIEMAP.
 func extents(f *os.File) *int {
-	m := fiemap{length: ^uint64(0)}
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), fiemapIoctl, uintptr(unsafe.Pointer(&m))); errno != 0 {
-		return nil
+	n := 0
+	for _, err := range scratch.Extents(f) {
+		if err != nil {
+			return nil
+		}
+		n++
 	}
-	return new(int(m.mapped))
+	return &n
 }

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"stablepages/bench/record"
+	"stablepages/bench/repro"
 	"stablepages/bench/scratch"
 	"stablepages/stablewrite"
 )
@@ -44,7 +45,7 @@ func (g *guest) sameBase() error {
 		if err == nil {
 			continue
 		}
-		if err != unix.EIO && err != unix.EILSEQ {
+		if !repro.IsMedia(err) {
 			return fmt.Errorf("preadv: %w", err)
 		}
 		rec.ReadErrors++

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -32,7 +32,7 @@ func Precision(ctx context.Context, cfg Config) (record.Precision, error) {
 		if submission > 1 {
 			return nil
 		}
-		return s.sample(r.oracle)
+		return s.sample(r.oracle.f, cfg.Offset)
 	}
 	r.cfg = cfg
 	err := r.open()
@@ -54,17 +54,12 @@ type sampler struct {
 
 // sample reads each block by itself. A block that a layer below refuses to return is
 // torn.
-func (s *sampler) sample(o *oracle) error {
+func (s *sampler) sample(media *os.File, off int64) error {
 	s.torn = s.torn[:0]
-	for at := 0; at < len(s.before); at += crcguard.BlockSize {
-		block := o.buf[at : at+crcguard.BlockSize]
-		_, err := o.f.ReadAt(block, o.off+int64(at))
-		if err != nil && !isMedia(err) {
-			return fmt.Errorf("sampling the media: %w", err)
-		}
-		s.torn = append(s.torn, err != nil || !bytes.Equal(block, s.before[at:at+crcguard.BlockSize]))
-	}
-	return nil
+	return ReadBlocks(media, off, int64(len(s.before)), func(p []byte, at int64) error {
+		s.torn = append(s.torn, !bytes.Equal(p, s.before[at-off:][:crcguard.BlockSize]))
+		return nil
+	})
 }
 
 // weigh makes one write and counts its blocks, if it changed in flight.

@@ -89,7 +89,7 @@ type race struct {
 	m        *mutator.Mutator
 	gate     *gate // nil if free-running
 	file     *stablewrite.File
-	oracle   *oracle
+	oracle   *Oracle
 	w        stablewrite.Write
 	failures int    // writes in a row
 	untrack  func() // nil: the buffer is not tracked
@@ -107,7 +107,7 @@ func (r *race) open() (err error) {
 	if align := int64(max(4096, geo.OffsetAlign)); r.cfg.Offset%align != 0 || r.cfg.Size%geo.OffsetAlign != 0 {
 		return fmt.Errorf("writes of %d bytes at %d: this device takes multiples of %d at multiples of %d", r.cfg.Size, r.cfg.Offset, geo.OffsetAlign, align)
 	}
-	if r.oracle, err = newOracle(r.cfg.Target, r.cfg.Offset, r.cfg.Size); err != nil {
+	if r.oracle, err = NewOracle(r.cfg.Target, r.cfg.Size); err != nil {
 		return err
 	}
 	if r.m, err = mutator.Start(mutator.Config{
@@ -156,7 +156,7 @@ func (r *race) close(cause error) (err error) {
 		}
 	}
 	if r.oracle != nil {
-		err = errors.Join(err, r.oracle.f.Close())
+		err = errors.Join(err, r.oracle.Close())
 	}
 	if r.untrack != nil {
 		r.untrack()
@@ -253,7 +253,7 @@ func (r *race) once() error {
 // judge asks the oracle about the last write. quiet means that certainly nothing
 // changed the buffer.
 func (r *race) judge(quiet bool) error {
-	torn, readErr, err := r.oracle.judge(r.w.Sums)
+	torn, readErr, err := r.oracle.Judge(r.cfg.Offset, r.w.Sums)
 	if err != nil {
 		return err
 	}
@@ -279,7 +279,7 @@ func (r *race) doubt(quiet bool, readErr error) error {
 	if quiet {
 		return fmt.Errorf("the device fails by itself: a read failed though nothing had changed the buffer: %w", readErr)
 	}
-	if _, again, err := r.oracle.judge(r.w.Sums); !r.cfg.Mirror && err == nil && again == nil {
+	if _, again, err := r.oracle.Judge(r.cfg.Offset, r.w.Sums); !r.cfg.Mirror && err == nil && again == nil {
 		return fmt.Errorf("the device fails by itself: a read failed, and then succeeded: %w", readErr)
 	}
 	// The self-test overwrites the damage. The program of 2011 leaves it to be looked
@@ -287,7 +287,7 @@ func (r *race) doubt(quiet bool, readErr error) error {
 	if r.cfg.StopAtReadError && !Promised(r.rec) {
 		return nil
 	}
-	if err := r.oracle.selfTest(); err != nil {
+	if err := r.oracle.selfTest(r.cfg.Offset); err != nil {
 		return fmt.Errorf("the device fails by itself: reading fails also with memory that nobody changes: %w", err)
 	}
 	return nil
@@ -295,7 +295,7 @@ func (r *race) doubt(quiet bool, readErr error) error {
 
 // failed counts an error that the race can cause, and returns any other.
 func (r *race) failed(err error, quiet bool) error {
-	refused, media := errors.Is(err, stablewrite.ErrChanged), isMedia(err)
+	refused, media := errors.Is(err, stablewrite.ErrChanged), IsMedia(err)
 	switch {
 	case r.gate != nil && r.gate.broken != nil:
 		return r.gate.broken
@@ -311,7 +311,7 @@ func (r *race) failed(err error, quiet bool) error {
 	if !media {
 		return nil
 	}
-	if r.failures++; r.failures%testEvery == 1 && r.oracle.selfTest() != nil {
+	if r.failures++; r.failures%testEvery == 1 && r.oracle.selfTest(r.cfg.Offset) != nil {
 		return fmt.Errorf("the device fails by itself: a write failed, and so does a write of memory that nobody changes: %w", err)
 	}
 	return nil

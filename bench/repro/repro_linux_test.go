@@ -138,28 +138,28 @@ func TestTheOracleSeesADamagedBlock(t *testing.T) {
 	if _, err := f.WriteAt(p, 0); err != nil {
 		t.Fatal(err)
 	}
-	o, err := newOracle(f, 0, len(p))
+	o, err := NewOracle(f, len(p))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer o.f.Close()
-	if torn, _, err := o.judge(make([]uint32, 8)); err != nil || !torn {
+	if torn, _, err := o.Judge(0, make([]uint32, 8)); err != nil || !torn {
 		t.Errorf("sums of nothing are true: %v, %v", torn, err)
 	}
 	want := append([]uint32(nil), o.sums...)
-	if torn, _, err := o.judge(want); err != nil || torn {
+	if torn, _, err := o.Judge(0, want); err != nil || torn {
 		t.Errorf("the media as they are: %v, %v", torn, err)
 	}
 	if _, err := f.WriteAt([]byte{1}, 5*4096+77); err != nil {
 		t.Fatal(err)
 	}
-	if torn, readErr, err := o.judge(want); err != nil || !torn || readErr != nil {
+	if torn, readErr, err := o.Judge(0, want); err != nil || !torn || readErr != nil {
 		t.Errorf("one bit: %v, %v, %v", torn, readErr, err)
 	}
 	if err := f.Truncate(4096); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := o.judge(want); err == nil {
+	if _, _, err := o.Judge(0, want); err == nil {
 		t.Error("a file that was cut short is no error")
 	}
 }
@@ -167,11 +167,11 @@ func TestTheOracleSeesADamagedBlock(t *testing.T) {
 // A read that the device fails by itself does not count against a strategy.
 func TestAReadThatFailsByItselfIsNoVerdict(t *testing.T) {
 	f := target(t)
-	r := race{oracle: &oracle{f: f, buf: make([]byte, 4096), sums: make([]uint32, 1)}}
+	r := race{oracle: &Oracle{f: f, buf: make([]byte, 4096), sums: make([]uint32, 1)}}
 	if err := f.Truncate(4096); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.oracle.selfTest(); err != nil {
+	if err := r.oracle.selfTest(0); err != nil {
 		t.Errorf("a sound device fails its test: %v", err)
 	}
 	for _, r.cfg.Mirror = range []bool{false, true} {
@@ -186,7 +186,7 @@ func TestAReadThatFailsByItselfIsNoVerdict(t *testing.T) {
 	}
 	defer closed.Close()
 	r.oracle.f = closed // takes no writes
-	if err := r.oracle.selfTest(); err == nil {
+	if err := r.oracle.selfTest(0); err == nil {
 		t.Error("a device that takes no writes passes its test")
 	}
 }
@@ -258,7 +258,7 @@ func TestADeviceThatFailsByItselfEndsTheRace(t *testing.T) {
 	}
 	defer gone.Close()
 	for _, cause := range []error{syscall.EILSEQ, fmt.Errorf("%w: %w", stablewrite.ErrChanged, syscall.EIO)} {
-		r := race{oracle: &oracle{f: sound, buf: make([]byte, 4096)}}
+		r := race{oracle: &Oracle{f: sound, buf: make([]byte, 4096)}}
 		for range 3 * testEvery {
 			if err := r.failed(&stablewrite.WriteError{Err: cause}, false); err != nil {
 				t.Fatalf("%v on a sound device: %v", cause, err)
