@@ -31,7 +31,7 @@ func (g *guest) replay(disk string) error {
 	if g.job.Again {
 		return g.replayLog(log, replica)
 	}
-	device, err := victim.Record(disk, log)
+	device, err := victim.Record(disk, log, g.victim.Disks[0])
 	if err != nil {
 		return err
 	}

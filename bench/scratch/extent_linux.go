@@ -9,9 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Extent is a part of a file, in bytes, and where it lies on its device.
-type Extent struct{ Logical, Physical, Length int64 }
-
 // fiemap is the kernel's struct fiemap with its extents, include/uapi/linux/fiemap.h.
 type fiemap struct {
 	start, length       uint64

@@ -10,6 +10,9 @@ import (
 	"syscall"
 )
 
+// Extent is a part of a file, in bytes, and where it lies on its device.
+type Extent struct{ Logical, Physical, Length int64 }
+
 // File is a file or block device that a tool writes to.
 type File struct {
 	*os.File

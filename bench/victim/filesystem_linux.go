@@ -1,5 +1,7 @@
 package victim
 
+import "stablepages/bench/scratch"
+
 // The controls are file systems that keep no checksums of data. The sizes of their blocks
 // and sectors suit the devices below: dm-integrity has sectors of 4 KiB.
 var (
@@ -19,7 +21,7 @@ var (
 // writes in flight, so mismatch_cnt says nothing about the file.
 func inPlace(s *Stage) {
 	if s.Legs != nil {
-		s.where = func(bytes int64) ([]extent, error) { return extentsOf(s.Target, bytes) }
+		s.extents = scratch.Extents(s.Target)
 		s.Mismatches = nil
 	}
 }

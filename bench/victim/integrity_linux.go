@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // integrity is dm-integrity of a mode. It keeps a tag of every block, taken from the
@@ -38,10 +40,10 @@ func integrity(mode string) func(bytes int64) Victim {
 // integrityMismatches counts the blocks whose tag did not match: the first field of the
 // device's status.
 func integrityMismatches() (int, error) {
-	status, err := deviceStatus("integrity")
+	status, err := dm(unix.DM_TABLE_STATUS, "integrity", nil)
 	if err != nil {
 		return 0, err
 	}
-	first, _, _ := strings.Cut(status, " ")
+	first, _, _ := strings.Cut(unix.ByteSliceToString(status.data[unix.SizeofDmTargetSpec:]), " ")
 	return strconv.Atoi(first)
 }

@@ -40,11 +40,11 @@ func assemble(disks []string, bytes int64) error {
 	settings := [][2]string{{"metadata_version", "none"}, {"level", "raid1"}, {"raid_disks", strconv.Itoa(len(disks))}}
 	for i, disk := range disks {
 		name := filepath.Base(disk)
-		number, err := os.ReadFile("/sys/block/" + name + "/dev")
+		number, err := read("/sys/block/" + name + "/dev")
 		if err != nil {
 			return err
 		}
-		settings = append(settings, [][2]string{{"new_dev", strings.TrimSpace(string(number))}, {"dev-" + name + "/slot", strconv.Itoa(i)}}...)
+		settings = append(settings, [][2]string{{"new_dev", number}, {"dev-" + name + "/slot", strconv.Itoa(i)}}...)
 	}
 	settings = append(settings, [][2]string{{"component_size", strconv.FormatInt(bytes>>10, 10)}, {"resync_start", "none"}, {"array_state", "active"}}...)
 	for _, set := range settings {
@@ -53,6 +53,12 @@ func assemble(disks []string, bytes int64) error {
 		}
 	}
 	return nil
+}
+
+// read returns a file without its end of line.
+func read(name string) (string, error) {
+	b, err := os.ReadFile(name)
+	return strings.TrimSpace(string(b)), err
 }
 
 func write(name, text string) error {
@@ -70,14 +76,14 @@ func mismatchCount() (int, error) {
 		return 0, err
 	}
 	if err := await("the end of the check of the array", func() (bool, error) {
-		action, err := os.ReadFile(mdSysfs + "sync_action")
-		return strings.TrimSpace(string(action)) == "idle", err
+		action, err := read(mdSysfs + "sync_action")
+		return action == "idle", err
 	}); err != nil {
 		return 0, err
 	}
-	b, err := os.ReadFile(mdSysfs + "mismatch_cnt")
+	count, err := read(mdSysfs + "mismatch_cnt")
 	if err != nil {
 		return 0, err
 	}
-	return strconv.Atoi(strings.TrimSpace(string(b)))
+	return strconv.Atoi(count)
 }

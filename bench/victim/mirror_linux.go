@@ -2,11 +2,13 @@ package victim
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"slices"
 
 	"golang.org/x/sys/unix"
 
+	"stablepages/bench/scratch"
 	"stablepages/crcguard"
 	"stablepages/stablewrite"
 )
@@ -21,7 +23,7 @@ func (s *Stage) mirror(disks []string) error {
 		}
 		s.Below = append(s.Below, leg)
 	}
-	s.where = func(bytes int64) ([]extent, error) { return []extent{{0, bytes}}, nil }
+	s.extents = func(yield func(scratch.Extent, error) bool) { yield(scratch.Extent{Length: math.MaxInt64}, nil) }
 	var buf []byte
 	s.Legs = func(want []uint32) (torn, differ int, err error) {
 		if n := len(want) * crcguard.BlockSize; len(buf) != n {
@@ -48,16 +50,22 @@ func (s *Stage) mirror(disks []string) error {
 
 // legSums reads the begin of the target from a leg into buf and returns its block sums.
 func (s *Stage) legSums(leg *os.File, buf []byte) ([]uint32, error) {
-	extents, err := s.where(int64(len(buf)))
-	if err != nil {
-		return nil, err
-	}
-	at := int64(0)
-	for _, e := range extents {
-		if _, err := leg.ReadAt(buf[at:at+e.bytes], e.off); err != nil {
+	at, bytes := int64(0), int64(len(buf))
+	for e, err := range s.extents {
+		if err != nil {
 			return nil, err
 		}
-		at += e.bytes
+		if at == bytes || e.Logical > at {
+			break
+		}
+		part := buf[at:min(e.Logical+e.Length, bytes)]
+		if _, err := leg.ReadAt(part, e.Physical+at-e.Logical); err != nil {
+			return nil, err
+		}
+		at += int64(len(part))
+	}
+	if at < bytes {
+		return nil, fmt.Errorf("%s has %d bytes on its device, not %d", s.Target.Name(), at, bytes)
 	}
 	sums := make([]uint32, crcguard.Blocks(len(buf)))
 	crcguard.ChecksumBlocks(buf, sums)

@@ -2,9 +2,12 @@ package victim
 
 import (
 	"fmt"
+	"iter"
 	"os"
 	"slices"
 	"strings"
+
+	"stablepages/bench/scratch"
 )
 
 // Victim is a layer, or a control.
@@ -57,12 +60,10 @@ type Stage struct {
 	// Fail, if the victim Injects, makes writes below fail from now on, or succeed again.
 	Fail func(bool) error
 
-	// where lists where the first bytes of the target lie on each leg of a mirror.
-	where func(bytes int64) ([]extent, error)
+	// extents lists where the target lies on each leg of a mirror. A file system that it is
+	// on overwrites data in their place.
+	extents iter.Seq2[scratch.Extent, error]
 }
-
-// extent is a part of a device, in bytes.
-type extent struct{ off, bytes int64 }
 
 // Speaks returns the lines of the kernel's log that are about v.
 func (v Victim) Speaks(log []string) (found []string) {

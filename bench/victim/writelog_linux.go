@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // A recorder is a device that passes everything on to a disk and logs it, flushes too, in
@@ -13,28 +14,26 @@ import (
 // (Documentation/admin-guide/device-mapper/log-writes.rst).
 const recorder = "recorder"
 
-// Record makes a recorder of a disk, with a log on another one, and returns its path.
-func Record(disk, log string) (device string, err error) {
+// Record makes a recorder of a disk of so many bytes, with a log on another one, and
+// returns its path.
+func Record(disk, log string, bytes int64) (device string, err error) {
 	if err := errors.Join(awaitDevice(disk), awaitDevice(log)); err != nil {
 		return "", err
 	}
-	f, err := os.Open(disk)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return "", err
-	}
-	return mapDevice(recorder, target{uint64(size) / 512, "log-writes", disk + " " + log})
+	return mapDevice(recorder, target{uint64(bytes) / 512, "log-writes", disk + " " + log})
 }
 
 // MarkLog puts text into the log.
-func MarkLog(text string) error { return sendMessage(recorder, "mark "+text) }
+func MarkLog(text string) error {
+	_, err := dm(unix.DM_TARGET_MSG, recorder, append(make([]byte, 8), "mark "+text...))
+	return err
+}
 
 // EndLog ends the log when all of it is written.
-func EndLog() error { return unmapDevice(recorder) }
+func EndLog() error {
+	_, err := dm(unix.DM_DEV_REMOVE, recorder, nil)
+	return err
+}
 
 // Logged is an entry of a log.
 type Logged struct {
