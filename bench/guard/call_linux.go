@@ -3,8 +3,8 @@
 package guard
 
 import (
-	"encoding/binary"
 	"slices"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -36,15 +36,15 @@ func (t *tracer) enter(tid int) bool {
 		}
 		*argument(&regs, 2) &^= unix.O_DIRECT
 	case nr == native.openat2:
-		flags, mode, plain, err := readHow(tid, &regs)
-		if err != nil || flags&unix.O_DIRECT == 0 || flags&unix.O_PATH != 0 {
+		how, plain, err := readHow(tid, &regs)
+		if err != nil || how.Flags&unix.O_DIRECT == 0 || how.Flags&unix.O_PATH != 0 {
 			return false // the kernel refuses it, or it has no O_DIRECT to lose
 		}
 		if !plain || setNumber(tid, &regs, unix.SYS_OPENAT) != nil {
 			t.refuse(tid, &regs)
 			return false
 		}
-		*argument(&regs, 2), *argument(&regs, 3) = flags&^unix.O_DIRECT, mode
+		*argument(&regs, 2), *argument(&regs, 3) = how.Flags&^unix.O_DIRECT, how.Mode
 	default: // a filter of the program stopped the call, for another tracer
 		t.refuse(tid, &regs)
 		return false
@@ -91,22 +91,18 @@ func (t *tracer) leave(tid int) {
 
 // readHow reads the struct open_how of a call of openat2. plain reports whether openat
 // can express the call.
-func readHow(tid int, regs *unix.PtraceRegs) (flags, mode uint64, plain bool, err error) {
-	b := make([]byte, unix.SizeofOpenHow)
+func readHow(tid int, regs *unix.PtraceRegs) (how unix.OpenHow, plain bool, err error) {
+	b := (*[unix.SizeofOpenHow]byte)(unsafe.Pointer(&how))
 	local := unix.Iovec{Base: &b[0], Len: uint64(len(b))}
 	remote := unix.RemoteIovec{Base: uintptr(*argument(regs, 2)), Len: len(b)}
 	n, err := unix.ProcessVMReadv(tid, []unix.Iovec{local}, []unix.RemoteIovec{remote}, 0)
 	if err == nil && n < len(b) {
 		err = unix.EFAULT
 	}
-	var resolve uint64
-	for i, field := range []*uint64{&flags, &mode, &resolve} {
-		*field = binary.NativeEndian.Uint64(b[8*i:])
-	}
 	const known = largeFile | unix.O_ACCMODE | unix.O_CREAT | unix.O_EXCL | unix.O_NOCTTY | unix.O_TRUNC | unix.O_APPEND |
 		unix.O_NONBLOCK | unix.O_SYNC | unix.O_ASYNC | unix.O_DIRECT | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NOATIME |
 		unix.O_CLOEXEC | unix.O_TMPFILE
-	makes := flags&(unix.O_CREAT|unix.O_TMPFILE&^unix.O_DIRECTORY) != 0
-	plain = resolve == 0 && *argument(regs, 3) == uint64(len(b)) && flags&^known == 0 && (mode == 0 || makes && mode&^0o7777 == 0)
-	return flags, mode, plain, err
+	makes := how.Flags&(unix.O_CREAT|unix.O_TMPFILE&^unix.O_DIRECTORY) != 0
+	plain = how.Resolve == 0 && *argument(regs, 3) == uint64(len(b)) && how.Flags&^known == 0 && (how.Mode == 0 || makes && how.Mode&^0o7777 == 0)
+	return how, plain, err
 }

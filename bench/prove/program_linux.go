@@ -78,7 +78,7 @@ func (g *guest) program(p Program, dir string, guarded bool, w *watch.Watcher) (
 			return rec, err
 		}
 	}
-	before, err := seen(w)
+	before, err := w.Records()
 	if err != nil {
 		return rec, err
 	}
@@ -91,7 +91,7 @@ func (g *guest) program(p Program, dir string, guarded bool, w *watch.Watcher) (
 		return rec, err
 	}
 	rec.Seconds = time.Since(began).Seconds()
-	after, err := seen(w)
+	after, err := w.Records()
 	if err != nil {
 		return rec, err
 	}
@@ -204,14 +204,6 @@ func (g *guest) readBack(p Program, rec *record.Prove) error {
 	}
 	rec.Torn = rec.ReadErrors + rec.Diverged
 	return err
-}
-
-// seen returns what w has seen so far; nothing if w is nil.
-func seen(w *watch.Watcher) ([]record.Watch, error) {
-	if w == nil {
-		return nil, nil
-	}
-	return w.Records()
 }
 
 // watched adds up the direct writes that a Watcher saw between two calls of its Records.

@@ -18,8 +18,8 @@ type Watcher struct{}
 // Start begins to watch.
 func Start(o Options) (*Watcher, error) { return nil, errors.Join(o.Validate(), errPlatform) }
 
-// Records returns the results so far.
-func (w *Watcher) Records() ([]record.Watch, error) { return nil, errPlatform }
+// Records returns nothing: there is no Watcher but nil.
+func (w *Watcher) Records() ([]record.Watch, error) { return nil, nil }
 
 // Stop returns the results.
 func (w *Watcher) Stop() ([]record.Watch, error) { return nil, errPlatform }

@@ -209,8 +209,11 @@ func (w *Watcher) record(of who, r row) record.Watch {
 }
 
 // Records returns the results so far: a Record for each program, kind of memory and
-// device. Direct writes come first, then the most changed writes.
+// device. Direct writes come first, then the most changed writes. A nil Watcher has none.
 func (w *Watcher) Records() ([]record.Watch, error) {
+	if w == nil {
+		return nil, nil
+	}
 	var all []record.Watch
 	var of who
 	var r row
