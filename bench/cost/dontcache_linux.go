@@ -26,11 +26,6 @@ func (d dontcache) WriteAt(p []byte, off int64) (int, error) {
 
 // takesDontcache reports whether the kernel and the file system support RWF_DONTCACHE.
 func takesDontcache(target *os.File) bool {
-	f, err := scratch.OpenCached(target)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	_, err = unix.Preadv2(int(f.Fd()), [][]byte{make([]byte, 1)}, 0, unix.RWF_DONTCACHE)
+	_, err := unix.Preadv2(int(target.Fd()), [][]byte{make([]byte, 1)}, 0, unix.RWF_DONTCACHE)
 	return err == nil
 }

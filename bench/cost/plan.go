@@ -16,8 +16,8 @@ import (
 
 // Plan says what to time.
 type Plan struct {
-	// Target is overwritten from its start: a file or a block device; nil if On is
-	// OnNull or OnDelay.
+	// Target is overwritten from its start: a file or a block device, opened without
+	// O_DIRECT; nil if On is OnNull or OnDelay.
 	Target *os.File
 	// On is the kind of target. Default OnFile or OnDevice, whichever Target is.
 	On record.Target
