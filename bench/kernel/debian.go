@@ -97,6 +97,12 @@ func (s Series) place(cache, version string) string { return filepath.Join(cache
 
 const latest = "latest"
 
+// has reports whether a version is in the cache.
+func (s Series) has(cache, version string) bool {
+	_, err := Open(s.place(cache, version))
+	return err == nil
+}
+
 // askEvery is how old the answer of an archive may be.
 const askEvery = 24 * time.Hour
 
@@ -147,8 +153,7 @@ func (s Series) remembered(cache string) (p Package, ok bool) {
 	if err != nil || json.Unmarshal(b, &p) != nil || !debianVersion.MatchString(p.Version) || !strings.HasPrefix(p.Version, s.release) {
 		return p, false
 	}
-	_, err = Open(s.place(cache, p.Version))
-	p.Cached = err == nil
+	p.Cached = s.has(cache, p.Version)
 	return p, true
 }
 
@@ -185,9 +190,7 @@ func (s Series) ask(ctx context.Context, cache string, fetch bool) (p Package, e
 	if err := os.WriteFile(s.place(cache, latest), answer, 0o666); err != nil { // half of it is no answer
 		return p, err
 	}
-	_, err = Open(s.place(cache, p.Version))
-	p.Cached = err == nil
-	if p.Cached || !fetch {
+	if p.Cached = s.has(cache, p.Version); p.Cached || !fetch {
 		return p, nil
 	}
 	return p, s.fetch(ctx, a, p, cache)
@@ -242,10 +245,7 @@ func (s Series) newest(cache string) (p Package) {
 	var last time.Time
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || !strings.HasPrefix(e.Name(), s.release) || !info.ModTime().After(last) {
-			continue
-		}
-		if _, err := Open(s.place(cache, e.Name())); err == nil {
+		if err == nil && strings.HasPrefix(e.Name(), s.release) && info.ModTime().After(last) && s.has(cache, e.Name()) {
 			p, last = Package{Version: e.Name(), Cached: true}, info.ModTime()
 		}
 	}

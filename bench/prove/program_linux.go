@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,11 +119,8 @@ func (g *guest) program(p Program, dir string, guarded bool, w *watch.Watcher) (
 
 // size returns how many of the bytes that p writes there are.
 func (g *guest) size(p Program) (int64, error) {
-	st, err := g.stage.Target.Stat()
-	if err != nil || g.stage.Directory == "" {
-		return p.bytes, err
-	}
-	return min(p.bytes, st.Size()), nil
+	size, err := g.stage.Target.Seek(0, io.SeekEnd)
+	return min(p.bytes, size), err
 }
 
 // launch runs p to its end. failure is the last line that p printed, if it failed.

@@ -35,12 +35,11 @@ func (g *guest) sameBase() error {
 		return err
 	}
 	defer direct.Close()
-	fd := int(direct.Fd())
 	g.in.Logged()
 	rec := record.Prove{Repro: record.Repro{Strategy: stablewrite.Raw, Size: 2 * block, Written: f.Geometry().Direct}}
 	same := [][]byte{p[:block], p[:block]}
 	for range reads {
-		_, err := unix.Preadv(fd, same, 0)
+		_, err := unix.Preadv(int(direct.Fd()), same, 0)
 		rec.Writes++
 		if err == nil {
 			continue
@@ -49,7 +48,7 @@ func (g *guest) sameBase() error {
 			return fmt.Errorf("preadv: %w", err)
 		}
 		rec.ReadErrors++
-		if _, err := unix.Pread(fd, stablewrite.AlignedBuffer(2*block), 0); err != nil {
+		if _, err := direct.ReadAt(stablewrite.AlignedBuffer(2*block), 0); err != nil {
 			return fmt.Errorf("a plain read fails, too: %w", err)
 		}
 	}
