@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -44,6 +46,22 @@ const pwriteCommand = 1 // IOCB_CMD_PWRITE
 func Direct(f *os.File) bool {
 	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
 	return err == nil && flags&unix.O_DIRECT != 0
+}
+
+// DirectIn is [Direct] for a descriptor of any process, by its file in fdinfo (proc(5)). It
+// reads the file once, because callers look at every descriptor.
+func DirectIn(fdinfo string) bool {
+	var b [256]byte
+	fd, err := unix.Open(fdinfo, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	n, _ := unix.Read(fd, b[:])
+	_, rest, _ := strings.Cut(string(b[:max(n, 0)]), "flags:")
+	line, _, _ := strings.Cut(rest, "\n")
+	flags, _ := strconv.ParseInt(strings.TrimSpace(line), 8, 64)
+	return flags&unix.O_DIRECT != 0
 }
 
 // New makes a Context. The caller must Close it.

@@ -2,6 +2,7 @@ package aio
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -49,4 +50,22 @@ func TestAWriteLandsAndAFailedOneSaysWhy(t *testing.T) {
 	}
 	fails(p[:4096], 1, unix.EINVAL) // not aligned
 	fails(p[:4096], 0, nil)         // nothing of that is left
+}
+
+// A descriptor of any process shows whether it has O_DIRECT.
+func TestDirectnessOfAnyDescriptorIsKnown(t *testing.T) {
+	name := filepath.Join(testenv.DirectDir(t), "f")
+	for _, flag := range []int{0, unix.O_DIRECT} {
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|flag, 0o666)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if got, want := DirectIn(fmt.Sprintf("/proc/self/fdinfo/%d", f.Fd())), flag != 0; got != want || Direct(f) != want {
+			t.Errorf("flags %#o: by fdinfo %v, by the descriptor %v", flag, got, Direct(f))
+		}
+	}
+	if DirectIn("/proc/self/fdinfo/none") {
+		t.Error("no descriptor has O_DIRECT")
+	}
 }

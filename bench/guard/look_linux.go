@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"stablepages/bench/aio"
 	"stablepages/bench/record"
 )
 
@@ -61,7 +62,7 @@ func (t *tracer) look(pid int) {
 		// Sockets, pipes and rings have names without a slash. Do not read the fdinfo of
 		// a ring or an epoll: that takes long.
 		file := readLink(descriptor(pid, fd))
-		if strings.HasPrefix(file, "/") && openFlags(procFile(pid, "fdinfo/"+name))&unix.O_DIRECT != 0 &&
+		if strings.HasPrefix(file, "/") && aio.DirectIn(procFile(pid, "fdinfo/"+name)) &&
 			direct(descriptor(pid, fd)) && clear(pidfd, fd) {
 			t.count(pid, file, record.Guard{Cleared: 1})
 		}
@@ -98,25 +99,9 @@ func descriptor(tid, fd int) string { return procFile(tid, "fd/"+strconv.Itoa(fd
 
 func comm(pid int) string { return strings.TrimSuffix(readFile(procFile(pid, "comm")), "\n") }
 
-// openFlags returns the flags in a file of fdinfo, 0 if the file is gone. It is called for
-// every descriptor, so it reads only once.
-func openFlags(fdinfo string) int {
-	var b [256]byte
-	fd, err := unix.Open(fdinfo, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return 0
-	}
-	n, _ := unix.Read(fd, b[:])
-	unix.Close(fd)
-	flags, _ := strconv.ParseInt(field(string(b[:max(n, 0)]), "flags"), 8, 64)
-	return int(flags)
-}
-
 // statusField returns a field of a file such as /proc/PID/status, "" if it has none.
-func statusField(file, name string) string { return field(readFile(file), name) }
-
-func field(text, name string) string {
-	for line := range strings.Lines(text) {
+func statusField(file, name string) string {
+	for line := range strings.Lines(readFile(file)) {
 		if value, ok := strings.CutPrefix(line, name+":"); ok {
 			return strings.TrimSpace(value)
 		}

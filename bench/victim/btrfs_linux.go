@@ -2,7 +2,6 @@ package victim
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -48,15 +47,14 @@ func corruptionErrors() (int, error) {
 	if err != nil || len(names) != 1 {
 		return 0, fmt.Errorf("device statistics of %d btrfs, want 1", len(names))
 	}
-	b, err := os.ReadFile(names[0])
+	stats, err := read(names[0])
 	if err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(string(b)) {
-		var n int
-		if _, err := fmt.Sscanf(line, "corruption_errs %d", &n); err == nil {
-			return n, nil
-		}
+	var n int
+	_, rest, _ := strings.Cut(stats, "corruption_errs ")
+	if _, err := fmt.Sscan(rest, &n); err != nil {
+		return 0, fmt.Errorf("%s does not count corruption_errs: %w", names[0], err)
 	}
-	return 0, fmt.Errorf("%s does not count corruption_errs", names[0])
+	return n, nil
 }

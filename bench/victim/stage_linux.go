@@ -67,14 +67,12 @@ func (s *Stage) Unmount() error {
 // last call.
 func since(count func() (int, error)) func() (int, error) {
 	last := 0
-	return func() (int, error) {
+	return func() (added int, err error) {
 		n, err := count()
-		if err != nil {
-			return 0, err
+		if err == nil {
+			added, last = n-last, n
 		}
-		added := n - last
-		last = n
-		return added, nil
+		return added, err
 	}
 }
 

@@ -4,10 +4,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"stablepages/bench/aio"
 	"stablepages/bench/scratch"
 )
 
@@ -28,24 +28,13 @@ func fileOf(pid int, dev uint32, sector uint64) string {
 	defer fds.Close()
 	names, _ := fds.Readdirnames(mostDescriptors)
 	for _, fd := range names {
-		if !direct(dir, fd) {
-			continue
-		}
-		if name := filepath.Join(dir, "fd", fd); hasSector(name, dev, sector) {
+		name := filepath.Join(dir, "fd", fd)
+		if aio.DirectIn(filepath.Join(dir, "fdinfo", fd)) && hasSector(name, dev, sector) {
 			target, _ := os.Readlink(name)
 			return target
 		}
 	}
 	return ""
-}
-
-// direct reports whether a descriptor is open for direct I/O.
-func direct(dir, fd string) bool {
-	b, _ := os.ReadFile(filepath.Join(dir, "fdinfo", fd))
-	_, rest, _ := strings.Cut(string(b), "flags:")
-	field, _, _ := strings.Cut(strings.TrimSpace(rest), "\n")
-	flags, err := strconv.ParseUint(field, 8, 64)
-	return err == nil && flags&unix.O_DIRECT != 0
 }
 
 // hasSector reports whether the file that name leads to is dev, or lies on dev and has
