@@ -198,17 +198,8 @@ func (p Plan) jobs(k kernel.Kernel, v victim.Victim) (all []job) {
 
 // tries reports whether a scenario can be tried on v.
 func (p Plan) tries(s record.Scenario, v victim.Victim) bool {
-	switch s {
-	case record.SameBase:
-		return !v.Stacked
-	case record.Unmodified:
-		return len(p.programs(v)) > 0
-	case record.Crash:
-		return !v.NoCrash
-	case record.Replay:
-		return v.Crashed != ""
-	case record.Faults:
-		return v.Injects
-	}
-	return true
+	return map[record.Scenario]bool{
+		record.Race: true, record.SameBase: !v.Stacked, record.Unmodified: len(p.programs(v)) > 0,
+		record.Crash: !v.NoCrash, record.Replay: v.Crashed != "", record.Faults: v.Injects,
+	}[s]
 }

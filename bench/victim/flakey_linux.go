@@ -11,15 +11,11 @@ var flakey = Victim{
 	make: func(s *Stage, disks []string) (string, error) {
 		// Documentation/admin-guide/device-mapper/dm-flakey.rst: seconds up, seconds
 		// down. Without a second up the device is always down, and vice versa.
-		table := func(up, down int) target {
-			return target{layerBytes / 512, "flakey", fmt.Sprintf("%s 0 %d %d 1 error_writes", disks[0], up, down)}
+		table := func(times string) target {
+			return target{layerBytes / 512, "flakey", fmt.Sprintf("%s 0 %s 1 error_writes", disks[0], times)}
 		}
-		s.Fail = func(fail bool) error {
-			if fail {
-				return loadTable("flakey", table(0, 1))
-			}
-			return loadTable("flakey", table(1, 0))
-		}
-		return mapDevice("flakey", table(1, 0))
+		tables := map[bool]target{false: table("1 0"), true: table("0 1")}
+		s.Fail = func(fail bool) error { return loadTable("flakey", tables[fail]) }
+		return mapDevice("flakey", tables[false])
 	},
 }
