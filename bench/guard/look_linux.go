@@ -3,9 +3,7 @@
 package guard
 
 import (
-	"maps"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,11 +25,8 @@ func (t *tracer) lookNowAndThen() {
 	for pause := often; ; {
 		time.Sleep(pause)
 		began := time.Now()
-		t.mu.Lock()
-		all := slices.Collect(maps.Keys(t.processes))
-		t.mu.Unlock()
-		for _, pid := range all {
-			t.look(pid)
+		for pid := range t.processes.Range {
+			t.look(pid.(int))
 		}
 		pause = max(often, share*time.Since(began))
 	}

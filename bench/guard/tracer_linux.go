@@ -25,8 +25,8 @@ type tracer struct {
 	started bool                    // COMMAND runs
 	records *os.File                // the report
 
+	processes sync.Map // that are guarded, by PID
 	mu        sync.Mutex
-	processes map[int]bool // that are guarded
 	tally     tally
 }
 
@@ -47,7 +47,7 @@ func guard(j job) error {
 	}
 	t := &tracer{
 		job: j, records: os.NewFile(guardReport, "report"), thread: unix.Gettid(),
-		inCall: map[int]unix.PtraceRegs{}, processes: map[int]bool{}, tally: newTally(),
+		inCall: map[int]unix.PtraceRegs{}, tally: newTally(),
 	}
 	answer("ok")
 	go t.lookNowAndThen()
@@ -74,9 +74,7 @@ func guard(j job) error {
 			t.stopped(tid, ws)
 		} else {
 			delete(t.inCall, tid)
-			t.mu.Lock()
-			delete(t.processes, tid)
-			t.mu.Unlock()
+			t.processes.Delete(tid)
 		}
 	}
 }
@@ -136,9 +134,7 @@ func (t *tracer) stopped(tid int, ws unix.WaitStatus) {
 // born adds a process. It does not add a thread that is not the first of its process.
 func (t *tracer) born(tid int) {
 	if err := unix.Tgkill(tid, tid, 0); err == nil || err == unix.EPERM {
-		t.mu.Lock()
-		t.processes[tid] = true
-		t.mu.Unlock()
+		t.processes.Store(tid, true)
 	}
 }
 
