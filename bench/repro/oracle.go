@@ -64,13 +64,17 @@ func (o *Oracle) selfTest(off int64) error {
 	return err
 }
 
-// ReadBlocks reads n bytes of f, which has O_DIRECT, from off on, block by block. It calls
+// ReadBlocks reads n bytes of f, which has O_DIRECT, from off on, in whole blocks. It calls
 // each with every block and its offset; with nil if a layer below refuses to return it.
 func ReadBlocks(f io.ReaderAt, off, n int64, each func(p []byte, at int64) error) (err error) {
-	block := stablewrite.AlignedBuffer(crcguard.BlockSize)
+	all := stablewrite.AlignedBuffer(int(n))
+	_, failed := f.ReadAt(all, off) // then each block is read alone
 	for at := off; at < off+n && err == nil; at += crcguard.BlockSize {
-		p := block
-		if _, err = f.ReadAt(p, at); IsMedia(err) {
+		p := all[at-off:][:crcguard.BlockSize]
+		if failed != nil {
+			_, err = f.ReadAt(p, at)
+		}
+		if IsMedia(err) {
 			p = nil
 		} else if err != nil {
 			return fmt.Errorf("read the media at %d: %w", at, err)
