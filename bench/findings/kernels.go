@@ -21,20 +21,14 @@ func kernelSections(recs []record.Prove) (all []Section) {
 		return nil
 	}
 	first := Section{Title: "Inside stock kernels"}
-	var raced bool
-	var programs []string
-	for _, k := range kernels {
-		first.Text, programs = append(first.Text, k.sentence()), append(programs, k.programSentence())
-		s := k.section()
-		raced = raced || len(s.Tables) > 0
-		all = append(all, s)
-	}
-	first.Text = slices.DeleteFunc(slices.Concat(first.Text, programs, []string{receipts(kernels)}), func(text string) bool { return text == "" })
+	said := slices.Concat(each(kernels, kernel.sentence), each(kernels, kernel.programSentence), []string{receipts(kernels)})
+	first.Text = which(said, func(text string) bool { return text != "" })
+	all = each(kernels, kernel.section)
 	if len(all) > 1 {
 		first.Tables = some(matrix(kernels))
 	}
 	first.Tables = append(first.Tables, some(programTable(kernels))...)
-	if raced {
+	if slices.ContainsFunc(all, func(s Section) bool { return len(s.Tables) > 0 }) {
 		first.Notes = []string{
 			"e: a read fails, a write is refused, or the legs of a mirror differ (which only this program sees: it reads the legs).",
 			"t: the media differ from the receipt, and nothing else shows it (not counted for raw against a free-running mutator, which may change the buffer before the submission).",
@@ -195,29 +189,25 @@ func (k kernel) section() Section {
 
 // rows has a row for each writer that raced or crashed on s.
 func (s stage) rows(columns []mutator.Kind) (all []Row) {
-	for _, recs := range parted(s, func(r record.Prove) string { return writerOf(r.Repro) }) {
-		sums, first, tried := make([]outcome, len(columns)+1), math.Inf(1), false
+	tried := which(s, func(r record.Prove) bool { return r.Scenario == record.Race || crashed(r) })
+	for _, recs := range parted(tried, func(r record.Prove) string { return writerOf(r.Repro) }) {
+		sums, first := make([]outcome, len(columns)+1), math.Inf(1)
 		for _, r := range recs {
 			column := len(columns)
-			switch {
-			case r.Scenario == record.Race:
+			if r.Scenario == record.Race {
 				column = slices.Index(columns, r.Mutator)
 				if r.FirstFailure != nil {
 					first = min(first, *r.FirstFailure)
 				}
-			case !crashed(r):
-				continue
 			}
-			tried = true
 			sums[column].addProof(r)
 		}
 		last := Cell{Text: "-"}
 		if !math.IsInf(first, 0) {
 			last.Text = fmt.Sprintf("%.2f", first)
 		}
-		if tried {
-			all = append(all, Row{Name: writerOf(recs[0].Repro), Cells: append(each(sums, func(o outcome) Cell { return o.cell("t") }), last)})
-		}
+		cells := each(sums, func(o outcome) Cell { return o.cell("t") })
+		all = append(all, Row{Name: writerOf(recs[0].Repro), Cells: append(cells, last)})
 	}
 	return all
 }

@@ -210,25 +210,21 @@ func matrixSection(on System, gated bool) Section {
 	if !gated {
 		s = Section{Title: "Writers against mutators that run free", Text: []string{"Torn writes of all writes. The mutator changed the buffer at any time, as in 2011. " + marks}}
 	}
+	alike := which(on.races.alike, func(r record.Repro) bool { return r.Gate == gated })
 	columns := which(mutator.Kinds(), func(k mutator.Kind) bool {
-		return slices.ContainsFunc(on.Races, func(r record.Repro) bool { return r.Gate == gated && r.Mutator == k })
+		return slices.ContainsFunc(alike, func(r record.Repro) bool { return r.Mutator == k })
 	})
 	t := Table{Head: append([]string{""}, each(columns, mutator.Kind.String)...)}
 	s.Notes = each(columns, func(k mutator.Kind) string { return k.String() + ": " + k.About() })
-	for _, recs := range parted(on.races.alike, writerOf) {
-		sums, tried, asked := make([]outcome, len(columns)), false, share{}
+	for _, recs := range parted(alike, writerOf) {
+		sums, asked := make([]outcome, len(columns)), share{}
 		for _, r := range recs {
-			if r.Gate == gated {
-				sums[slices.Index(columns, r.Mutator)].add(r, r.Torn, 0, repro.Promised(r))
-				asked.add(r.Writes-r.Tracked, r.Writes)
-				tried = true
-			}
+			sums[slices.Index(columns, r.Mutator)].add(r, r.Torn, 0, repro.Promised(r))
+			asked.add(r.Writes-r.Tracked, r.Writes)
 		}
-		if tried {
-			t.put(writerOf(recs[0]), each(sums, func(o outcome) Cell { return o.cell("") }))
-			if untracked(recs[0]) {
-				s.Notes = append(s.Notes, fmt.Sprintf("%s: tracking was asked for, but %v writes fell back to the digest, as verify uses it, because the kernel did not track their memory; it cannot track memory shared with another process.", writerOf(recs[0]), asked))
-			}
+		t.put(writerOf(recs[0]), each(sums, func(o outcome) Cell { return o.cell("") }))
+		if untracked(recs[0]) {
+			s.Notes = append(s.Notes, fmt.Sprintf("%s: tracking was asked for, but %v writes fell back to the digest, as verify uses it, because the kernel did not track their memory; it cannot track memory shared with another process.", writerOf(recs[0]), asked))
 		}
 	}
 	if s.Tables = some(t); len(s.Tables) == 0 {
