@@ -46,9 +46,6 @@ func (r *race) openGate(direct bool, opts stablewrite.Options) (err error) {
 	return errors.Join(err, plain.Close())
 }
 
-// begin is called before each write.
-func (g *gate) begin() { g.made, g.calls = 0, 0 }
-
 // opens reports whether the mutator changes the buffer during a submission of p: during
 // the first submission of a write, and if p is memory of the buffer. A change during a
 // resubmission from private memory would show nothing new.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"time"
 
@@ -32,7 +31,11 @@ func Precision(ctx context.Context, cfg Config) (record.Precision, error) {
 		if submission > 1 {
 			return nil
 		}
-		return s.sample(r.oracle.f, cfg.Offset)
+		s.torn = s.torn[:0]
+		return ReadBlocks(r.oracle.f, cfg.Offset, int64(cfg.Size), func(p []byte, at int64) error {
+			s.torn = append(s.torn, !bytes.Equal(p, s.before[at-cfg.Offset:][:crcguard.BlockSize]))
+			return nil
+		})
 	}
 	r.cfg = cfg
 	err := r.open()
@@ -49,17 +52,7 @@ func Precision(ctx context.Context, cfg Config) (record.Precision, error) {
 // before it.
 type sampler struct {
 	before []byte
-	torn   []bool // by block
-}
-
-// sample reads each block by itself. A block that a layer below refuses to return is
-// torn.
-func (s *sampler) sample(media *os.File, off int64) error {
-	s.torn = s.torn[:0]
-	return ReadBlocks(media, off, int64(len(s.before)), func(p []byte, at int64) error {
-		s.torn = append(s.torn, !bytes.Equal(p, s.before[at-off:][:crcguard.BlockSize]))
-		return nil
-	})
+	torn   []bool // by block; one that a layer below refuses to return is torn
 }
 
 // weigh makes one write and counts its blocks, if it changed in flight.

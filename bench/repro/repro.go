@@ -214,7 +214,7 @@ func (r *race) begin() error {
 	}
 	r.m.BeginWrite()
 	if r.gate != nil {
-		r.gate.begin()
+		r.gate.made, r.gate.calls = 0, 0
 	}
 	return nil
 }
