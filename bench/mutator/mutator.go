@@ -84,8 +84,7 @@ func (m *Mutator) Rouse() error {
 	if m.cfg.Kind == None {
 		return nil
 	}
-	want := m.ctl.roused.Add(1)
-	_, err := m.await(&m.ctl.alert, want)
+	_, err := m.await(&m.ctl.alert, m.ctl.roused.Add(1))
 	return err
 }
 

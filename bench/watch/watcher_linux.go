@@ -199,8 +199,7 @@ func (w *Watcher) record(of who, r row) record.Watch {
 		Sample: w.o.Sample, MaxBlocks: w.o.MaxBlocks, Version: record.Version,
 	}
 	if r.FirstChanged != 0 {
-		s := float64(r.FirstChanged-w.began) / 1e9
-		rec.FirstSeconds = &s
+		rec.FirstSeconds = new(float64(r.FirstChanged-w.began) / 1e9)
 	}
 	if k, ok := w.known.Load(of); ok {
 		rec.Example, rec.File = &k.(*known).change, k.(*known).file
