@@ -216,11 +216,11 @@ func (m Machine) listen(ctx context.Context, port *os.File, heard func(json.RawM
 		case errors.Is(err, os.ErrDeadlineExceeded) && m.Accel == KVM:
 			return fmt.Errorf("%w: the guest did not come up within %v under KVM, which may be present and hang: emulate", ErrQEMU, limit)
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return fmt.Errorf("the guest did not come up within %v", limit)
+			return fmt.Errorf("%w within %v", ErrNotUp, limit)
 		case errors.Is(err, bufio.ErrBufferFull):
 			return fmt.Errorf("the guest said a line of more than %d bytes", longestLine)
 		case err != nil && !up:
-			return ErrNotUp
+			return fmt.Errorf("%w: the machine ended", ErrNotUp)
 		case err != nil:
 			return errors.New("the machine ended before the guest was done")
 		}
