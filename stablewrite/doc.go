@@ -84,16 +84,18 @@
 // more in huge pages it costs about as much as Bounce.
 //
 // Choose Detect, with aligned buffers, to learn that a program changes buffers in
-// flight, and not to repair the write. The other strategies report changes to
-// Options.OnChanged. Choose Buffered where the page cache is welcome.
+// flight, and not to repair the write. Detect and Verify report changes to
+// Options.OnChanged; the others do not look for any. Choose Buffered where the page
+// cache is welcome.
 // [Strategy.PromiseBy] returns these promises as data.
 //
 // # Errors
 //
-// An error of a call on a file wraps an [fs.PathError], as those of package os do. Its Op
-// is the call: "open", "reopen" ([New]), "write", "read", "sync", "stream", ... The
-// exceptions are io.EOF, [ErrUnderWay], an error of the reader given to
-// [Stream.ReadFrom], and errors of a File on a Device, which has no name.
+// An error of a call on a file wraps an [fs.PathError], which [errors.As] finds. Test
+// errors with [errors.Is]: os.IsNotExist and the like do not unwrap. Op says what failed:
+// "open", "reopen" ([New]), "write", "read", "sync", "stream", ... The exceptions are
+// io.EOF, [ErrUnderWay], an error of the reader given to [Stream.ReadFrom], and errors of
+// a File without a name: on a Device, nil or zero.
 //
 // A write that began and failed returns a [WriteError], which says how much of the write
 // is on the media. Under Detect its cause can be [ErrChanged]. The errors below refuse a
@@ -103,7 +105,7 @@
 //   - [ErrUnaligned]: an offset, a length or, under Raw, memory that is not aligned
 //   - [ErrNotTracked]: Options.RequireTracking, and the buffer is not tracked. If it is
 //     tracked no longer when a segment of it begins, this is the cause of a WriteError.
-//   - [ErrNotDirect]: a file that the kernel does not write directly
+//   - [ErrNotDirect]: a file that refuses O_DIRECT, or that Options.RequireDirect refuses
 //   - [ErrUnderWay]: a Write that is under way already
 //   - fs.ErrPermission: a File opened for reading only, or for writing only
 //   - os.ErrClosed: a File, Queue or Stream that was closed

@@ -20,7 +20,8 @@ var (
 	// TrackedBuffer or Track, the buffer or the offset is not aligned to 4096, or a
 	// ReadAt fills the buffer.
 	ErrNotTracked = errors.New("writes to the buffer are not tracked")
-	// ErrNotDirect: the kernel would not write this file directly.
+	// ErrNotDirect: the file system refuses O_DIRECT, or the kernel would not write this
+	// file directly, which Options.RequireDirect asks for.
 	ErrNotDirect = errors.New("not written directly")
 )
 

@@ -58,13 +58,15 @@ func Create(name string, o Options) (*File, error) {
 	return OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666, o)
 }
 
-// Open opens the existing file or block device name for reading and writing. It opens
-// a mounted block device, too; OpenFile with os.O_RDWR|os.O_EXCL fails on one.
+// Open opens the existing file or block device name for reading and, unlike os.Open, for
+// writing. It opens a mounted block device, too; OpenFile with os.O_RDWR|os.O_EXCL fails
+// on one.
 func Open(name string, o Options) (*File, error) { return OpenFile(name, os.O_RDWR, 0, o) }
 
 // OpenFile opens name with the flags of os.OpenFile, and O_DIRECT as the Strategy
-// requires. It refuses O_APPEND, which makes Linux ignore the offset of a write. On a
-// platform other than Linux the error wraps errors.ErrUnsupported.
+// requires. It refuses O_APPEND, which makes Linux ignore the offset of a write, and
+// O_TRUNC without write access. On a platform other than Linux the error wraps
+// errors.ErrUnsupported.
 func OpenFile(name string, flag int, perm fs.FileMode, o Options) (*File, error) {
 	return openWith("open", name, o, func() (*File, error) { return openFile(name, flag, perm, o) })
 }

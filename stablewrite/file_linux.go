@@ -136,10 +136,12 @@ var errAppend = fmt.Errorf("%w: O_APPEND makes Linux ignore the offset of a writ
 // openFile opens by name. It finds every reason to refuse before it creates or truncates
 // anything.
 func openFile(name string, flag int, perm fs.FileMode, o Options) (*File, error) {
-	if flag&os.O_APPEND != 0 {
+	switch {
+	case flag&os.O_APPEND != 0:
 		return nil, errAppend
-	}
-	if flag&os.O_CREATE != 0 {
+	case flag&os.O_TRUNC != 0 && flag&unix.O_ACCMODE == os.O_RDONLY:
+		return nil, fmt.Errorf("%w: O_TRUNC needs O_RDWR or O_WRONLY", fs.ErrInvalid)
+	case flag&os.O_CREATE != 0:
 		if err := rehearse(name, o); err != nil {
 			return nil, err
 		}

@@ -16,7 +16,8 @@ type Options struct {
 	// Resubmit says how much of a changed write goes out again. Default ChangedBlocks.
 	Resubmit Resubmit
 
-	// DetectBy says how changes are noticed. Default ByDigest.
+	// DetectBy says how Verify and Detect notice changes. Default ByDigest. The other
+	// strategies ignore it.
 	DetectBy Detection
 
 	// RequireTracking, under DetectBy ByTracking, refuses a write with ErrNotTracked if

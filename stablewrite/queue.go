@@ -1,6 +1,7 @@
 package stablewrite
 
 import (
+	"fmt"
 	"iter"
 	"os"
 	"sync"
@@ -98,7 +99,7 @@ func (q *Queue) enter(st *progress) error {
 		q.wait()
 	}
 	if q.closed {
-		return q.f.wrap("start", os.ErrClosed)
+		return q.f.wrap("start", fmt.Errorf("the Queue: %w", os.ErrClosed))
 	}
 	q.underWay++
 	if !q.asked && q.f.rings() && !st.parted() && q.f.inside(st.w.Off+int64(st.n)) {

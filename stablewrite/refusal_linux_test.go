@@ -120,13 +120,18 @@ func TestErrorsNameTheFile(t *testing.T) {
 		}
 		namesFile(t, err, "open", name)
 	}
-	f, err := OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o666, Options{})
-	if !errors.Is(err, fs.ErrInvalid) {
-		t.Errorf("OpenFile with O_APPEND: %v, %v", f, err)
+	for _, flag := range []int{os.O_RDWR | os.O_APPEND, os.O_RDONLY | os.O_TRUNC} {
+		_, err := OpenFile(name, flag|os.O_CREATE, 0o666, Options{})
+		if !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("OpenFile with the flags %#x: %v", flag, err)
+		}
+		namesFile(t, err, "open", name)
 	}
-	namesFile(t, err, "open", name)
+	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a call that was refused left a file: %v", err)
+	}
 
-	f, err = Create(name, Options{})
+	f, err := Create(name, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

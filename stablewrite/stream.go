@@ -114,7 +114,7 @@ func (s *Stream) wrap(err error) error {
 func (s *Stream) usable() bool {
 	s.misused = s.misused || s.reporting
 	if s.closed && s.err == nil {
-		s.err = s.wrap(os.ErrClosed)
+		s.err = s.wrap(fmt.Errorf("the Stream: %w", os.ErrClosed))
 	}
 	return s.err == nil
 }
