@@ -455,4 +455,12 @@ func TestWatchedPrograms(t *testing.T) {
 	if len(s.Tables[0].Rows) != watchRows || s.Tables[0].Rows[0].Cells[1] != (Cell{"1", Broken}) || !strings.Contains(s.Notes[0], "more than") {
 		t.Errorf("%d rows, %q", len(s.Tables[0].Rows), s.Notes)
 	}
+	// The advice is for programs that checksum what they change, unless a layer does.
+	for layer, conditional := range map[string]bool{"disk": true, "md raid1": false} {
+		many[0].Layers = []record.Layer{{Name: "ext4"}, {Name: layer, Device: "md0"}}
+		advice := watchSection(many).Lists[1]
+		if strings.Contains(advice.Title, "if a program checksums") != conditional || len(advice.Items) == 0 {
+			t.Errorf("on %s: %+v", layer, advice)
+		}
+	}
 }

@@ -53,7 +53,11 @@ func watchSection(run []record.Watch) Section {
 		s.Lists = append(s.Lists, List{f.Program + ":", f.Said})
 	}
 	if outcome == watch.Changed {
-		s.Lists = append(s.Lists, List{"What to do, the first that is possible:", watch.Advice(run)})
+		title := "What to do, if a program checksums what it changes, the first that is possible:"
+		if slices.ContainsFunc(run, func(r record.Watch) bool { return r.Changed > 0 && watch.BelowOf(r).NeedsStablePages() }) {
+			title = "What to do, the first that is possible:"
+		}
+		s.Lists = append(s.Lists, List{title, watch.Advice(run)})
 	}
 	s.Notes = append(s.Notes, watch.Coverage(run))
 	return s

@@ -75,7 +75,7 @@ func verdict(p record.Probe, below watch.Below, state State) string {
 	case state == Open && below.NeedsStablePages():
 		return "Affected: changes in flight reach the media, and break a layer below."
 	case state == Open:
-		return "Affected, but only programs that checksum their own data: changes in flight reach the media. At risk are data that a program checksums, writes, and changes before the write completes. Nothing else is: no write or read fails, and no mirror differs."
+		return "Affected in part: changes in flight reach the media, but no layer below is harmed: no write or read fails, and no mirror differs. A program that checksums data, and changes them before their write completes, reads them back with a bad checksum."
 	case state == Closed && p.Measured == "" && p.Written == stablewrite.DirectNo:
 		return "Not affected: the kernel writes nothing directly here."
 	case state == Closed && p.Measured == "":

@@ -19,7 +19,7 @@ func TestAdvise(t *testing.T) {
 		want  []string // parts of what is said
 	}{
 		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 64, Reached: 60}, Open,
-			[]string{"Affected, but only programs that checksum their own data: changes in flight reach the media."}},
+			[]string{"Affected in part: changes in flight reach the media, but no layer below is harmed"}},
 		{record.Probe{Written: stablewrite.DirectYes, Measured: "a file", Writes: 64, Reached: 60, System: &record.System{StableWrites: &off, Below: "md0: raid1"}}, Open,
 			[]string{"Affected: changes in flight reach the media, and break a layer below.", "Below: md raid1 md0: md raid1 needs stable pages", "queue/stable_writes is 0, yet md0: raid1 below needs"}},
 		{record.Probe{Written: stablewrite.DirectUnknown, Measured: "a file", Writes: 64, WriteErrors: 3}, Open,

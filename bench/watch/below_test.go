@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"stablepages/bench/record"
+	"stablepages/stablewrite"
 )
 
 // below has layers, "name@device".
@@ -71,6 +72,15 @@ func TestRemediesKnowTheStack(t *testing.T) {
 		got := slices.DeleteFunc(slices.Clone(all), func(r string) bool { return !strings.HasPrefix(r, "A layer") && !strings.HasPrefix(r, "A kernel") })
 		if !slices.EqualFunc(got, c.want, strings.HasPrefix) || len(all) != len(got)+3 {
 			t.Errorf("%v: %q, want %q", c.below, all, c.want)
+		}
+	}
+}
+
+// 0 of 3 bounds nothing: 3/3 is 100 %.
+func TestAFewWritesDoNotClearAProgram(t *testing.T) {
+	for n, want := range map[int64]Outcome{1: Inconclusive, 3: Inconclusive, 4: Clean} {
+		if outcome, said := Judge([]record.Watch{{Comm: "few", Bios: 9, Writes: n, Direct: stablewrite.DirectYes}}); outcome != want {
+			t.Errorf("%d: %s", n, said)
 		}
 	}
 }

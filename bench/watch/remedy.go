@@ -26,7 +26,7 @@ func Remedies(below ...Below) []string {
 			layers, kernels = append(layers, needing...), append(kernels, newerKernel(b.Layers[0].Name, needing))
 		}
 	}
-	all := []string{"The program's own switch for buffered I/O: cache=writeback (QEMU), innodb_log_file_buffering=ON (MariaDB), debug_io_direct='' (PostgreSQL)."}
+	all := []string{"The program's own switch for buffered I/O: cache=writeback without aio=native (QEMU), innodb_log_file_buffering=ON (MariaDB), debug_io_direct='' (PostgreSQL)."}
 	if len(layers) > 0 {
 		slices.Sort(layers)
 		all = append(all, "A layer that copies, above "+strings.Join(slices.Compact(layers), " and ")+": qemu-nbd over a socket, or a loop device without direct I/O.")

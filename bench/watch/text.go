@@ -52,12 +52,14 @@ func Judge(all []record.Watch) (Outcome, string) {
 		return Inconclusive, "Inconclusive: no write came to a block device. Writes to NFS, FUSE and tmpfs never do, and buffered writes do so later, or at a sync."
 	case n == 0:
 		return Inconclusive, fmt.Sprintf("Inconclusive: no direct write was looked at, as under run, or where the kernel writes through the page cache. All programs together made %d writes to block devices.", run.Bios)
+	case n <= 3:
+		return Inconclusive, fmt.Sprintf("Inconclusive: 0 of %d %s were seen to change, which are too few to tell. Watch for longer.", n, looked)
 	case run.Untraced > 0:
 		return Inconclusive, fmt.Sprintf("Inconclusive: 0 of %d %s were seen to change, but %d more were missed. Look at fewer: --sample, --max-blocks, --dev.", n, looked, run.Untraced)
 	case run.Unnamed > 0:
 		return Inconclusive, fmt.Sprintf("Inconclusive: 0 of %d %s were seen to change, but threads of the kernel queued %d more, as under I/O throttling, and their program is not known. Watch all programs instead.", n, looked, run.Unnamed)
 	}
-	return Clean, fmt.Sprintf("0 of %d %s were seen to change after queueing: fewer than %s %% do (95 %% confidence).", n, looked, percent(min(3/float64(n), 1)))
+	return Clean, fmt.Sprintf("0 of %d %s were seen to change after queueing: fewer than %s %% do (95 %% confidence).", n, looked, percent(3/float64(n)))
 }
 
 // Program names the program of r, fit for a terminal.
@@ -155,9 +157,9 @@ func about(r record.Watch) (said []string) {
 // switches are settings of programs that change pages in flight, by the prefix of the
 // program's name.
 var switches = []struct{ program, how string }{
-	{"qemu", "cache=writeback (or writethrough) for its drives"},
-	{"kvm", "cache=writeback (or writethrough) for its drives"},
-	{"CPU ", "of QEMU, cache=writeback (or writethrough) for its drives"},
+	{"qemu", "cache=writeback (or writethrough) for its drives, without aio=native"},
+	{"kvm", "cache=writeback (or writethrough) for its drives, without aio=native"},
+	{"CPU ", "of QEMU, cache=writeback (or writethrough) for its drives, without aio=native"},
 	{"mariadb", "innodb_log_file_buffering=ON, which SET GLOBAL does at run time"},
 	{"mysqld", "innodb_flush_method=fsync"},
 	{"postgres", "debug_io_direct=''; for its data files, not the log, data checksums do as well (pg_checksums --enable)"},

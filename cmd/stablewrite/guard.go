@@ -22,8 +22,8 @@ program writes: write, libaio, io_uring, splice. Nothing else changes: the progr
 has its process, terminal, signals and standard streams, and its ordinary writes are
 not slowed down.
 
-If the program has a switch for buffered I/O, use that instead (QEMU
-cache=writeback; MariaDB innodb_log_file_buffering=ON; PostgreSQL
+If the program has a switch for buffered I/O, use that instead (QEMU cache=writeback
+without aio=native; MariaDB innodb_log_file_buffering=ON; PostgreSQL
 debug_io_direct='').
 
 When COMMAND ends, run lists the files that lost O_DIRECT on standard error, with

@@ -70,7 +70,7 @@ missed; 2 wrong arguments; 130 interrupted before the planned end.`,
 	fl.BoolVar(&f.o.All, "all", false, "also look at swap, the page cache and metadata, whose changes do no harm")
 	fl.IntVar(&f.o.Sample, "sample", 1, "look at one of `N` writes, at random")
 	fl.IntVar(&f.o.MaxBlocks, "max-blocks", watch.MostBlocks, "look at this many 4 KiB blocks of a write, from a random block on")
-	fl.DurationVar(&f.duration, "duration", 0, "end after this time (0: no end)")
+	fl.DurationVar(&f.duration, "duration", 0, "end after this time, such as 10m (0: no end; not with COMMAND)")
 	fl.BoolVar(&f.o.Stacks, "stack", false, "show the stack that submitted a changed write")
 	fl.BoolVar(&f.json, "json", false, "print Records instead of text")
 	return cmd
