@@ -118,7 +118,7 @@ func (f *File) Close() error {
 
 // explain adds advice to an error of opening a file in dir.
 func explain(dir string, err error) error {
-	missing := "no files can be created in " + dir + "; name a directory on ext4 or xfs"
+	missing := "no files can be created in " + dir + "; name a directory on a disk"
 	if _, err := os.Stat(dir); err != nil {
 		missing = "make the directory " + dir + " first, or name another"
 	}
@@ -129,7 +129,7 @@ func explain(dir string, err error) error {
 		{syscall.ENOTDIR, dir + " is not a directory"},
 		{fs.ErrNotExist, missing},
 		{syscall.EROFS, "the file system is mounted read-only; name a file on another"},
-		{fs.ErrPermission, "name a place that you may write to"},
+		{fs.ErrPermission, "name a place that you may write to, or run this as root"},
 		{syscall.EBUSY, "it is mounted or otherwise in use; unmount it first, or name another"},
 		{syscall.ENOSPC, "the disk is full; make room, or name another"},
 	} {

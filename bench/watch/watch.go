@@ -45,7 +45,7 @@ func (o *Options) Validate() error {
 	case o.MaxBlocks < 0 || o.MaxBlocks > MostBlocks:
 		return fmt.Errorf("%d blocks of a write: the number must be from 1 to %d", o.MaxBlocks, MostBlocks)
 	case len(o.Comm) > 15:
-		return fmt.Errorf("%q is longer than the 15 bytes that the kernel keeps of a name", o.Comm)
+		return fmt.Errorf("%q is longer than the 15 bytes that the kernel keeps of a name: use %q", o.Comm, o.Comm[:15])
 	}
 	return nil
 }

@@ -27,9 +27,9 @@ func newReport() *cobra.Command {
 		Short: "Show Records that the other subcommands wrote, as tables or figures",
 		Long: `report reads Records, which evaluate, bench and prove write to results.jsonl and
 every subcommand prints with --json, and shows verdicts, tables and figures. RESULTS
-are files, or directories of runs; - is standard input. Records of several files are
-added up, except races and timings of different systems; a Record that comes twice
-counts once.
+are files, or directories with a results.jsonl; - is standard input. Records of
+several files are added up, except races and timings of different systems; a Record
+that comes twice counts once.
 
 If the last line is cut short, as after an interrupted run, it is left out with a
 warning. Any other line that is not a Record is an error, and nothing is shown.
